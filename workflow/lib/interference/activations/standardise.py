@@ -1,0 +1,57 @@
+"""Statistics of a layer, in float64, and standardising with them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+#: A deviation below this share of the layer's mean deviation is raised to it: a dead channel
+#: must not turn rounding noise into features.
+RELATIVE_FLOOR = 1e-3
+
+_HALF = float(np.finfo(np.float16).max)
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Sums over rows: count, and Σx and Σx² of each channel, float64 (d,)."""
+
+    count: int
+    total: np.ndarray
+    squares: np.ndarray
+
+    @classmethod
+    def zero(cls, d: int) -> "Sums":
+        return cls(0, np.zeros(d), np.zeros(d))
+
+    def add(self, values: np.ndarray) -> "Sums":
+        """values: (..., d) float32."""
+        rows = values.reshape(-1, values.shape[-1]).astype(np.float64)
+        return Sums(
+            self.count + len(rows), self.total + rows.sum(0), self.squares + (rows**2).sum(0)
+        )
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """mean, std: (d,) float64; floored: channels whose deviation was raised to the floor."""
+
+    mean: np.ndarray
+    std: np.ndarray
+    floored: int
+
+    @classmethod
+    def of(cls, sums: Sums) -> "Statistics":
+        mean = sums.total / sums.count
+        std = np.sqrt(np.maximum(sums.squares / sums.count - mean**2, 0))
+        floor = RELATIVE_FLOOR * std.mean()
+        return cls(mean, np.maximum(std, floor), int((std < floor).sum()))
+
+    def apply(self, values: np.ndarray) -> np.ndarray:
+        """(x − mean) / std for each channel: (..., d) → (..., d) float32."""
+        return ((values - self.mean) / self.std).astype(np.float32)
+
+    def half(self, values: np.ndarray) -> tuple[np.ndarray, int]:
+        """Standardised values as float16, and how many had to be clipped to its range."""
+        standardised = self.apply(values)
+        clipped = int((np.abs(standardised) > _HALF).sum())
+        return standardised.clip(-_HALF, _HALF).astype(np.float16), clipped

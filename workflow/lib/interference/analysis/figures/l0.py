@@ -1,0 +1,46 @@
+"""L0 under attack for one network (the preprint's Fig. 6), with the noise control beside it.
+
+A column a layer, a row an SAE type; the middle sparsity of each sweep.
+"""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from interference.analysis.figures.style import BLUE, GREY, ORANGE, PURPLE, RED, SAE_TYPES, grid
+
+COLOURS = (RED, ORANGE, PURPLE, BLUE)
+
+
+def draw(table: pd.DataFrame, which: dict) -> Figure:
+    """table: l0; which: {"model", "norm"}: a network, and the norm of the attacks shown."""
+    table = table[(table["model"] == which["model"]) & (table["norm"] == which["norm"])]
+    types = [t for t in SAE_TYPES if t in set(table["type"])]
+    layers = sorted(table["layer"].unique(), key=lambda layer: (layer != "stem", layer))
+    figure, axes = grid(len(types), len(layers), width=2.2, height=2.2, sharex=True)
+    for row, sae_type in zip(axes, types):
+        for axis, layer in zip(row, layers):
+            part = table[(table["type"] == sae_type) & (table["layer"] == layer)]
+            sweep = sorted(part["sparsity"].unique())
+            part = part[part["sparsity"] == sweep[len(sweep) // 2]]
+            _panel(axis, part[part["sae_seed"] == part["sae_seed"].min()])
+            axis.set_title(
+                f"{layer}, {SAE_TYPES[sae_type]} {part['sparsity'].iloc[0]:g}", fontsize=8
+            )
+        row[0].set_ylabel("$L_0$, attacked over clean")
+    for axis in axes[-1]:
+        axis.set_xlabel("attack $\\epsilon$")
+    figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside right center", fontsize=8)
+    figure.suptitle(f"network {which['model']}")
+    return figure
+
+
+def _panel(axis, part: pd.DataFrame) -> None:
+    attacks = sorted(part["attack"].unique(), key=lambda a: (a in set(part["control"]), a))
+    colours = iter(COLOURS)
+    for attack in attacks:
+        rows = part[part["attack"] == attack].sort_values("epsilon")
+        control = attack in set(part["control"])
+        error = [rows["ratio"] - rows["ratio_low"], rows["ratio_high"] - rows["ratio"]]
+        axis.errorbar(rows["epsilon"], rows["ratio"], yerr=error, ms=3, label=attack,
+                      fmt="^--" if control else "o-", color=GREY if control else next(colours))  # fmt: skip
+    axis.axhline(1, color="black", lw=0.6)

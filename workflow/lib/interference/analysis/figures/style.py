@@ -1,0 +1,54 @@
+"""One look for all figures, and the same bytes for the same numbers."""
+
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+
+from interference.store.files import replacing
+
+mpl.use("agg")
+mpl.rcParams.update(
+    {
+        "svg.hashsalt": "interference",
+        "svg.fonttype": "path",
+        "font.size": 9,
+        "axes.titlesize": 10,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "grid.alpha": 0.25,
+        "legend.frameon": False,
+        "figure.constrained_layout.use": True,
+        "savefig.dpi": 150,
+    }
+)
+
+#: Colour-blind safe (Okabe & Ito 2008).
+BLUE, ORANGE, GREEN, RED, PURPLE, GREY = (
+    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#777777",
+)  # fmt: skip
+TRAINING = {"clean": BLUE, "adversarial": RED}
+#: Attack type → (colour, marker).
+ATTACKS = {"pgd": (RED, "o"), "fgsm": (ORANGE, "s"), "noise": (GREY, "^"), "clean": (BLUE, "D")}
+SAE_TYPES = {"topk": "TopK", "relu_l1": "ReLU-L1"}
+NORMS = {"l2": "$L_2$", "linf": "$L_\\infty$", "clean": "clean"}
+
+
+def grid(rows: int, columns: int, width: float = 3.1, height: float = 2.6, **options):
+    """A figure and its axes (rows, columns), inches a panel."""
+    figure = Figure(figsize=(width * columns, height * rows))
+    return figure, figure.subplots(rows, columns, squeeze=False, **options)
+
+
+def shades(count: int) -> list:
+    """``count`` colours, light to dark, for something that grows."""
+    return [mpl.colormaps["viridis_r"](v) for v in np.linspace(0.08, 0.95, count)]
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write ``path`` (.svg) and a PNG of the same name."""
+    for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):
+        with replacing(path.with_suffix(suffix)) as temporary:
+            figure.savefig(temporary, format=suffix[1:], metadata=metadata)

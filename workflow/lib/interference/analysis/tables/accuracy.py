@@ -1,0 +1,33 @@
+"""Accuracy of every network on clean, attacked and noisy images."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from interference.analysis.frames import MODEL, read_frames
+from interference.analysis.statistics import wilson
+
+
+def build(spec: dict, inputs: list[Path]) -> pd.DataFrame:
+    """One row a (model, attack, epsilon); inputs: tables of predictions, clean and attacked.
+
+    accuracy with Wilson's interval, images, mean loss and mean norm of the perturbations.
+    """
+    frame = read_frames(inputs)
+    frame["attack"] = frame["attack"].fillna("clean")
+    frame["type"] = frame["type"].fillna("clean")
+    frame["norm"] = frame["norm"].fillna("none")
+    frame["epsilon"] = frame["epsilon"].fillna(0.0)
+    frame["perturbation_norm"] = frame["perturbation_norm"].fillna(0.0)
+    frame["correct"] = frame["prediction"] == frame["label"]
+    keys = [*MODEL, "attack", "type", "norm", "epsilon"]
+    table = frame.groupby(keys, sort=True, as_index=False).agg(
+        accuracy=("correct", "mean"),
+        images=("correct", "size"),
+        correct=("correct", "sum"),
+        loss=("loss", "mean"),
+        perturbation_norm=("perturbation_norm", "mean"),
+    )
+    correct = table.pop("correct")
+    table["low"], table["high"] = wilson(correct, table["images"], spec["confidence"])
+    return table

@@ -1,0 +1,63 @@
+"""Reconstruction at equal sparsity: FVU of every network's SAEs at one measured L0.
+
+Networks differ in how sparse a code of the same k or lambda comes out, so curves are compared at
+the same measured L0: the geometric middle of the range that all networks cover, a layer and type.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from interference.analysis.curves import common_l0, interpolate, member_draws
+from interference.analysis.frames import MODEL, read_frames
+from interference.analysis.statistics import interval, rank_correlation, resample
+
+
+def build(spec: dict, inputs: list[Path]) -> pd.DataFrame:
+    """One row a (layer, type, SAE seed, model): l0, fvu, low, high; and of the trend over models
+    of one norm and seed, clean included: trend (Spearman's ρ of FVU with epsilon), its interval.
+
+    inputs: manifests of fits, each with its per-image table beside it.
+    """
+    frame = read_frames([path.with_suffix(".parquet") for path in inputs])
+    images = frame["image"].nunique()
+    weights = resample(images, spec["resamples"], spec["seed"])
+    weights = np.vstack([np.full(images, 1 / images), weights])
+    members = member_draws(frame, weights)
+    rows = []
+    for (layer, sae_type, sae_seed), part in members.groupby(["layer", "type", "sae_seed"]):
+        curves = {key: _stack(curve) for key, curve in part.groupby(MODEL)}
+        target = common_l0([l0[:, 0] for l0, _ in curves.values()])
+        if target is None or min(len(l0) for l0, _ in curves.values()) < 2:
+            continue
+        where = {"layer": layer, "type": sae_type, "sae_seed": sae_seed, "l0": target}
+        at = {key: interpolate(*curve, target) for key, curve in curves.items()}
+        rows += _rows(where, at, spec["confidence"])
+    columns = ["layer", "type", "sae_seed", "l0", *MODEL, "family", "fvu", "low", "high"]
+    return pd.DataFrame(rows, columns=[*columns, "trend", "trend_low", "trend_high"])
+
+
+def _stack(curve: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    return np.stack(curve["l0"].tolist()), np.stack(curve["fvu"].tolist())
+
+
+def _rows(where: dict, at: dict, confidence: float) -> list[dict]:
+    """Families: the models of one norm and seed with their clean baseline."""
+    rows = []
+    families = sorted({(norm, seed) for _, norm, _, seed in at if norm != "clean"})
+    for norm, seed in families or [("clean", seed) for _, _, _, seed in at]:
+        family = {k: v for k, v in at.items() if k[1] in (norm, "clean") and k[3] == seed}
+        epsilons = np.array([key[2] for key in family])
+        trends = rank_correlation(
+            np.broadcast_to(epsilons, (len(next(iter(family.values()))), len(epsilons))),
+            np.stack(list(family.values()), axis=1),
+        )
+        low, high = interval(trends[1:], confidence)
+        trend = {"trend": trends[0], "trend_low": low, "trend_high": high}
+        for key, fvu in family.items():
+            fvu_low, fvu_high = interval(fvu[1:], confidence)
+            value = {"fvu": fvu[0], "low": fvu_low, "high": fvu_high}
+            name = dict(zip(MODEL, key, strict=True))
+            rows.append({**where, **name, "family": norm, **value, **trend})
+    return rows

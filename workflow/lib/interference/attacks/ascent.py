@@ -1,0 +1,71 @@
+"""The one loop behind every gradient attack: start → gradient → step → project → clip.
+
+An attack maximises a loss over a ball around each image, inside [0, 1]. It knows nothing of the
+network: the loss is any callable from images to a loss an image, so that adversarial training can
+use the same code before there is a trained model.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from interference.attacks.norms import TINY, norm_of, project, steepest, uniform_in_ball
+
+
+class Ascent(NamedTuple):
+    """images: (n, ...) float32 in [0, 1]; zero_gradients: how many gradients were zero."""
+
+    images: Tensor
+    zero_gradients: int
+
+
+def ascend(
+    loss: Callable[[Tensor], Tensor],
+    x: Tensor,
+    *,
+    norm: str,
+    epsilon: float,
+    steps: int,
+    relative_step: float,
+    random_start: bool,
+    keep_best: bool,
+    generator: torch.Generator | None = None,
+) -> Ascent:
+    """Raise ``loss`` within ‖x' − x‖ ≤ epsilon and 0 ≤ x' ≤ 1 (Madry et al. 2018).
+
+    loss: (n, ...) → (n,), one loss an image: a mean would underflow in low precision.
+    x: (n, ...) float32 in [0, 1].
+    epsilon: radius in pixel units; a step is ``relative_step`` × epsilon long.
+    random_start: begin at a uniform point of the ball, drawn from ``generator``.
+    keep_best: return, image by image, the iterate of the highest loss, the last one included
+        (one more forward pass); else the last iterate.
+    """
+    current = x
+    if random_start:
+        current = (x + uniform_in_ball(x, epsilon, norm, generator)).clamp(0, 1)
+    best, best_loss = current, torch.full((len(x),), -torch.inf, device=x.device)
+    zero_gradients = 0
+    for _ in range(steps):
+        current = current.detach().requires_grad_(True)
+        losses = loss(current)
+        (gradient,) = torch.autograd.grad(losses.sum(), current)
+        current = current.detach()
+        if keep_best:
+            best, best_loss = _better(best, best_loss, current, losses.detach())
+        zero_gradients += int((norm_of(gradient, "linf") <= TINY).sum())
+        moved = current + relative_step * epsilon * steepest(gradient, norm)
+        current = (x + project(moved - x, epsilon, norm)).clamp(0, 1)
+    if keep_best:
+        with torch.no_grad():
+            current, _ = _better(best, best_loss, current, loss(current))
+    return Ascent(current, zero_gradients)
+
+
+def _better(best: Tensor, best_loss: Tensor, x: Tensor, losses: Tensor) -> tuple[Tensor, Tensor]:
+    better = losses > best_loss
+    return (
+        torch.where(better.view(-1, *[1] * (x.dim() - 1)), x, best),
+        torch.where(better, losses, best_loss),
+    )

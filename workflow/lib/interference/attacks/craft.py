@@ -1,0 +1,103 @@
+"""Attack one network with one method, at every epsilon of its grid.
+
+The network is in eval mode with frozen weights and float32 throughout; labels are the true ones.
+Adversarial images stay float32: uint8 would round them, float16 overshoots a small epsilon.
+"""
+
+import importlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from interference import compute, progress
+from interference.attacks.norms import norm_of
+from interference.data.read import read_split
+from interference.models.network import Network, load_network
+from interference.store.arrays import writing
+from interference.store.files import write_json
+from interference.store.tables import write_table
+
+BATCH_SIZE = 256
+#: What rounding may add to a norm: relatively, and absolutely for Linf.
+RELATIVE_SLACK, LINF_SLACK = 1e-5, 6e-8
+
+
+class AttackError(Exception):
+    """An adversarial image left its ball or [0, 1]."""
+
+
+def check(x: Tensor, adversarial: Tensor, norm: str, epsilon: float) -> Tensor:
+    """Norms (n,) of the perturbations, after checking that they are allowed. Raises AttackError."""
+    norms = norm_of(adversarial - x, norm)
+    limit = epsilon * (1 + RELATIVE_SLACK) + (LINF_SLACK if norm == "linf" else 0)
+    if not bool((norms <= limit).all()):
+        raise AttackError(f"a perturbation of {norm} norm {norms.max():.8g} exceeds {epsilon:g}")
+    if not bool(((adversarial >= 0) & (adversarial <= 1)).all()):
+        raise AttackError("an adversarial image leaves [0, 1]")
+    return norms
+
+
+def score(network: Network, x: Tensor, labels: Tensor) -> dict[str, np.ndarray]:
+    """Prediction and cross-entropy of each image. x: (n, channels, height, width)."""
+    with torch.no_grad():
+        logits = network(x)
+        losses = cross_entropy(logits, labels, reduction="none")
+    return {"prediction": logits.argmax(1).cpu().numpy(), "loss": losses.cpu().numpy()}
+
+
+def attack(spec: dict, data: Path, model: Path, output: Path) -> None:
+    """The job: adversarial images (epsilons, n, channels, height, width) and a table of outcomes."""
+    method = dict(spec["method"])
+    perturb = importlib.import_module(f"interference.attacks.methods.{method.pop('type')}").perturb
+    epsilons = method.pop("epsilons")
+    device = compute.device()
+    network = load_network(model.with_suffix(".safetensors")).to(device)
+    images = read_split(data, "evaluation", spec["images"])
+    pixels = torch.from_numpy(images.pixels)
+    labels = torch.from_numpy(images.labels)
+    rows: dict[str, list] = {"epsilon": [], "image": [], "label": [], "norm": []}
+    rows |= {"prediction": [], "loss": []}
+    zero_gradients = 0
+    starts = range(0, len(pixels), BATCH_SIZE)
+    batches = [(i, e, s) for i, e in enumerate(epsilons) for s in starts]
+    shape = (len(epsilons) * len(pixels), *pixels.shape[1:])
+    with writing(output.with_suffix(".zarr"), shape, "float32") as writer:
+        for i, epsilon, start in progress.track(batches, total=len(batches), label="batches"):
+            part = slice(start, start + BATCH_SIZE)
+            x = pixels[part].to(device).float() / 255
+            y = labels[part].to(device)
+
+            def loss(x: Tensor, y: Tensor = y) -> Tensor:
+                return cross_entropy(network(x), y, reduction="none")
+
+            generator = compute.generator(spec["seed"], i, start)
+            result = perturb(loss, x, epsilon=epsilon, generator=generator, **method)
+            norms = check(x, result.images, method["norm"], epsilon)
+            zero_gradients += result.zero_gradients
+            writer.append(result.images.cpu().numpy())
+            rows["epsilon"].append(np.full(len(x), epsilon))
+            rows["image"].append(images.indices[part])
+            rows["label"].append(images.labels[part])
+            rows["norm"].append(norms.cpu().numpy())
+            for name, values in score(network, result.images, y).items():
+                rows[name].append(values)
+    table = {name: np.concatenate(values) for name, values in rows.items()}
+    norms = table.pop("norm")
+    write_table(
+        output.with_suffix(".parquet"),
+        {
+            **spec["model"],
+            "attack": spec["attack"],
+            "type": spec["method"]["type"],
+            "norm": method["norm"],
+            "perturbation_norm": norms,
+            **table,
+        },
+    )
+    manifest = {"spec": spec, "array": writer.manifest(), "epsilons": epsilons}
+    write_json(output, {**manifest, "zero_gradients": zero_gradients})
+    accuracy = (table["prediction"] == table["label"]).mean()
+    progress.say(f"accuracy {accuracy:.3f} over all epsilons, {zero_gradients} zero gradients")

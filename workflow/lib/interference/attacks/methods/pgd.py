@@ -1,0 +1,33 @@
+"""PGD (Madry et al. 2018), keeping the best iterate of each image."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from interference.attacks.ascent import Ascent, ascend
+
+
+def perturb(
+    loss: Callable[[Tensor], Tensor],
+    x: Tensor,
+    *,
+    norm: str,
+    epsilon: float,
+    steps: int,
+    relative_step: float,
+    random_start: bool,
+    generator: torch.Generator,
+) -> Ascent:
+    """``steps`` steps of ``relative_step`` × epsilon from a uniform point of the ball. x: (n, ...)."""
+    return ascend(
+        loss,
+        x,
+        norm=norm,
+        epsilon=epsilon,
+        steps=steps,
+        relative_step=relative_step,
+        random_start=random_start,
+        keep_best=True,
+        generator=generator,
+    )

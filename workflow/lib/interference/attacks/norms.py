@@ -1,0 +1,60 @@
+"""Balls: norm, projection, steepest direction and uniform draws, for L2 and Linf.
+
+Everything acts on one image at a time: x is (n, ...), norms are (n,). All in float32 or wider.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+#: A gradient shorter than this counts as zero.
+TINY = 1e-12
+
+
+def _rows(x: Tensor) -> Tensor:
+    return x.flatten(1)
+
+
+def _like(values: Tensor, x: Tensor) -> Tensor:
+    """(n,) reshaped to broadcast over x: (n, ...)."""
+    return values.view(-1, *[1] * (x.dim() - 1))
+
+
+def norm_of(x: Tensor, norm: str) -> Tensor:
+    """Norm of each image: (n, ...) → (n,)."""
+    order = {"l2": 2, "linf": math.inf}[norm]
+    return torch.linalg.vector_norm(_rows(x), ord=order, dim=1)
+
+
+def project(delta: Tensor, epsilon: float, norm: str) -> Tensor:
+    """The nearest point of the ball of radius ``epsilon``: (n, ...) → (n, ...)."""
+    if norm == "linf":
+        return delta.clamp(-epsilon, epsilon)
+    scale = (epsilon / norm_of(delta, norm).clamp_min(TINY)).clamp_max(1)
+    return delta * _like(scale, delta)
+
+
+def steepest(gradient: Tensor, norm: str) -> Tensor:
+    """The direction of unit norm that the loss rises fastest in; zero where the gradient is.
+
+    L2: g / max(‖g‖₂, 1e-12). Linf: sign(g).
+    """
+    if norm == "linf":
+        return gradient.sign()
+    return gradient / _like(norm_of(gradient, norm).clamp_min(TINY), gradient)
+
+
+def uniform_in_ball(like: Tensor, epsilon: float, norm: str, generator: torch.Generator) -> Tensor:
+    """One uniform draw from the ball for each image of ``like``: (n, ...).
+
+    L2: a Gaussian direction with radius ε·u^(1/dimension).
+    """
+    shape, device = like.shape, like.device
+    if norm == "linf":
+        draw = torch.rand(shape, generator=generator) * 2 - 1
+        return epsilon * draw.to(device)
+    direction = steepest(torch.randn(shape, generator=generator), norm)
+    dimension = math.prod(shape[1:])
+    radius = epsilon * torch.rand(shape[0], generator=generator) ** (1 / dimension)
+    return (direction * _like(radius, direction)).to(device)

@@ -1,0 +1,36 @@
+"""What a layer says, on clean and on attacked images."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from interference.cli.options import Manifest, Output, Spec
+from interference.provenance import read_spec
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command()
+def extract(spec: Spec, data: Manifest, model: Manifest, output: Output) -> None:
+    """Store a layer's rows on training and held-out images, standardised."""
+    fields = read_spec(spec)
+    from interference.activations.extract import extract
+
+    extract(fields, data, model, output)
+
+
+@app.command()
+def attacked(
+    attacks: Annotated[list[Path], typer.Argument(help="Manifests of adversarial images.")],
+    spec: Spec,
+    data: Manifest,
+    model: Manifest,
+    rows: Manifest,
+    output: Output,
+) -> None:
+    """Store a layer's activations on clean and attacked evaluation images."""
+    fields = read_spec(spec)
+    from interference.activations.attacked import extract_attacked
+
+    extract_attacked(fields, data, model, rows, attacks, output)

@@ -1,0 +1,64 @@
+"""Tables and figures from what the other rooms measured."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from interference.cli.options import Manifest, Output, Spec
+from interference.provenance import read_spec
+
+app = typer.Typer(no_args_is_help=True)
+
+Inputs = Annotated[list[Path], typer.Argument(help="Tables or manifests, in the rule's order.")]
+
+
+@app.command()
+def l0(spec: Spec, sae: Manifest, attacked: Manifest, output: Output) -> None:
+    """Count active latents, image by image, clean and under every attack."""
+    fields = read_spec(spec)
+    from interference.analysis.l0 import measure
+
+    measure(fields, sae, attacked, output)
+
+
+@app.command()
+def table(inputs: Inputs, spec: Spec, output: Output) -> None:
+    """Build the table that the spec names, as Parquet and CSV."""
+    fields = read_spec(spec)
+    import importlib
+
+    from interference.analysis.frames import write_frame
+
+    module = importlib.import_module(f"interference.analysis.tables.{fields['table']}")
+    write_frame(module.build(fields, inputs), output)
+
+
+@app.command()
+def figure(table: Annotated[Path, typer.Argument()], spec: Spec, output: Output) -> None:
+    """Draw the figure that the spec names from a table, as SVG and PNG."""
+    fields = read_spec(spec)
+    import importlib
+
+    import pandas as pd
+
+    from interference.analysis.figures.style import save
+
+    module = importlib.import_module(f"interference.analysis.figures.{fields['figure']}")
+    save(module.draw(pd.read_parquet(table), fields), output)
+
+
+@app.command()
+def conclude(results: Path) -> None:
+    """Print what a finished run found, and where its figures and report are."""
+    import pandas as pd
+
+    claims = pd.read_parquet(results / "analysis" / "tables" / "claims.parquet")
+    for claim, part in claims.groupby("claim", sort=False):
+        print(f"\n{claim}")
+        for row in part.itertuples():
+            measured = f"{row.measured:7.3f} [{row.low:.3f}, {row.high:.3f}]"
+            print(f"  {measured:28s} reported {row.reported:12s} {row.verdict:15s} {row.scope}")
+    print(f"\ntables   {results / 'analysis' / 'tables'}")
+    print(f"figures  {results / 'analysis' / 'figures'}")
+    print(f"report   {results / 'report.html'}")

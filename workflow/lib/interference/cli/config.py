@@ -1,0 +1,47 @@
+"""The config: check it, plan it, and its JSON schema."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from interference.config.load import read_config
+
+app = typer.Typer(no_args_is_help=True)
+
+ConfigFile = Annotated[Path, typer.Argument(help="A config file.")]
+
+
+@app.command()
+def check(path: ConfigFile) -> None:
+    """Check a config; an error names each field, what was found and what is allowed."""
+    print(f"{path}: fine, results go to results/{read_config(path).experiment}")
+
+
+@app.command()
+def plan(path: ConfigFile) -> None:
+    """Say what a whole run would do: jobs a room, rows, bytes."""
+    from interference.config.plan import describe
+
+    print(describe(read_config(path)))
+
+
+@app.command()
+def results_path(path: ConfigFile) -> None:
+    """Print the results folder."""
+    print(Path("results") / read_config(path).experiment)
+
+
+@app.command()
+def report_path(path: ConfigFile) -> None:
+    """Print where the HTML report goes."""
+    print(Path("results") / read_config(path).experiment / "report.html")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of a config, for editors."""
+    from interference.config.schema import Config
+
+    print(json.dumps(Config.model_json_schema(), indent=1, sort_keys=True))

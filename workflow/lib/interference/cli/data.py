@@ -1,0 +1,22 @@
+"""Images and their split."""
+
+import typer
+
+from interference.cli.options import Output, Spec
+from interference.provenance import read_spec
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def _room() -> None:
+    """Keeps the verb's name although the room has only one."""
+
+
+@app.command()
+def images(spec: Spec, output: Output) -> None:
+    """Read a dataset, split it, and store images, labels and pixel statistics."""
+    fields = read_spec(spec)
+    from interference.data.images import build
+
+    build(fields, output)

@@ -1,0 +1,166 @@
+"""Read and check a config; every error in one message that says what to write instead."""
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from interference.config.schema import Config
+
+
+class ConfigError(Exception):
+    """The config is wrong; the message names each field, what was found and what is allowed."""
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """A YAML loader that refuses a key that stands twice."""
+
+
+def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict:
+    keys = [loader.construct_object(key) for key, _ in node.value]
+    for key in keys:
+        if keys.count(key) > 1:
+            line = node.start_mark.line + 1
+            raise ConfigError(f"config: the key {key!r} stands twice in the block at line {line}")
+    return loader.construct_mapping(node, deep=True)
+
+
+_UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def read_config(path: Path) -> Config:
+    """Read and check a YAML file. Raises ConfigError."""
+    try:
+        values = yaml.load(Path(path).read_text(), Loader=_UniqueKeys)
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such file") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not YAML: {error}") from None
+    return check_config(values)
+
+
+def check_config(values: object) -> Config:
+    """Check what a config file holds. Raises ConfigError."""
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"config: found {_found(values)}, needs sections such as data and models")
+    try:
+        return Config.model_validate(dict(values))
+    except ValidationError as error:
+        lines = [line for detail in error.errors() for line in _explain(detail)]
+        plural = "" if len(lines) == 1 else "s"
+        body = "\n".join(f"  {line}" for line in lines)
+        raise ConfigError(f"the config has {len(lines)} error{plural}:\n{body}") from None
+
+
+def check_writable(folder: Path) -> None:
+    """Check that results can be written under ``folder``. Raises ConfigError."""
+    existing = Path(folder).absolute()
+    while not existing.exists() and not existing.is_symlink():
+        existing = existing.parent
+    if not existing.is_dir():
+        raise ConfigError(f"results cannot be written: {existing} is not a folder; move it away")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise ConfigError(
+            f"results cannot be written: no permission for {existing}; "
+            "change its permissions or run from another clone"
+        )
+
+
+def _found(value: object) -> str:
+    if isinstance(value, str):
+        return f"{value!r} (text)"
+    if value is None:
+        return "nothing"
+    if isinstance(value, Mapping):
+        return f"a block with {', '.join(map(str, value)) or 'no keys'}"
+    return repr(value)
+
+
+def _path(location: tuple) -> str:
+    return ".".join(str(part) for part in location) or "config"
+
+
+def _explain(detail: ErrorDetails) -> list[str]:
+    """One line an error: field: found, allowed, mend."""
+    location, kind = detail["loc"], detail["type"]
+    if "methods" in location:  # pydantic puts the discriminator's value into the path
+        location = tuple(p for i, p in enumerate(location) if i != 3)
+    if location and location[-1] == "[key]":
+        location = location[:-2]
+    found, context = detail["input"], detail.get("ctx", {})
+    field = _path(location)
+    if kind == "value_error":
+        message = str(context["error"])
+        if len(location) == 0:  # checks across sections name their fields themselves
+            return message.split("\n")
+        own = message.split(":")[0]
+        return [
+            f"{field}.{message}" if " " not in own and ":" in message else f"{field}: {message}"
+        ]
+    if kind == "extra_forbidden":
+        names = _allowed_keys(location[:-1])
+        return [f"{field}: unknown key; allowed: {', '.join(names)}{_nearest(location[-1], names)}"]
+    if kind == "missing":
+        return [f"{field}: missing; config.yaml shows every key with its meaning"]
+    if kind == "literal_error":
+        names = [n.strip("'") for n in context["expected"].replace(" or ", ", ").split(", ")]
+        return [
+            f"{field}: found {_found(found)}, allowed: {', '.join(names)}{_nearest(found, names)}"
+        ]
+    if kind.startswith("union_tag"):
+        names = [n.strip("'") for n in context.get("expected_tags", "").split(", ")]
+        tag = context.get("tag")
+        return [
+            f"{field}.type: found {_found(tag)}, allowed: {', '.join(names)}{_nearest(tag, names)}"
+        ]
+    allowed = detail["msg"].removeprefix("Input ").partition(" or instance of")[0]
+    allowed = allowed.replace("valid dictionary", "block of keys")
+    return [f"{field}: found {_found(found)}, {allowed[0].lower()}{allowed[1:]}{_number(found)}"]
+
+
+def _number(found: object) -> str:
+    """YAML 1.1 reads 1e-3 as text: say how to write it."""
+    if isinstance(found, str):
+        try:
+            number = float(found)
+            plain = int(number) if number.is_integer() else number
+            return f"; write {plain!r} (YAML takes {found} for text)"
+        except ValueError:
+            return ""
+    return ""
+
+
+def _nearest(found: object, names: list[str]) -> str:
+    close = difflib.get_close_matches(str(found), names, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _allowed_keys(location: tuple) -> list[str]:
+    """The keys of the section at ``location``, from the schema."""
+    schema = Config.model_json_schema()
+    node = schema
+    for part in location:
+        node = _resolve(schema, node)
+        named = node.get("patternProperties", {"": node.get("additionalProperties")})
+        node = node.get("properties", {}).get(part) or next(iter(named.values())) or {}
+    return list(_resolve(schema, node).get("properties", {}))
+
+
+def _resolve(schema: dict, node: dict) -> dict:
+    while True:
+        if "$ref" in node:
+            node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
+        elif "anyOf" in node:
+            node = next(option for option in node["anyOf"] if option.get("type") != "null")
+        elif "oneOf" in node:
+            options = [_resolve(schema, option) for option in node["oneOf"]]
+            merged: dict = {}
+            for option in options:
+                merged |= option["properties"]
+            return {"properties": merged}
+        else:
+            return node

@@ -1,0 +1,87 @@
+"""What a run will do and cost, from the config alone: jobs a room, rows, bytes."""
+
+from dataclasses import dataclass
+
+from interference.config.facts import ARCHITECTURES, PARAMETERS, positions
+from interference.config.schema import Config
+from interference.config.specs import Specs
+
+
+@dataclass(frozen=True)
+class Room:
+    """jobs; rows: what the room handles most of; stored: bytes under results/."""
+
+    name: str
+    jobs: int
+    rows: str
+    stored: int
+
+
+def rooms(config: Config) -> list[Room]:
+    """One entry a room, upstream first. Bytes count arrays and weights, not tables or logs."""
+    specs = Specs(config)
+    models, types = len(specs.models), len(specs.sae_types)
+    layers, depth = specs.layers, len(specs.layers)
+    data, methods = config.data, list(config.attacks.methods.values())
+    pixels = data.channels * data.size**2
+    images = data.train + data.heldout + data.evaluation
+    grid = sum(len(m.epsilons) for m in methods)
+    attacked = grid * config.attacks.images
+    widths = ARCHITECTURES[config.models.architecture]
+    sizes = positions(data.size, config.models.stem)
+    kept = config.activations.layers
+    members = {t: len(_sweep(config, t)) * len(config.saes.seeds) for t in specs.sae_types}
+    rows = sum(kept[layer] for layer in layers) * data.train
+    clean_bytes = sum(
+        kept[layer] * widths[layer] * (2 * data.train + 4 * data.heldout) for layer in layers
+    )
+    attacked_bytes = sum(
+        4 * (grid + 1) * config.attacks.images * sizes[layer] * widths[layer] for layer in layers
+    )
+    weights = sum(8 * config.saes.layers[n].expansion_factor * widths[n] ** 2 for n in layers)
+    fitted = (
+        sum(config.saes.layers[layer].rows for layer in layers) * models * sum(members.values())
+    )
+    toy = config.toy
+    stack = 2 * toy.densities.count * len(toy.seeds)
+    trained = models + len(config.models.seeds)
+    figures = 2 + depth + types + models * len({m.norm for m in methods})
+    return [
+        Room("data", 1, f"{images:,} images", images * pixels),
+        Room("models", trained, f"{trained} networks", 4 * trained * PARAMETERS[config.models.architecture]),
+        Room("attacks", models * (1 + len(methods)), f"{models * attacked:,} adversarial images",
+             4 * models * attacked * pixels),
+        Room("activations", 2 * models * depth, f"{models * rows:,} training rows",
+             models * (clean_bytes + attacked_bytes)),
+        Room("saes", models * depth * types,
+             f"{models * depth * sum(members.values())} SAEs, {fitted:,} rows seen",
+             models * weights * sum(members.values())),
+        Room("toy", 2, f"{stack} toy models, {stack * toy.steps * toy.batch_size:,} samples",
+             4 * stack * toy.features * (toy.hidden + 1)),
+        Room("analysis", models * depth * types + 6 + figures, f"{figures} figures", 0),
+    ]  # fmt: skip
+
+
+def _sweep(config: Config, sae_type: str) -> list:
+    settings = getattr(config.saes.types, sae_type)
+    return settings.k if sae_type == "topk" else settings.l1
+
+
+def describe(config: Config) -> str:
+    """The plan as text."""
+    plan = rooms(config)
+    lines = [f"experiment {config.experiment}: the whole of it, whatever is already done"]
+    lines += [f"  {r.name:12s}{r.jobs:6d} jobs {_bytes(r.stored):>9s}   {r.rows}" for r in plan]
+    jobs, stored = sum(r.jobs for r in plan), sum(r.stored for r in plan)
+    lines.append(
+        f"  {'in all':12s}{jobs:6d} jobs {_bytes(stored):>9s}   under results/{config.experiment}"
+    )
+    return "\n".join(lines)
+
+
+def _bytes(count: float) -> str:
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if count < 1000 or unit == "TB":
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    raise AssertionError

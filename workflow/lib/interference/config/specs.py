@@ -1,0 +1,227 @@
+"""The spec of every job: which slice of the config it reads, and which modules make its numbers.
+
+One method a rule. A rule's spec changes exactly when something changes that can change its
+output; what reaches it through an input file is not repeated here.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from interference.config.facts import DATASETS, RESOURCES
+from interference.config.schema import Config, epsilon_name
+from interference.provenance import spec
+
+
+@dataclass(frozen=True)
+class Model:
+    """One trained network: an L2 or Linf training radius, or the clean baseline (epsilon 0)."""
+
+    norm: str
+    epsilon: float
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Its folder: clean-s0, l2-0.5-s0."""
+        kind = self.norm if self.epsilon == 0 else f"{self.norm}-{epsilon_name(self.epsilon)}"
+        return f"{kind}-s{self.seed}"
+
+    @property
+    def identity(self) -> dict:
+        """Columns that name the network in every table."""
+        return _identity(self.name, self.norm, self.epsilon, self.seed)
+
+
+def _identity(name: str, norm: str, epsilon: float, seed: int) -> dict:
+    return {"model": name, "model_norm": norm, "model_epsilon": epsilon, "model_seed": seed}
+
+
+class Specs:
+    """Specs of all jobs of one experiment."""
+
+    def __init__(self, config: Config):
+        self.config = config
+
+    # What there is
+
+    @cached_property
+    def models(self) -> dict[str, Model]:
+        """Every network of the experiment by name, the clean baseline of each seed first."""
+        models = []
+        for seed in self.config.models.seeds:
+            models.append(Model("clean", 0.0, seed))
+            for norm in ("l2", "linf"):
+                for epsilon in sorted(getattr(self.config.models.epsilons, norm) or []):
+                    models.append(Model(norm, epsilon, seed))
+        return {model.name: model for model in models}
+
+    @property
+    def layers(self) -> list[str]:
+        return list(self.config.activations.layers)
+
+    @property
+    def attacks(self) -> list[str]:
+        return list(self.config.attacks.methods)
+
+    @property
+    def sae_types(self) -> list[str]:
+        types = self.config.saes.types
+        return [name for name in ("topk", "relu_l1") if getattr(types, name) is not None]
+
+    # data
+
+    def images(self) -> str:
+        data = self.config.data.model_dump()
+        known, files = DATASETS[data["dataset"]], None
+        if known.embedded:
+            checksums = RESOURCES / data["dataset"] / "SHA256SUMS"
+            files = hashlib.sha256(checksums.read_bytes()).hexdigest()[:16]
+        else:
+            data["root"] = str(Path(data["root"]).expanduser())
+        return spec(("interference.data.images", known.reader), data=data, checksums=files)
+
+    # models
+
+    def _network(self) -> dict:
+        models = self.config.models
+        return {"architecture": models.architecture, "stem": models.stem}
+
+    def _optimiser(self) -> dict:
+        models = self.config.models
+        return {
+            "batch_size": models.batch_size,
+            "weight_decay": models.weight_decay,
+            "momentum": models.momentum,
+        }
+
+    def trunk(self, seed: int) -> str:
+        return spec(
+            ("interference.models.train",),
+            network=self._network(),
+            optimiser=self._optimiser(),
+            schedule=self.config.models.trunk.model_dump(),
+            attack=None,
+            model=_identity(f"trunk-s{seed}", "clean", 0.0, seed),
+        )
+
+    def finetune(self, model: str) -> str:
+        finetune = self.config.models.finetune.model_dump()
+        attack = finetune.pop("attack")
+        trained = self.models[model]
+        if trained.epsilon == 0:
+            attack = None
+        else:
+            attack |= {"norm": trained.norm, "epsilon": trained.epsilon}
+        return spec(
+            ("interference.models.train",),
+            network=self._network(),
+            optimiser=self._optimiser(),
+            schedule=finetune,
+            attack=attack,
+            model=trained.identity,
+        )
+
+    # attacks
+
+    def clean_predictions(self, model: str) -> str:
+        return spec(("interference.attacks.predict",), model=self.models[model].identity)
+
+    def adversarial_images(self, model: str, attack: str) -> str:
+        method = self.config.attacks.methods[attack].model_dump()
+        return spec(
+            ("interference.attacks.craft", f"interference.attacks.methods.{method['type']}"),
+            model=self.models[model].identity,
+            attack=attack,
+            method=method,
+            images=self.config.attacks.images,
+            seed=self.config.attacks.seed,
+        )
+
+    # activations
+
+    def activations(self, model: str, layer: str) -> str:
+        return spec(
+            ("interference.activations.extract",),
+            model=self.models[model].identity,
+            layer=layer,
+            positions=self.config.activations.layers[layer],
+            seed=self.config.activations.seed,
+        )
+
+    def attacked_activations(self, model: str, layer: str) -> str:
+        return spec(
+            ("interference.activations.attacked",),
+            model=self.models[model].identity,
+            layer=layer,
+            attacks=self.attacks,
+            images=self.config.attacks.images,
+        )
+
+    # saes
+
+    def saes(self, model: str, layer: str, sae_type: str) -> str:
+        saes = self.config.saes
+        return spec(
+            ("interference.saes.fit", f"interference.saes.types.{sae_type}"),
+            model=self.models[model].identity,
+            layer=layer,
+            type=sae_type,
+            settings=getattr(saes.types, sae_type).model_dump(),
+            training={
+                "learning_rate": saes.learning_rate,
+                "decay_fraction": saes.decay_fraction,
+                **saes.layers[layer].model_dump(),
+            },
+            seeds=saes.seeds,
+        )
+
+    # toy
+
+    def toy_models(self) -> str:
+        toy = self.config.toy.model_dump(exclude={"evaluation", "densities"})
+        return spec(("interference.toy.train",), **toy, densities=self.config.toy.densities.values)
+
+    def toy_vulnerability(self) -> str:
+        return spec(("interference.toy.evaluate",), **self.config.toy.evaluation.model_dump())
+
+    # analysis
+
+    def l0(self, model: str, layer: str, sae_type: str) -> str:
+        return spec(
+            ("interference.analysis.l0",),
+            model=self.models[model].identity,
+            layer=layer,
+            type=sae_type,
+        )
+
+    def table(self, name: str) -> str:
+        """The spec of one table: accuracy, saes, matched, l0, toy or claims."""
+        analysis, fields = self.config.analysis, {}
+        if name != "toy":
+            fields["confidence"] = analysis.confidence
+        if name in ("saes", "matched", "l0"):
+            fields |= {"resamples": analysis.resamples, "seed": analysis.seed}
+        if name == "l0":
+            fields["controls"] = self._controls()
+        if name == "claims":
+            fields |= self._headline_attack()
+        return spec((f"interference.analysis.tables.{name}",), table=name, **fields)
+
+    def _controls(self) -> dict:
+        """Each attack's norm and the noise method of the same norm."""
+        methods = self.config.attacks.methods
+        noise = {m.norm: name for name, m in methods.items() if m.type == "noise"}
+        return {n: {"norm": m.norm, "noise": noise[m.norm]} for n, m in methods.items()}
+
+    def _headline_attack(self) -> dict:
+        """The attack that claims are read at: the first PGD (else the first), its middle epsilon."""
+        methods = self.config.attacks.methods
+        name = next((n for n, m in methods.items() if m.type == "pgd"), next(iter(methods)))
+        epsilons = sorted(methods[name].epsilons)
+        return {"attack": name, "epsilon": epsilons[len(epsilons) // 2]}
+
+    def figure(self, name: str, **which: str) -> str:
+        """The spec of one figure; ``which`` names the layer, type or model it shows."""
+        return spec((f"interference.analysis.figures.{name}",), figure=name, **which)

@@ -1,0 +1,102 @@
+"""Fashion-MNIST (Xiao et al. 2017): the shipped subset, and the whole from its IDX files."""
+
+from pathlib import Path
+
+import numpy as np
+
+from interference.config.facts import DATASETS, RESOURCES
+from interference.data.dataset import Dataset, part_of
+from interference.data.idx import read_idx
+from interference.store.files import StoreError, sha256
+
+#: The four files of Fashion-MNIST (Xiao et al. 2017), images before labels, train before test.
+FASHION_FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+FASHION_CLASSES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+
+
+def read(dataset: str, root: Path | None, image_size: int | None) -> Dataset:
+    """The subset that ships with the repository, or the whole from its files under ``root``.
+
+    Raises StoreError where files are missing, damaged or do not fit together.
+    """
+    if DATASETS[dataset].embedded:
+        return read_embedded(RESOURCES / dataset, image_size)
+    return read_fashion(find_fashion(root), image_size)
+
+
+def read_embedded(folder: Path, image_size: int | None) -> Dataset:
+    """Fashion-MNIST files that ship with the repository, each checked against SHA256SUMS first."""
+    check_sums(folder)
+    return read_fashion([folder / f"{name}.xz" for name in FASHION_FILES], image_size)
+
+
+def check_sums(folder: Path) -> None:
+    """Check every file that SHA256SUMS names (the format of `sha256sum`).
+
+    Raises StoreError where one is missing or another than it says.
+    """
+    for line in (folder / "SHA256SUMS").read_text().splitlines():
+        expected, name = line.split(maxsplit=1)
+        path = folder / name
+        if not path.is_file():
+            raise StoreError(f"{path} is missing; restore it with git checkout")
+        if sha256(path) != expected:
+            raise StoreError(f"{path} is not what SHA256SUMS says; restore it with git checkout")
+
+
+def find_fashion(root: Path) -> list[Path]:
+    """The four files of Fashion-MNIST, plain or .gz, in ``root`` or in torchvision's folder there.
+
+    Raises StoreError that names what was looked for, where, and how to get it.
+    """
+    folders = (root, root / "FashionMNIST" / "raw")
+    found = {
+        name: path
+        for name in FASHION_FILES
+        for folder in reversed(folders)
+        for path in (folder / f"{name}.gz", folder / name)
+        if path.is_file()
+    }
+    missing = [name for name in FASHION_FILES if name not in found]
+    if missing:
+        raise StoreError(
+            f"fashion-mnist: {', '.join(missing)} (plain or .gz) not found in "
+            f"{' or '.join(map(str, folders))}; "
+            f"torchvision.datasets.FashionMNIST({str(root)!r}, download=True) puts them there, or "
+            "the Debian package dataset-fashion-mnist in /usr/share/datasets/fashion-mnist"
+        )
+    return [found[name] for name in FASHION_FILES]
+
+
+def read_fashion(paths: list[Path], image_size: int | None) -> Dataset:
+    """paths: in the order of `FASHION_FILES`. Images (N, 1, height, width) uint8.
+
+    Raises StoreError where a file is damaged, or images and labels differ in number.
+    """
+
+    def part(images: Path, labels: Path):
+        return part_of(
+            read_idx(images, axes=3)[:, np.newaxis],
+            read_idx(labels, axes=1),
+            classes=len(FASHION_CLASSES),
+            image_size=image_size,
+            where=f"{images} and {labels.name}",
+        )
+
+    return Dataset(part(*paths[:2]), part(*paths[2:]), list(FASHION_CLASSES))

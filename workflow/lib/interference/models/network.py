@@ -1,0 +1,69 @@
+"""Networks: torchvision's ResNets with the normaliser inside, and the hooks to look into them.
+
+Pixels come in as [0, 1], so that an attack's epsilon is in pixel units.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from interference.store.tensors import read_tensors
+
+
+class Network(nn.Module):
+    """A classifier on pixels in [0, 1]."""
+
+    def __init__(
+        self,
+        *,
+        architecture: str,
+        stem: str,
+        channels: int,
+        classes: int,
+        mean: list[float],
+        std: list[float],
+    ):
+        """mean, std: of each channel of the training pixels, in [0, 1] units."""
+        super().__init__()
+        self.resnet = torchvision.models.get_model(architecture, num_classes=classes)
+        if stem == "small":
+            self.resnet.conv1 = nn.Conv2d(channels, 64, 3, padding=1, bias=False)
+            self.resnet.maxpool = nn.Identity()
+        elif channels != 3:
+            self.resnet.conv1 = nn.Conv2d(channels, 64, 7, stride=2, padding=3, bias=False)
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (n, channels, height, width) in [0, 1] → logits (n, classes)."""
+        return self.resnet((x - self.mean) / self.std)
+
+    def stages(self) -> Iterator[tuple[str, nn.Module]]:
+        """The hooks in order, each with the module that leads to it from the one before."""
+        r = self.resnet
+        yield "stem", nn.Sequential(r.conv1, r.bn1, r.relu, r.maxpool)
+        for layer in ("layer1", "layer2", "layer3", "layer4"):
+            yield layer, getattr(r, layer)
+
+    def activations(self, x: Tensor, layer: str) -> Tensor:
+        """Activations after a hook, all post-ReLU; nothing beyond the hook is computed.
+
+        x: (n, channels, height, width) in [0, 1] → (n, positions, d).
+        """
+        x = (x - self.mean) / self.std
+        for name, module in self.stages():
+            x = module(x)
+            if name == layer:
+                return x.flatten(2).transpose(1, 2)
+        raise KeyError(layer)
+
+
+def load_network(path: Path) -> Network:
+    """A trained network in eval mode with frozen parameters. Raises StoreError."""
+    weights, spec = read_tensors(path)
+    network = Network(**spec["build"])
+    network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
+    return network.eval().requires_grad_(False)

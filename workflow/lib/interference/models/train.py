@@ -1,0 +1,169 @@
+"""Train one network: a clean trunk, or a fine-tuned copy of it at one epsilon.
+
+Every model of a seed starts from the same clean trunk and takes the same extra steps, epsilon 0
+included, so that models differ in what they were trained against and in nothing else. The
+training attack is FGSM with a random start (Wong et al. 2020) unless the config asks for more
+steps.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from interference import compute, progress
+from interference.attacks.ascent import ascend
+from interference.data.read import Images, read_manifest, read_split
+from interference.models.network import Network
+from interference.store.files import sha256, write_json
+from interference.store.tables import write_table
+from interference.store.tensors import read_tensors, write_tensors
+
+
+@dataclass(frozen=True)
+class Optimiser:
+    """SGD with Nesterov momentum."""
+
+    batch_size: int
+    weight_decay: float
+    momentum: float
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Epochs over the training images, and the peak of the one-cycle rate."""
+
+    epochs: int
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class Adversary:
+    """The attack inside training; epsilon is a radius in pixel units."""
+
+    norm: str
+    epsilon: float
+    steps: int
+    relative_step: float
+    random_start: bool
+
+
+def augment(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Mirror half of the images, at random. x: (n, channels, height, width)."""
+    mirrored = torch.rand(len(x), generator=generator) < 0.5
+    return torch.where(mirrored.view(-1, 1, 1, 1).to(x.device), x.flip(3), x)
+
+
+def attack_batch(
+    network: Network, x: Tensor, labels: Tensor, adversary: Adversary, generator: torch.Generator
+) -> Tensor:
+    """Adversarial images against the network as it is now, in eval mode with frozen weights.
+
+    x: (n, channels, height, width) in [0, 1] → same shape.
+    """
+    network.eval().requires_grad_(False)
+    images = ascend(
+        lambda x: cross_entropy(network(x), labels, reduction="none"),
+        x,
+        norm=adversary.norm,
+        epsilon=adversary.epsilon,
+        steps=adversary.steps,
+        relative_step=adversary.relative_step,
+        random_start=adversary.random_start,
+        keep_best=False,
+        generator=generator,
+    ).images
+    network.train().requires_grad_(True)
+    return images
+
+
+def train(
+    network: Network,
+    images: Images,
+    optimiser: Optimiser,
+    schedule: Schedule,
+    adversary: Adversary | None,
+    seed: int,
+) -> dict[str, np.ndarray]:
+    """Train in place; returns the log: step, learning_rate, loss, accuracy (of the batch trained on)."""
+    pixels = torch.from_numpy(images.pixels)
+    labels = torch.from_numpy(images.labels)
+    device = compute.device()
+    network.to(device).train()
+    order = compute.generator(seed, 1)
+    draws = compute.generator(seed, 2)
+    sgd = torch.optim.SGD(
+        network.parameters(),
+        lr=schedule.learning_rate,
+        momentum=optimiser.momentum,
+        weight_decay=optimiser.weight_decay,
+        nesterov=optimiser.momentum > 0,
+    )
+    batches = max(1, len(pixels) // optimiser.batch_size)
+    steps = schedule.epochs * batches
+    cycle = torch.optim.lr_scheduler.OneCycleLR(
+        sgd, schedule.learning_rate, total_steps=steps + 1, cycle_momentum=False
+    )
+    log: dict[str, list] = {"step": [], "learning_rate": [], "loss": [], "accuracy": []}
+    indices = (
+        chunk
+        for _ in range(schedule.epochs)
+        for chunk in torch.randperm(len(pixels), generator=order).tensor_split(batches)
+    )
+    for step, index in enumerate(progress.track(indices, total=steps, label="training steps")):
+        x = augment(pixels[index].to(device).float() / 255, draws)
+        y = labels[index].to(device)
+        if adversary is not None:
+            x = attack_batch(network, x, y, adversary, draws)
+        logits = network(x)
+        loss = cross_entropy(logits, y)
+        sgd.zero_grad(set_to_none=True)
+        loss.backward()
+        sgd.step()
+        log["step"].append(step)
+        log["learning_rate"].append(cycle.get_last_lr()[0])
+        log["loss"].append(loss.detach())
+        log["accuracy"].append((logits.argmax(1) == y).float().mean())
+        cycle.step()
+    return {name: np.array([float(v) for v in values]) for name, values in log.items()}
+
+
+def fit(spec: dict, data: Path, trunk: Path | None, output: Path) -> None:
+    """The job: train from scratch, or from a trunk's weights; write weights, log and manifest.
+
+    data: the images' manifest; trunk: a trunk's manifest, or None for the trunk itself.
+    """
+    seed = spec["model"]["model_seed"]
+    facts = read_manifest(data)
+    build = {
+        **spec["network"],
+        "channels": facts["array"]["shape"][1],
+        "classes": facts["classes"],
+        "mean": facts["mean"],
+        "std": facts["std"],
+    }
+    torch.manual_seed(int(torch.randint(2**62, (), generator=compute.generator(seed, 0))))
+    network = Network(**build)
+    if trunk is not None:
+        weights, _ = read_tensors(trunk.with_suffix(".safetensors"))
+        network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
+    log = train(
+        network,
+        read_split(data, "train"),
+        Optimiser(**spec["optimiser"]),
+        Schedule(**spec["schedule"]),
+        Adversary(**spec["attack"]) if spec["attack"] else None,
+        seed,
+    )
+    weights_path = output.with_suffix(".safetensors")
+    write_tensors(weights_path, _arrays(network), {**spec, "build": build})
+    write_table(output.with_suffix(".parquet"), {**spec["model"], **log})
+    write_json(output, {"spec": spec, "sha256": sha256(weights_path), "steps": len(log["step"])})
+    progress.say(f"last batches: accuracy {log['accuracy'][-20:].mean():.3f}")
+
+
+def _arrays(network: nn.Module) -> dict[str, np.ndarray]:
+    return {name: tensor.cpu().numpy() for name, tensor in network.state_dict().items()}

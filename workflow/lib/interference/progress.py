@@ -1,0 +1,31 @@
+"""Progress of long loops: a bar in a terminal, a line now and then in a log."""
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+
+#: Seconds between two lines of a log.
+LOG_INTERVAL = 10.0
+
+
+def track(items: Iterable, *, total: int, label: str) -> Iterator:
+    """Yield ``items`` and show how many of ``total`` are done under the name ``label``."""
+    if sys.stderr.isatty():
+        from tqdm import tqdm
+
+        yield from tqdm(items, total=total, desc=label, leave=False)
+        return
+    start = last = time.monotonic()
+    for done, item in enumerate(items, start=1):
+        yield item
+        now = time.monotonic()
+        if now - last >= LOG_INTERVAL and done < total:
+            left = (now - start) / done * (total - done)
+            say(f"{label}: {done} of {total}, about {left:.0f} s left")
+            last = now
+    say(f"{label}: {total} of {total} in {time.monotonic() - start:.1f} s")
+
+
+def say(line: str) -> None:
+    """One line to the log."""
+    print(line, file=sys.stderr, flush=True)

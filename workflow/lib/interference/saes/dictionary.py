@@ -1,0 +1,96 @@
+"""A trained sparse autoencoder, whatever its type: one canonical form to store, score and attack.
+
+    f = activation(x W_encᵀ + b_enc),   x̂ = f W_dec + b_dec,   ‖W_dec,i‖ = 1
+
+A pre-encoder bias is folded into b_enc and decoder norms into W_enc, so that f_i is the length of
+what latent i adds to the reconstruction. The activation is ReLU; TopK keeps the k largest of it,
+or, at threshold inference, those above a frozen threshold, which lets the count respond.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from interference.saes.kernels import relu_rows, top_rows
+
+
+@dataclass(frozen=True)
+class Dictionary:
+    """w_enc, w_dec: (h, d); b_enc: (h,); b_dec: (d,); k: kept latents, 0 for all;
+    threshold: what counts as active at threshold inference (0 for ReLU)."""
+
+    w_enc: np.ndarray
+    b_enc: np.ndarray
+    w_dec: np.ndarray
+    b_dec: np.ndarray
+    k: int = 0
+    threshold: float = 0.0
+
+    def rectified(self, x: np.ndarray) -> np.ndarray:
+        """ReLU of the pre-activations: (n, d) → (n, h)."""
+        pre = x @ self.w_enc.T
+        relu_rows(pre, self.b_enc)
+        return pre
+
+    def encode(self, x: np.ndarray) -> np.ndarray:
+        """The code that the SAE was trained with: (n, d) → (n, h), non-negative."""
+        latents = self.rectified(x)
+        return keep_top(latents, self.k) if self.k else latents
+
+    def encode_threshold(self, x: np.ndarray) -> np.ndarray:
+        """The code at threshold inference; for ReLU the same as `encode`: (n, d) → (n, h)."""
+        latents = self.rectified(x)
+        latents[latents <= self.threshold] = 0
+        return latents
+
+    def decode(self, latents: np.ndarray) -> np.ndarray:
+        """(n, h) → (n, d)."""
+        return latents @ self.w_dec + self.b_dec
+
+
+def stack(dictionaries: list[Dictionary]) -> dict[str, np.ndarray]:
+    """A sweep as arrays with a first axis of members."""
+    names = ("w_enc", "b_enc", "w_dec", "b_dec")
+    stacked = {name: np.stack([getattr(d, name) for d in dictionaries]) for name in names}
+    stacked["k"] = np.array([d.k for d in dictionaries], np.int64)
+    stacked["threshold"] = np.array([d.threshold for d in dictionaries], np.float64)
+    return stacked
+
+
+def unstack(arrays: dict[str, np.ndarray]) -> list[Dictionary]:
+    """The members of a stored sweep, in the order of its manifest."""
+    return [
+        Dictionary(
+            *(arrays[name][i] for name in ("w_enc", "b_enc", "w_dec", "b_dec")),
+            k=int(arrays["k"][i]),
+            threshold=float(arrays["threshold"][i]),
+        )
+        for i in range(len(arrays["k"]))
+    ]
+
+
+def keep_top(latents: np.ndarray, k: int) -> np.ndarray:
+    """Zero all but the k largest of each row: (n, h) → (n, h)."""
+    index = np.zeros((len(latents), k), np.int32)
+    value = np.zeros((len(latents), k), latents.dtype)
+    top_rows(latents, k, index, value)
+    kept = np.zeros_like(latents)
+    np.put_along_axis(kept, index.astype(np.int64), value, axis=1)
+    return kept
+
+
+def calibrated_threshold(rectified: np.ndarray, k: int) -> float:
+    """The threshold above which a row has k active latents on average.
+
+    rectified: (n, h) ReLU'd pre-activations of training rows. Returns the (n·k + 1)-th largest
+    entry, or 0 where fewer than n·k are positive.
+    """
+    flat = rectified.reshape(-1)
+    rank = len(flat) - len(rectified) * k - 1
+    return float(np.partition(flat, rank)[rank])
+
+
+def initial_directions(d: int, latents: int, seed: int) -> np.ndarray:
+    """Random unit rows (latents, d) float32; equal seeds give equal rows."""
+    rows = np.random.default_rng([seed, 0]).standard_normal((latents, d))
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)

@@ -1,0 +1,111 @@
+"""TopK with AuxK (Gao et al. 2024, §2.3 and A.2).
+
+    z = TopK(ReLU(W_enc (x − b_dec) + b_enc)),   x̂ = W_decᵀ z + b_dec
+    L = mean_rows ‖x − x̂‖² + weight · min(n_dead / k_aux, 1) · mean_rows ‖e − ê‖²
+
+e = x − x̂ is taken as a constant, ê = W_decᵀ z_dead is made of the top k_aux *dead* latents, without
+b_dec: a latent is dead when it has not fired for ``dead_after`` rows. The scale of the auxiliary
+loss is SAELens's. Decoder rows have unit norm: the gradient along them is removed and they are
+renormalised after each step. A pick whose value is zero does not count as firing.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from interference.saes.adam import Adam
+from interference.saes.dictionary import Dictionary, initial_directions
+from interference.saes.kernels import (
+    backward_rows,
+    decode_rows,
+    normalise_rows,
+    remove_parallel,
+    top_rows,
+)
+
+SPARSITY = "k"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The sweep of k, and AuxK's size, weight and patience in rows."""
+
+    k: list[int]
+    aux_k: int
+    aux_weight: float
+    dead_after: int
+
+
+class Member:
+    """One SAE of the sweep in training."""
+
+    def __init__(self, settings: Settings, k: int, d: int, latents: int, seed: int):
+        self.settings, self.k = settings, k
+        w_dec = initial_directions(d, latents, seed)
+        self.parameters = {
+            "w_enc": w_dec.copy(),
+            "b_enc": np.zeros(latents, np.float32),
+            "w_dec": w_dec,
+            "b_dec": np.zeros(d, np.float32),
+        }
+        self.silent = np.zeros(latents, np.int64)  # rows since each latent fired
+        self.adam = Adam(self.parameters)
+
+    def step(self, x: np.ndarray, rate: float, fraction: float) -> None:
+        """One update on x: (n, d) float32. fraction: of training done (unused by this type)."""
+        gradients = self.gradients(x)
+        remove_parallel(gradients["w_dec"], self.parameters["w_dec"])
+        self.adam.step(gradients, rate)
+        normalise_rows(self.parameters["w_dec"])
+
+    def gradients(self, x: np.ndarray) -> dict[str, np.ndarray]:
+        """Gradients of L, and the firing counters brought up to date. x: (n, d)."""
+        p = self.parameters
+        n = len(x)
+        centred = x - p["b_dec"]
+        pre = centred @ p["w_enc"].T
+        pre += p["b_enc"]
+        index = np.zeros((n, self.k), np.int32)
+        value = np.zeros((n, self.k), x.dtype)
+        top_rows(pre, self.k, index, value)
+        reconstruction = np.empty_like(x)
+        decode_rows(index, value, p["w_dec"], p["b_dec"], reconstruction)
+        error = x - reconstruction
+        g = error * x.dtype.type(-2 / n)
+        gradients = {name: np.zeros_like(array) for name, array in p.items()}
+        backward_rows(
+            centred, g, index, value, p["w_dec"],
+            gradients["w_dec"], gradients["w_enc"], gradients["b_enc"],
+        )  # fmt: skip
+        gradients["b_dec"] = g.sum(0) - gradients["b_enc"] @ p["w_enc"]
+        self.silent += n
+        self.silent[index[value > 0]] = 0
+        self._add_auxiliary(gradients, centred, pre, error)
+        return gradients
+
+    def _add_auxiliary(
+        self, gradients: dict[str, np.ndarray], centred: np.ndarray, pre: np.ndarray,
+        error: np.ndarray,
+    ) -> None:  # fmt: skip
+        """Add the gradients of AuxK: only chosen dead latents get any, b_dec none."""
+        dead = np.flatnonzero(self.silent > self.settings.dead_after)
+        aux_k = min(self.settings.aux_k, len(dead))
+        if not aux_k or not self.settings.aux_weight:
+            return
+        w_dec = self.parameters["w_dec"][dead]
+        z = np.maximum(pre[:, dead], 0)
+        if aux_k < len(dead):
+            bar = -np.partition(-z, aux_k - 1, axis=1)[:, aux_k - 1 : aux_k]
+            z[z < bar] = 0
+        scale = self.settings.aux_weight * min(len(dead) / self.settings.aux_k, 1.0)
+        g = (z @ w_dec - error) * z.dtype.type(2 * scale / len(z))
+        g_pre = (g @ w_dec.T) * (z > 0)
+        gradients["w_dec"][dead] += z.T @ g
+        gradients["w_enc"][dead] += g_pre.T @ centred
+        gradients["b_enc"][dead] += g_pre.sum(0)
+
+    def dictionary(self) -> Dictionary:
+        """The SAE as it is now, with the pre-encoder bias folded in."""
+        p = self.parameters
+        b_enc = p["b_enc"] - p["w_enc"] @ p["b_dec"]
+        return Dictionary(p["w_enc"].copy(), b_enc, p["w_dec"].copy(), p["b_dec"].copy(), self.k)

@@ -1,0 +1,342 @@
+def each_sae(path):
+    """The path of each (model, layer, type), filled in."""
+    return expand(path, model=specs.models, layer=specs.layers, type=specs.sae_types)
+
+
+def tables():
+    """Every table of the experiment."""
+    names = ["accuracy", "saes", "matched", "l0", "toy", "claims"]
+    return [f"{ANALYSIS}/tables/{name}.parquet" for name in names]
+
+
+def figures():
+    """Every figure of the experiment."""
+    norms = sorted({method.norm for method in experiment.attacks.methods.values()})
+    names = ["toy", "accuracy"]
+    names += [f"fvu/{layer}" for layer in specs.layers]
+    names += [f"matched/{sae_type}" for sae_type in specs.sae_types]
+    names += [f"l0/{model}.{norm}" for model in specs.models for norm in norms]
+    return [f"{ANALYSIS}/figures/{name}.svg" for name in names]
+
+
+def training(wildcards):
+    """Labels of a network in the report."""
+    model = specs.models[wildcards.model]
+    norm = {"clean": "none", "l2": "L2", "linf": "Linf"}[model.norm]
+    return {
+        "trained against": norm,
+        "epsilon": f"{model.epsilon:g}",
+        "seed": str(model.seed),
+    }
+
+
+rule l0:
+    input:
+        sae=f"{SAES}/{{model}}/{{layer}}/{{type}}.json",
+        weights=ancient(f"{SAES}/{{model}}/{{layer}}/{{type}}.safetensors"),
+        attacked=f"{ACTIVATIONS}/{{model}}/{{layer}}/attacked.json",
+        store=ancient(f"{ACTIVATIONS}/{{model}}/{{layer}}/attacked.zarr"),
+    output:
+        table=f"{ANALYSIS}/l0/{{model}}/{{layer}}/{{type}}.parquet",
+    log:
+        f"{LOGS}/analysis/l0/{{model}}/{{layer}}/{{type}}.log",
+    benchmark:
+        f"{BENCHMARKS}/analysis/l0/{{model}}/{{layer}}/{{type}}.tsv"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        spec=lambda wildcards: specs.l0(
+            wildcards.model, wildcards.layer, wildcards.type
+        ),
+    shell:
+        "interference analysis l0 --spec {params.spec:q} --sae {input.sae}"
+        " --attacked {input.attacked} --output {output.table} > {log} 2>&1"
+
+
+rule accuracy_table:
+    input:
+        tables=expand(f"{ATTACKS}/{{model}}/clean.parquet", model=specs.models)
+        + expand(
+            f"{ATTACKS}/{{model}}/{{attack}}.parquet",
+            model=specs.models,
+            attack=specs.attacks,
+        ),
+    output:
+        table=report(
+            f"{ANALYSIS}/tables/accuracy.csv",
+            caption="../report/accuracy_table.rst",
+            category="Tables",
+            labels={"table": "accuracy"},
+        ),
+        parquet=f"{ANALYSIS}/tables/accuracy.parquet",
+    log:
+        f"{LOGS}/analysis/tables/accuracy.log",
+    benchmark:
+        f"{BENCHMARKS}/analysis/tables/accuracy.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        spec=specs.table("accuracy"),
+    shell:
+        "interference analysis table --spec {params.spec:q} --output {output.parquet}"
+        " {input.tables} > {log} 2>&1"
+
+
+rule saes_table:
+    input:
+        manifests=each_sae(f"{SAES}/{{model}}/{{layer}}/{{type}}.json"),
+        tables=each_sae(f"{SAES}/{{model}}/{{layer}}/{{type}}.parquet"),
+    output:
+        table=report(
+            f"{ANALYSIS}/tables/saes.csv",
+            caption="../report/saes_table.rst",
+            category="Tables",
+            labels={"table": "saes"},
+        ),
+        parquet=f"{ANALYSIS}/tables/saes.parquet",
+    log:
+        f"{LOGS}/analysis/tables/saes.log",
+    benchmark:
+        f"{BENCHMARKS}/analysis/tables/saes.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        spec=specs.table("saes"),
+    shell:
+        "interference analysis table --spec {params.spec:q} --output {output.parquet}"
+        " {input.manifests} > {log} 2>&1"
+
+
+rule matched_table:
+    input:
+        manifests=each_sae(f"{SAES}/{{model}}/{{layer}}/{{type}}.json"),
+        tables=each_sae(f"{SAES}/{{model}}/{{layer}}/{{type}}.parquet"),
+    output:
+        table=report(
+            f"{ANALYSIS}/tables/matched.csv",
+            caption="../report/matched_table.rst",
+            category="Tables",
+            labels={"table": "matched"},
+        ),
+        parquet=f"{ANALYSIS}/tables/matched.parquet",
+    log:
+        f"{LOGS}/analysis/tables/matched.log",
+    benchmark:
+        f"{BENCHMARKS}/analysis/tables/matched.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        spec=specs.table("matched"),
+    shell:
+        "interference analysis table --spec {params.spec:q} --output {output.parquet}"
+        " {input.manifests} > {log} 2>&1"
+
+
+rule l0_table:
+    input:
+        tables=each_sae(f"{ANALYSIS}/l0/{{model}}/{{layer}}/{{type}}.parquet"),
+    output:
+        table=report(
+            f"{ANALYSIS}/tables/l0.csv",
+            caption="../report/l0_table.rst",
+            category="Tables",
+            labels={"table": "l0"},
+        ),
+        parquet=f"{ANALYSIS}/tables/l0.parquet",
+    log:
+        f"{LOGS}/analysis/tables/l0.log",
+    benchmark:
+        f"{BENCHMARKS}/analysis/tables/l0.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        spec=specs.table("l0"),
+    shell:
+        "interference analysis table --spec {params.spec:q} --output {output.parquet}"
+        " {input.tables} > {log} 2>&1"
+
+
+rule toy_table:
+    input:
+        table=f"{TOY}/vulnerability.parquet",
+    output:
+        table=report(
+            f"{ANALYSIS}/tables/toy.csv",
+            caption="../report/toy_table.rst",
+            category="Tables",
+            labels={"table": "toy"},
+        ),
+        parquet=f"{ANALYSIS}/tables/toy.parquet",
+    log:
+        f"{LOGS}/analysis/tables/toy.log",
+    benchmark:
+        f"{BENCHMARKS}/analysis/tables/toy.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        spec=specs.table("toy"),
+    shell:
+        "interference analysis table --spec {params.spec:q} --output {output.parquet}"
+        " {input.table} > {log} 2>&1"
+
+
+rule claims_table:
+    input:
+        accuracy=f"{ANALYSIS}/tables/accuracy.parquet",
+        matched=f"{ANALYSIS}/tables/matched.parquet",
+        l0=f"{ANALYSIS}/tables/l0.parquet",
+        toy=f"{TOY}/vulnerability.parquet",
+    output:
+        table=report(
+            f"{ANALYSIS}/tables/claims.csv",
+            caption="../report/claims_table.rst",
+            category="Tables",
+            labels={"table": "claims"},
+        ),
+        parquet=f"{ANALYSIS}/tables/claims.parquet",
+    log:
+        f"{LOGS}/analysis/tables/claims.log",
+    benchmark:
+        f"{BENCHMARKS}/analysis/tables/claims.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        spec=specs.table("claims"),
+    shell:
+        "interference analysis table --spec {params.spec:q} --output {output.parquet}"
+        " {input.accuracy} {input.matched} {input.l0} {input.toy} > {log} 2>&1"
+
+
+rule toy_figure:
+    input:
+        table=f"{ANALYSIS}/tables/toy.parquet",
+    output:
+        svg=report(
+            f"{ANALYSIS}/figures/toy.svg",
+            caption="../report/toy_figure.rst",
+            category="Toy models",
+            labels={"figure": "superposition and vulnerability"},
+        ),
+        png=f"{ANALYSIS}/figures/toy.png",
+    log:
+        f"{LOGS}/analysis/figures/toy.log",
+    benchmark:
+        f"{BENCHMARKS}/analysis/figures/toy.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        spec=specs.figure("toy"),
+    shell:
+        "interference analysis figure --spec {params.spec:q} --output {output.svg}"
+        " {input.table} > {log} 2>&1"
+
+
+rule accuracy_figure:
+    input:
+        table=f"{ANALYSIS}/tables/accuracy.parquet",
+    output:
+        svg=report(
+            f"{ANALYSIS}/figures/accuracy.svg",
+            caption="../report/accuracy_figure.rst",
+            category="Networks",
+            labels={"figure": "accuracy under attack"},
+        ),
+        png=f"{ANALYSIS}/figures/accuracy.png",
+    log:
+        f"{LOGS}/analysis/figures/accuracy.log",
+    benchmark:
+        f"{BENCHMARKS}/analysis/figures/accuracy.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        spec=specs.figure("accuracy"),
+    shell:
+        "interference analysis figure --spec {params.spec:q} --output {output.svg}"
+        " {input.table} > {log} 2>&1"
+
+
+rule fvu_figure:
+    input:
+        table=f"{ANALYSIS}/tables/saes.parquet",
+    output:
+        svg=report(
+            f"{ANALYSIS}/figures/fvu/{{layer}}.svg",
+            caption="../report/fvu_figure.rst",
+            category="Reconstruction against sparsity",
+            labels={"layer": "{layer}"},
+        ),
+        png=f"{ANALYSIS}/figures/fvu/{{layer}}.png",
+    log:
+        f"{LOGS}/analysis/figures/fvu/{{layer}}.log",
+    benchmark:
+        f"{BENCHMARKS}/analysis/figures/fvu/{{layer}}.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        spec=lambda wildcards: specs.figure("fvu", layer=wildcards.layer),
+    shell:
+        "interference analysis figure --spec {params.spec:q} --output {output.svg}"
+        " {input.table} > {log} 2>&1"
+
+
+rule matched_figure:
+    input:
+        table=f"{ANALYSIS}/tables/matched.parquet",
+    output:
+        svg=report(
+            f"{ANALYSIS}/figures/matched/{{type}}.svg",
+            caption="../report/matched_figure.rst",
+            category="Reconstruction at equal sparsity",
+            labels={"SAE type": "{type}"},
+        ),
+        png=f"{ANALYSIS}/figures/matched/{{type}}.png",
+    log:
+        f"{LOGS}/analysis/figures/matched/{{type}}.log",
+    benchmark:
+        f"{BENCHMARKS}/analysis/figures/matched/{{type}}.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        spec=lambda wildcards: specs.figure("matched", type=wildcards.type),
+    shell:
+        "interference analysis figure --spec {params.spec:q} --output {output.svg}"
+        " {input.table} > {log} 2>&1"
+
+
+rule l0_figure:
+    input:
+        table=f"{ANALYSIS}/tables/l0.parquet",
+    output:
+        svg=report(
+            f"{ANALYSIS}/figures/l0/{{model}}.{{norm}}.svg",
+            caption="../report/l0_figure.rst",
+            category="L0 under attack",
+            labels=lambda wildcards: training(wildcards)
+            | {"attack norm": wildcards.norm},
+        ),
+        png=f"{ANALYSIS}/figures/l0/{{model}}.{{norm}}.png",
+    log:
+        f"{LOGS}/analysis/figures/l0/{{model}}.{{norm}}.log",
+    benchmark:
+        f"{BENCHMARKS}/analysis/figures/l0/{{model}}.{{norm}}.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        spec=lambda wildcards: specs.figure(
+            "l0", model=wildcards.model, norm=wildcards.norm
+        ),
+    shell:
+        "interference analysis figure --spec {params.spec:q} --output {output.svg}"
+        " {input.table} > {log} 2>&1"

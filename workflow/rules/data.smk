@@ -1,0 +1,16 @@
+rule images:
+    output:
+        manifest=f"{DATA}/images.json",
+        labels=f"{DATA}/images.parquet",
+        images=directory(f"{DATA}/images.zarr"),
+    log:
+        f"{LOGS}/data/images.log",
+    benchmark:
+        f"{BENCHMARKS}/data/images.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        spec=specs.images(),
+    shell:
+        "interference data images --spec {params.spec:q} --output {output.manifest} > {log} 2>&1"
