@@ -32,5 +32,37 @@ wildcard_constraints:
     norm="l2|linf",
 
 
+def each_sae(path):
+    """The path of each (model, layer, type), filled in."""
+    return expand(path, model=specs.models, layer=specs.layers, type=specs.sae_types)
+
+
+def tables():
+    """Every table of the experiment."""
+    names = ["accuracy", "saes", "matched", "l0", "toy", "claims"]
+    return [f"{ANALYSIS}/tables/{name}.parquet" for name in names]
+
+
+def figures():
+    """Every figure of the experiment."""
+    norms = sorted({method.norm for method in experiment.attacks.methods.values()})
+    names = ["toy", "accuracy"]
+    names += [f"fvu/{layer}" for layer in specs.layers]
+    names += [f"matched/{sae_type}" for sae_type in specs.sae_types]
+    names += [f"l0/{model}.{norm}" for model in specs.models for norm in norms]
+    return [f"{ANALYSIS}/figures/{name}.svg" for name in names]
+
+
+def training(wildcards):
+    """Labels of a network in the report."""
+    model = specs.models[wildcards.model]
+    norm = {"clean": "none", "l2": "L2", "linf": "Linf"}[model.norm]
+    return {
+        "trained against": norm,
+        "epsilon": f"{model.epsilon:g}",
+        "seed": str(model.seed),
+    }
+
+
 onstart:
     print(describe(experiment), file=sys.stderr)

@@ -45,7 +45,7 @@ def ascend(
     current = x
     if random_start:
         current = (x + uniform_in_ball(x, epsilon, norm, generator)).clamp(0, 1)
-    best, best_loss = current, torch.full((len(x),), -torch.inf, device=x.device)
+    best, best_loss = current, torch.full((len(x),), -torch.inf, device=x.device).double()
     zero_gradients = 0
     for _ in range(steps):
         current = current.detach().requires_grad_(True)
@@ -64,6 +64,7 @@ def ascend(
 
 
 def _better(best: Tensor, best_loss: Tensor, x: Tensor, losses: Tensor) -> tuple[Tensor, Tensor]:
+    losses = losses.double()
     better = losses > best_loss
     return (
         torch.where(better.view(-1, *[1] * (x.dim() - 1)), x, best),

@@ -1,6 +1,6 @@
 """Attack one network with one method, at every epsilon of its grid.
 
-The network is in eval mode with frozen weights and float32 throughout; labels are the true ones.
+The network is in eval mode with frozen weights, in float32; labels are the true ones.
 Adversarial images stay float32: uint8 would round them, float16 overshoots a small epsilon.
 """
 
@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy
 from interference import compute, progress
 from interference.attacks.norms import norm_of
 from interference.data.read import read_split
-from interference.models.network import Network, load_network
+from interference.models.network import Network, load_network, loss_of
 from interference.store.arrays import writing
 from interference.store.files import write_json
 from interference.store.tables import write_table
@@ -69,12 +69,8 @@ def attack(spec: dict, data: Path, model: Path, output: Path) -> None:
             part = slice(start, start + BATCH_SIZE)
             x = pixels[part].to(device).float() / 255
             y = labels[part].to(device)
-
-            def loss(x: Tensor, y: Tensor = y) -> Tensor:
-                return cross_entropy(network(x), y, reduction="none")
-
             generator = compute.generator(spec["seed"], i, start)
-            result = perturb(loss, x, epsilon=epsilon, generator=generator, **method)
+            result = perturb(loss_of(network, y), x, epsilon=epsilon, generator=generator, **method)
             norms = check(x, result.images, method["norm"], epsilon)
             zero_gradients += result.zero_gradients
             writer.append(result.images.cpu().numpy())

@@ -207,7 +207,8 @@ class Specs:
             fields["controls"] = self._controls()
         if name == "claims":
             fields |= self._headline_attack()
-        return spec((f"interference.analysis.tables.{name}",), table=name, **fields)
+        roots = ("interference.analysis.frames", f"interference.analysis.tables.{name}")
+        return spec(roots, table=name, **fields)
 
     def _controls(self) -> dict:
         """Each attack's norm and the noise method of the same norm."""

@@ -49,7 +49,9 @@ def read_split(manifest: Path, split: str, count: int | None = None) -> Images:
     rows = slice(start, stop if count is None else start + count)
     return Images(
         pixels=open_array(manifest.with_suffix(".zarr"), content["array"])[rows],
-        labels=_read_labels(manifest.with_suffix(".parquet"), content["labels_sha256"])[rows],
+        labels=_read_labels(manifest.with_suffix(".parquet"), content["labels_sha256"])[
+            rows
+        ].copy(),
         indices=np.arange(rows.start, rows.stop),
     )
 

@@ -3,12 +3,13 @@
 Pixels come in as [0, 1], so that an attack's epsilon is in pixel units.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
 import torchvision
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from interference.store.tensors import read_tensors
 
@@ -34,12 +35,16 @@ class Network(nn.Module):
             self.resnet.maxpool = nn.Identity()
         elif channels != 3:
             self.resnet.conv1 = nn.Conv2d(channels, 64, 7, stride=2, padding=3, bias=False)
+        self.resnet.to(memory_format=torch.channels_last)  # a tenth faster on a CPU
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (n, channels, height, width) in [0, 1] → logits (n, classes)."""
-        return self.resnet((x - self.mean) / self.std)
+        return self.resnet(self._normalised(x))
+
+    def _normalised(self, x: Tensor) -> Tensor:
+        return ((x - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
 
     def stages(self) -> Iterator[tuple[str, nn.Module]]:
         """The hooks in order, each with the module that leads to it from the one before."""
@@ -53,12 +58,21 @@ class Network(nn.Module):
 
         x: (n, channels, height, width) in [0, 1] → (n, positions, d).
         """
-        x = (x - self.mean) / self.std
+        x = self._normalised(x)
         for name, module in self.stages():
             x = module(x)
             if name == layer:
                 return x.flatten(2).transpose(1, 2)
         raise KeyError(layer)
+
+
+def loss_of(network: Network, labels: Tensor) -> Callable[[Tensor], Tensor]:
+    """Cross-entropy of each image, (n, ...) → (n,) float64, for an attack to raise.
+
+    Float64 from the logits on: in float32 the softmax of a confident network rounds to 0 and 1, the
+    gradient to exactly zero, and an attack stands still on the images that are hardest to attack.
+    """
+    return lambda x: cross_entropy(network(x).double(), labels, reduction="none")
 
 
 def load_network(path: Path) -> Network:

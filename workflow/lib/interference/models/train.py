@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy
 from interference import compute, progress
 from interference.attacks.ascent import ascend
 from interference.data.read import Images, read_manifest, read_split
-from interference.models.network import Network
+from interference.models.network import Network, loss_of
 from interference.store.files import sha256, write_json
 from interference.store.tables import write_table
 from interference.store.tensors import read_tensors, write_tensors
@@ -66,7 +66,7 @@ def attack_batch(
     """
     network.eval().requires_grad_(False)
     images = ascend(
-        lambda x: cross_entropy(network(x), labels, reduction="none"),
+        loss_of(network, labels),
         x,
         norm=adversary.norm,
         epsilon=adversary.epsilon,

@@ -18,18 +18,11 @@ class Adam:
     def step(self, gradients: dict[str, np.ndarray], rate: float) -> None:
         """gradients: name → array of the parameter's shape; rate: the learning rate now."""
         self.steps += 1
+        correction1, correction2 = 1 - BETA1**self.steps, (1 - BETA2**self.steps) ** 0.5
+        scalars = (rate * correction2 / correction1, BETA1, 1 - BETA1, BETA2, 1 - BETA2,
+                   EPS * correction2)  # fmt: skip
         for name, p in self.parameters.items():
             m, v = self._moments[name]
-            number = p.dtype.type
-            adam_rows(
-                p.reshape(-1),
-                np.ascontiguousarray(gradients[name]).reshape(-1),
-                m.reshape(-1),
-                v.reshape(-1),
-                number(rate),
-                number(BETA1),
-                number(BETA2),
-                number(EPS),
-                number(1 - BETA1**self.steps),
-                number(1 - BETA2**self.steps),
-            )
+            g = np.ascontiguousarray(gradients[name])
+            flat = (array.reshape(-1) for array in (p, g, m, v))
+            adam_rows(*flat, *map(p.dtype.type, scalars))

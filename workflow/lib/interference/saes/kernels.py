@@ -12,43 +12,74 @@ _jit = numba.njit(cache=True, fastmath=True, nogil=True)
 
 
 @_jit
-def top_rows(pre, k, index, value):
-    """The k largest entries of each row, after ReLU; of equals, the lower index.
+def _count_above(row, bar):
+    count = 0
+    for i in range(row.shape[0]):
+        count += row[i] > bar
+    return count
 
-    pre: (n, h); writes index: (n, k) int32 and value: (n, k), largest first. A pick that is not
-    positive has value 0.
+
+@_jit
+def _bar_below_top(row, k):
+    """A bar with at least k entries above it, and hardly more, by bisection from 0 and the maximum."""
+    low, high = row[0] - row[0], row.max()
+    for _ in range(32):
+        middle = (low + high) / 2
+        count = _count_above(row, middle)
+        if count >= k:
+            low = middle
+            if count <= k + 4:
+                break
+        else:
+            high = middle
+    return low
+
+
+@_jit
+def top_rows(pre, k, index, value):
+    """The k largest entries of each row that are positive; of equals, the lower indices.
+
+    pre: (n, h); writes index: (n, k) int32, ascending, and value: (n, k). Where fewer than k
+    entries are positive, the places left have index 0 and value 0.
     """
+    h = pre.shape[1]
+    kept = np.empty(h, np.int32)
     for r in range(pre.shape[0]):
         row = pre[r]
+        bar = row[0] - row[0]
+        if _count_above(row, bar) > k:
+            bar = _bar_below_top(row, k)
         count = 0
-        for i in range(row.shape[0]):
-            v = row[i]
-            if count == k and v <= value[r, k - 1]:
-                continue
-            j = count if count < k else k - 1
-            while j > 0 and value[r, j - 1] < v:
-                value[r, j] = value[r, j - 1]
-                index[r, j] = index[r, j - 1]
-                j -= 1
-            value[r, j] = v
-            index[r, j] = i
-            if count < k:
+        for i in range(h):
+            if row[i] > bar:
+                kept[count] = i
                 count += 1
+        while count > k:  # drop the smallest, of equals the last
+            worst = 0
+            for j in range(1, count):
+                if row[kept[j]] <= row[kept[worst]]:
+                    worst = j
+            for j in range(worst, count - 1):
+                kept[j] = kept[j + 1]
+            count -= 1
         for j in range(k):
-            value[r, j] = max(value[r, j], 0)
+            index[r, j] = kept[j] if j < count else 0
+            value[r, j] = row[kept[j]] if j < count else 0
 
 
 @_jit
 def decode_rows(index, value, w_dec, b_dec, out):
     """out[r] = b_dec + Σ_j value[r, j] · w_dec[index[r, j]]. w_dec: (h, d); out: (n, d)."""
+    d = w_dec.shape[1]
     for r in range(index.shape[0]):
-        out[r] = b_dec
+        for c in range(d):
+            out[r, c] = b_dec[c]
         for j in range(index.shape[1]):
             v = value[r, j]
             if v > 0:
-                row = w_dec[index[r, j]]
-                for c in range(row.shape[0]):
-                    out[r, c] += v * row[c]
+                i = np.uint32(index[r, j])
+                for c in range(d):
+                    out[r, c] += v * w_dec[i, c]
 
 
 @_jit
@@ -63,7 +94,7 @@ def backward_rows(x, g, index, value, w_dec, g_dec, g_enc, g_bias):
         for j in range(index.shape[1]):
             v = value[r, j]
             if v > 0:
-                i = index[r, j]
+                i = np.uint32(index[r, j])
                 s = v - v
                 for c in range(d):
                     s += g[r, c] * w_dec[i, c]
@@ -78,7 +109,8 @@ def relu_rows(pre, bias):
     """pre ← max(pre + bias, 0) in place. pre: (n, h); bias: (h,)."""
     for r in range(pre.shape[0]):
         for i in range(pre.shape[1]):
-            pre[r, i] = max(pre[r, i] + bias[i], 0)
+            v = pre[r, i] + bias[i]
+            pre[r, i] = v if v > 0 else 0
 
 
 @_jit
@@ -116,9 +148,12 @@ def normalise_rows(w):
 
 
 @_jit
-def adam_rows(p, g, m, v, rate, beta1, beta2, eps, correction1, correction2):
-    """One Adam step (Kingma & Ba 2015) in place; all arrays flat and of one length."""
+def adam_rows(p, g, m, v, step, beta1, rest1, beta2, rest2, eps):
+    """One Adam step in place; all arrays flat and of one length, all scalars of their dtype.
+
+    rest = 1 − beta; step and eps carry the bias corrections (Kingma & Ba 2015, end of §2).
+    """
     for i in range(p.shape[0]):
-        m[i] = beta1 * m[i] + (1 - beta1) * g[i]
-        v[i] = beta2 * v[i] + (1 - beta2) * g[i] * g[i]
-        p[i] -= rate * (m[i] / correction1) / (np.sqrt(v[i] / correction2) + eps)
+        m[i] = beta1 * m[i] + rest1 * g[i]
+        v[i] = beta2 * v[i] + rest2 * g[i] * g[i]
+        p[i] -= step * m[i] / (np.sqrt(v[i]) + eps)

@@ -10,6 +10,7 @@ PANELS = (
     ("vulnerability", "vulnerability (1 at density 1, clean)"),
     ("learned_features_per_dimension", "learned features per dimension"),
 )
+TICKS = (1, 0.5, 0.2, 0.1)
 #: Antipodal pairs store two features in each dimension.
 ANTIPODAL = 2
 
@@ -25,6 +26,8 @@ def draw(table: pd.DataFrame, which: dict) -> Figure:
                 rows["density"], rows["low"], rows["high"], color=colour, alpha=0.2, lw=0
             )
         axis.set(xscale="log", xlabel="density $p$ (sparser to the right)", ylabel=label)
+        axis.set_xticks(TICKS, [f"{tick:g}" for tick in TICKS])
+        axis.minorticks_off()
         axis.invert_xaxis()
         if "features" in quantity:
             axis.axhline(ANTIPODAL, color=GREY, lw=0.8, ls=":", label="antipodal pairs")

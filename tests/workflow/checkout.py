@@ -1,0 +1,161 @@
+"""A copy of the workflow to run and to edit, and dry runs over what it made."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from pathlib import Path
+
+REPO = Path(__file__).parents[2]
+#: What a run needs; the tests' copies hold nothing else.
+PARTS = ("Snakefile", "config.yaml", "workflow", "profiles", "tests/experiments")
+TINY = "tests/experiments/tiny.yaml"
+
+#: Read by every Python that starts with this file's folder on its path: at the end of a verb of the
+#: package, its arguments and the names of all modules that it loaded go to a file of their own.
+RECORDER = """
+import atexit, os, sys
+
+def _record():
+    import json
+    if os.path.basename(sys.argv[0]) == "interference":
+        path = os.path.join(os.environ["RECORD_TO"], f"{os.getpid()}-{os.urandom(4).hex()}.json")
+        modules = sorted(sys.modules)
+        with open(path, "w") as file:
+            json.dump({"arguments": sys.argv[1:], "modules": modules}, file)
+
+if "RECORD_TO" in os.environ:
+    atexit.register(_record)
+"""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A dry run: every job by name, and those that are there because their own spec changed."""
+
+    jobs: set[str]
+    starts: set[str]
+
+
+@dataclass
+class Checkout:
+    """A copy of the workflow in a folder of its own, with its own package first on the path."""
+
+    folder: Path
+    records: Path
+    _saved: dict[Path, tuple[bytes, tuple[int, int]]] = field(default_factory=dict)
+
+    @classmethod
+    def copy(cls, folder: Path) -> "Checkout":
+        """Copy the repository's workflow to ``folder / "checkout"``."""
+        ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", ".snakemake")
+        for part in PARTS:
+            source, target = REPO / part, folder / "checkout" / part
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=ignored)
+            else:
+                shutil.copy2(source, target)
+        for name in ("recorder", "records"):
+            (folder / name).mkdir()
+        (folder / "recorder" / "sitecustomize.py").write_text(RECORDER)
+        return cls(folder / "checkout", folder / "records")
+
+    @property
+    def package(self) -> Path:
+        return self.folder / "workflow" / "lib" / "interference"
+
+    @property
+    def results(self) -> Path:
+        """What the tiny experiment made."""
+        return self.folder / "results" / "tiny"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        own = [self.records.parent / "recorder", self.folder / "workflow" / "lib"]
+        return {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": os.pathsep.join(map(str, own)),
+            "RECORD_TO": str(self.records),
+        }
+
+    def run(self, *command: str) -> subprocess.CompletedProcess:
+        """Run a command in the copy; stdout and stderr come back together as ``stdout``."""
+        return subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self.environment,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+
+    def snakemake(self, *arguments: str, config: str = TINY) -> subprocess.CompletedProcess:
+        return self.run("snakemake", "--configfile", config, *arguments)
+
+    def plan(self, *arguments: str, config: str = TINY) -> Plan:
+        """A dry run."""
+        done = self.snakemake("--dry-run", *arguments, config=config)
+        assert done.returncode == 0, done.stdout
+        jobs, starts = set(), set()
+        for block in re.split(r"^rule ", done.stdout, flags=re.MULTILINE)[1:]:
+            rule = block.partition(":")[0]
+            if rule == "all":
+                continue
+            found = re.search(r"^    wildcards: (.*)$", block, re.MULTILINE)
+            wildcards = [part.partition("=")[2] for part in found[1].split(", ")] if found else []
+            name = "/".join([rule, *wildcards])
+            jobs.add(name)
+            if "Params have changed" in block:
+                starts.add(name)
+        assert jobs or "Nothing to be done" in done.stdout, done.stdout
+        return Plan(jobs, starts)
+
+    def write(self, path: str, change: Callable[[str], str], *, old_time: bool = False) -> None:
+        """Change a file's text until `restore`; with ``old_time`` it looks ten years old."""
+        file = self.folder / path
+        if file not in self._saved:
+            stat = file.stat()
+            self._saved[file] = file.read_bytes(), (stat.st_atime_ns, stat.st_mtime_ns)
+        before = file.read_text()
+        after = change(before)
+        assert after != before, f"{path}: the edit changes nothing"
+        file.write_text(after)
+        if old_time:
+            ten_years_ago = self._saved[file][1][1] - 10 * 365 * 24 * 3600 * 10**9
+            os.utime(file, ns=(ten_years_ago, ten_years_ago))
+
+    def replace(self, path: str, old: str, new: str, *, old_time: bool = False) -> None:
+        """Replace the one place where a file says ``old``, until `restore`."""
+        assert (self.folder / path).read_text().count(old) == 1, (
+            f"{path}: {old!r} is not there once"
+        )
+        self.write(path, lambda text: text.replace(old, new), old_time=old_time)
+
+    def restore(self) -> None:
+        """Undo what `write` and `replace` did, file times too."""
+        for file, (content, times) in self._saved.items():
+            file.write_bytes(content)
+            os.utime(file, ns=times)
+        self._saved.clear()
+
+    def recorded(self) -> list[dict]:
+        """What each verb loaded: its arguments, and the names of modules."""
+        return [json.loads(path.read_text()) for path in sorted(self.records.iterdir())]
+
+
+def chosen(jobs: Iterable[str], *patterns: str) -> set[str]:
+    """Jobs that the patterns pick: a rule's name, or RULE/WILDCARDS; each must pick some."""
+    picked = set()
+    for pattern in patterns:
+        some = {job for job in jobs if fnmatch(job, pattern) or job.startswith(f"{pattern}/")}
+        assert some, f"no job is called {pattern}"
+        picked |= some
+    return picked

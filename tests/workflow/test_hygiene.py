@@ -1,0 +1,127 @@
+"""The workflow as its tools see it: lint, formats, the report, profiles, the schema, the pins."""
+
+import json
+import re
+import subprocess
+import sys
+from html import unescape
+from pathlib import Path
+
+import pytest
+import yaml
+from checkout import REPO, TINY, Checkout
+
+RULES = sorted((REPO / "workflow" / "rules").glob("*.smk"))
+#: The fields of a rule, in the order in which each rule has them; a first rule has no input.
+FORM = ["input", "output", "log", "benchmark", "resources", "params", "shell"]
+
+
+def checked(*command: str) -> None:
+    """Run a tool on the checkout, which it must not change, and see that it finds nothing."""
+    tool = str(Path(sys.executable).parent / command[0])
+    done = subprocess.run([tool, *command[1:]], cwd=REPO, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def rule_blocks() -> dict[str, str]:
+    blocks = {}
+    for path in RULES:
+        for block in re.split(r"^rule ", path.read_text(), flags=re.MULTILINE)[1:]:
+            blocks[block.partition(":")[0]] = block
+    return blocks
+
+
+@pytest.mark.parametrize("config", ["config.yaml", TINY])
+def test_snakemake_lint_finds_nothing(config, tmp_path):
+    done = Checkout.copy(tmp_path).snakemake("--lint", config=config)
+    assert done.returncode == 0, done.stdout
+    assert "perfectly fine" in done.stdout or "Lints for" not in done.stdout
+
+
+def test_a_bare_snakemake_plans_the_default_experiment(tmp_path):
+    done = Checkout.copy(tmp_path).run("snakemake", "--dry-run")
+    assert done.returncode == 0, done.stdout
+    assert "Job stats:" in done.stdout
+
+
+def test_rules_are_formatted():
+    checked("snakefmt", "--check", "Snakefile", "workflow/rules")
+
+
+def test_ruff_finds_nothing():
+    checked("ruff", "check", "--no-cache", "workflow", "tests")
+
+
+def test_python_is_formatted():
+    checked("ruff", "format", "--no-cache", "--check", "workflow", "tests")
+
+
+@pytest.mark.parametrize("rule", rule_blocks())
+def test_a_rule_has_every_field_in_the_same_order(rule):
+    fields = re.findall(r"^    (\w+):", rule_blocks()[rule], re.MULTILINE)
+    assert fields in (FORM, FORM[1:])
+
+
+@pytest.mark.parametrize("rule", rule_blocks())
+def test_a_rule_calls_one_verb_with_one_spec(rule):
+    shell = rule_blocks()[rule].partition("    shell:\n")[2]
+    assert len(re.findall(r"\binterference \w+ \w+", shell)) == 1
+    assert "--spec {params.spec:q}" in shell
+    assert "> {log} 2>&1" in shell
+
+
+def test_every_figure_and_table_has_a_caption_of_its_own():
+    named = re.findall(r'caption="\.\./report/(\w+)\.rst"', "".join(rule_blocks().values()))
+    there = {path.stem for path in (REPO / "workflow" / "report").glob("*.rst")} - {"workflow"}
+    assert sorted(named) == sorted(there)
+
+
+def test_profiles_share_no_key():
+    profiles = {
+        path.parent.name: yaml.safe_load(path.read_text())
+        for path in (REPO / "profiles").glob("*/config.yaml")
+    }
+    default = profiles.pop("default")
+    for name, profile in profiles.items():
+        assert default.keys() & profile.keys() == set(), name
+
+
+def test_the_schema_file_is_what_the_package_says():
+    from interference.config.schema import Config
+
+    text = (REPO / "workflow" / "schemas" / "config.schema.json").read_text()
+    assert json.loads(text) == json.loads(json.dumps(Config.model_json_schema()))
+
+
+def test_pinned_requirements_name_versions_and_no_place():
+    lines = (REPO / "envs" / "requirements.txt").read_text().splitlines()
+    pins = [line for line in lines if line.strip() and not line.strip().startswith("#")]
+    for line in pins:
+        assert re.match(
+            r"^[A-Za-z0-9._-]+(\[[a-z,]+\])?==[^\s/:]+( ;.*)?$", line.split(" \\")[0]
+        ), line
+    assert not re.search(r"://|--(extra-)?index-url|--find-links|(^|\s)/\w", "\n".join(lines))
+
+
+@pytest.mark.workflow
+@pytest.mark.xdist_group("workflow")
+def test_the_report_of_a_run_shows_every_figure_and_table_with_its_caption(completed):
+    done = completed.snakemake("--cores", "1", "--report", "results/tiny/report.html")
+    assert done.returncode == 0, done.stdout
+    html = (completed.results / "report.html").read_text()
+    shown = [
+        *completed.results.joinpath("analysis/figures").rglob("*.svg"),
+        *completed.results.joinpath("analysis/tables").rglob("*.csv"),
+    ]
+    assert len(shown) == 14
+    for path in shown:
+        name = f'"{path.relative_to(completed.folder)}": '
+        assert html.count(name) >= 1, name
+        entry, _ = json.JSONDecoder().raw_decode(html, html.index(name) + len(name))
+        kind, thing = path.relative_to(completed.results / "analysis").parts[:2]
+        caption = REPO / "workflow" / "report" / f"{Path(thing).stem}_{kind.removesuffix('s')}.rst"
+        plain = re.sub(r"{%.*%}", "", caption.read_text())
+        longest = max(re.split(r"[{}*`\n]", plain), key=len).strip()
+        assert len(longest) > 20
+        assert longest in unescape(re.sub(r"<.*?>", "", entry["caption"])), name
+        assert entry["labels"], name

@@ -1,0 +1,646 @@
+"""What an edit reruns, against a table written by hand: every config key and every module, alone.
+
+A job is named `RULE/WILDCARDS` here; a pattern of the tables means the rule's every job, or those
+that its wildcards pick. The tables say what *should* rerun, from what the numbers of a job depend
+on; nothing in them is derived from the code that makes specs. What follows downstream of a changed
+job is Snakemake's work and is checked by real dry runs in test_reruns.py.
+"""
+
+import ast
+import copy
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import typing
+from fnmatch import fnmatch
+from functools import cache
+
+import pytest
+from checkout import REPO, chosen
+from pydantic import BaseModel
+
+from interference import provenance
+from interference.config import specs as specs_module
+from interference.config.load import ConfigError, check_config
+from interference.config.schema import Config, Models
+from interference.config.specs import Specs
+
+PACKAGE = REPO / "workflow" / "lib" / "interference"
+
+#: An experiment in which every section has at least two of what it may have many of.
+BASE = {
+    "experiment": "matrix",
+    "data": {
+        "dataset": "fashion-mnist-subset",
+        "root": None,
+        "image_size": None,
+        "train": 400,
+        "heldout": 60,
+        "evaluation": 80,
+        "seed": 0,
+    },
+    "models": {
+        "architecture": "resnet18",
+        "stem": "imagenet",
+        "epsilons": {"l2": [1.0], "linf": [0.1]},
+        "seeds": [0],
+        "batch_size": 50,
+        "weight_decay": 0.0005,
+        "momentum": 0.9,
+        "trunk": {"epochs": 2, "learning_rate": 0.05},
+        "finetune": {
+            "epochs": 1,
+            "learning_rate": 0.02,
+            "attack": {"steps": 1, "relative_step": 1.25, "random_start": True},
+        },
+    },
+    "attacks": {
+        "images": 32,
+        "seed": 0,
+        "methods": {
+            "fgsm": {"type": "fgsm", "norm": "l2", "epsilons": [0.5]},
+            "pgd": {
+                "type": "pgd",
+                "norm": "l2",
+                "epsilons": [0.5, 1.0, 2.0],
+                "steps": 2,
+                "relative_step": 0.5,
+                "random_start": True,
+            },
+            "noise": {"type": "noise", "norm": "l2", "epsilons": [0.5, 1.0, 2.0]},
+            "fgsm-linf": {"type": "fgsm", "norm": "linf", "epsilons": [0.5]},
+            "noise-linf": {"type": "noise", "norm": "linf", "epsilons": [0.5, 1.0, 2.0]},
+        },
+    },
+    "activations": {"layers": {"stem": 4, "layer2": 8}, "seed": 0},
+    "saes": {
+        "seeds": [0],
+        "learning_rate": 0.002,
+        "decay_fraction": 0.2,
+        "layers": {
+            "stem": {"expansion_factor": 2, "rows": 3200, "batch_size": 64},
+            "layer2": {"expansion_factor": 4, "rows": 6400, "batch_size": 128},
+        },
+        "types": {
+            "topk": {"k": [4, 8], "aux_k": 32, "aux_weight": 1.0, "dead_after": 640},
+            "relu_l1": {"l1": [0.125, 0.5], "warmup_fraction": 0.05, "gradient_clip": 1.0},
+        },
+    },
+    "analysis": {"confidence": 0.95, "resamples": 100, "seed": 0},
+    "toy": {
+        "features": 20,
+        "hidden": 5,
+        "densities": {"max": 1.0, "min": 0.2, "count": 3},
+        "seeds": [0, 1],
+        "steps": 100,
+        "batch_size": 32,
+        "learning_rate": 0.003,
+        "adversarial": {"relative_epsilon": 0.1, "weight": 0.5, "noise": 0.0},
+        "evaluation": {"samples": 256, "relative_epsilon": 0.1, "noise": 0.01},
+    },
+}
+
+TABLES = ("accuracy_table", "saes_table", "matched_table", "l0_table", "toy_table", "claims_table")
+FIGURES = ("accuracy_figure", "fvu_figure", "matched_figure", "l0_figure", "toy_figure")
+TRAINING = ("trunk", "finetune")
+#: Rules that run a network, so: read images and weights.
+INFERENCE = ("clean_predictions", "adversarial_images", "activations", "attacked_activations")
+TOY = ("toy_models", "toy_vulnerability")
+BOOTSTRAPPED = ("saes_table", "matched_table", "l0_table")
+RULES = ("images", *TRAINING, *INFERENCE, "saes", "l0", *TOY, *TABLES, *FIGURES)
+
+ROBUST = ("finetune/l2-*", "finetune/linf-*")
+PGD = ("adversarial_images/*/pgd",)
+
+#: config key → (what the edit writes, jobs whose spec changes). The edit is a dict of further
+#: keys where the one key alone is not valid. `*` stands for a name, `<type>` for an attack type.
+CONFIG = {
+    "experiment": ("other", ()),  # another results folder: nothing there to be stale
+    "data.dataset": ({"data.dataset": "fashion-mnist", "data.root": "/fashion"}, ("images",)),
+    "data.image_size": (32, ("images",)),
+    "data.train": (401, ("images",)),
+    "data.heldout": (61, ("images",)),
+    "data.evaluation": (81, ("images",)),
+    "data.seed": (1, ("images",)),
+    "models.stem": ("small", TRAINING),
+    "models.batch_size": (51, TRAINING),
+    "models.weight_decay": (0.001, TRAINING),
+    "models.momentum": (0.8, TRAINING),
+    "models.trunk.epochs": (1, ("trunk",)),
+    "models.trunk.learning_rate": (0.04, ("trunk",)),
+    "models.finetune.epochs": (2, ("finetune",)),
+    "models.finetune.learning_rate": (0.03, ("finetune",)),
+    "models.finetune.attack.steps": (2, ROBUST),
+    "models.finetune.attack.relative_step": (1.0, ROBUST),
+    "models.finetune.attack.random_start": (False, ROBUST),
+    "models.epsilons.l2": ([1.0, 3.0], ()),
+    "models.epsilons.linf": ([0.1, 0.2], ()),
+    "models.seeds": ([0, 1], ()),
+    "attacks.images": (16, ("adversarial_images", "attacked_activations")),
+    "attacks.seed": (1, ("adversarial_images",)),
+    # A new first PGD is also the attack that claims are read at.
+    "attacks.methods.*.<fgsm>.type": (
+        {
+            "attacks.methods.fgsm": {
+                "type": "pgd",
+                "norm": "l2",
+                "epsilons": [0.5],
+                "steps": 2,
+                "relative_step": 0.5,
+                "random_start": True,
+            }
+        },
+        ("adversarial_images/*/fgsm", "claims_table"),
+    ),
+    "attacks.methods.*.<fgsm>.norm": (
+        {"attacks.methods.fgsm.norm": "linf"},
+        ("adversarial_images/*/fgsm", "l0_table"),
+    ),
+    "attacks.methods.*.<fgsm>.epsilons": (
+        {"attacks.methods.fgsm.epsilons": [0.5, 1.0]},
+        ("adversarial_images/*/fgsm",),
+    ),
+    "attacks.methods.*.<pgd>.type": (
+        {"attacks.methods.pgd": {"type": "fgsm", "norm": "l2", "epsilons": [0.5, 1.0, 2.0]}},
+        (*PGD, "claims_table"),
+    ),
+    "attacks.methods.*.<pgd>.norm": ({"attacks.methods.pgd.norm": "linf"}, (*PGD, "l0_table")),
+    # Claims are read at the middle epsilon, 1.0 of three and 2.0 of the two.
+    "attacks.methods.*.<pgd>.epsilons": (
+        {"attacks.methods.pgd.epsilons": [0.5, 2.0]},
+        (*PGD, "claims_table"),
+    ),
+    "attacks.methods.*.<pgd>.steps": ({"attacks.methods.pgd.steps": 3}, PGD),
+    "attacks.methods.*.<pgd>.relative_step": ({"attacks.methods.pgd.relative_step": 0.4}, PGD),
+    "attacks.methods.*.<pgd>.random_start": ({"attacks.methods.pgd.random_start": False}, PGD),
+    # Noise is what the L0 table divides by, so two methods trade places.
+    "attacks.methods.*.<noise>.type": (
+        {
+            "attacks.methods.noise": {"type": "fgsm", "norm": "l2", "epsilons": [1.0]},
+            "attacks.methods.fgsm": {"type": "noise", "norm": "l2", "epsilons": [0.5, 1.0, 2.0]},
+        },
+        ("adversarial_images/*/noise", "adversarial_images/*/fgsm", "l0_table"),
+    ),
+    "attacks.methods.*.<noise>.norm": (
+        {"attacks.methods.noise.norm": "linf", "attacks.methods.noise-linf.norm": "l2"},
+        ("adversarial_images/*/noise", "adversarial_images/*/noise-linf", "l0_table"),
+    ),
+    "attacks.methods.*.<noise>.epsilons": (
+        {"attacks.methods.noise.epsilons": [0.5, 1.0, 2.0, 4.0]},
+        ("adversarial_images/*/noise",),
+    ),
+    "activations.layers.*": (
+        {"activations.layers.stem": 3},
+        ("activations/*/stem",),
+    ),
+    "activations.seed": (1, ("activations",)),
+    "saes.seeds": ([0, 1], ("saes",)),
+    "saes.learning_rate": (0.001, ("saes",)),
+    "saes.decay_fraction": (0.1, ("saes",)),
+    "saes.layers.*.expansion_factor": (
+        {"saes.layers.stem.expansion_factor": 3},
+        ("saes/*/stem/*",),
+    ),
+    "saes.layers.*.rows": ({"saes.layers.stem.rows": 3300}, ("saes/*/stem/*",)),
+    "saes.layers.*.batch_size": ({"saes.layers.stem.batch_size": 32}, ("saes/*/stem/*",)),
+    "saes.types.topk.k": ([4], ("saes/*/topk",)),
+    "saes.types.topk.aux_k": (16, ("saes/*/topk",)),
+    "saes.types.topk.aux_weight": (0.5, ("saes/*/topk",)),
+    "saes.types.topk.dead_after": (320, ("saes/*/topk",)),
+    "saes.types.relu_l1.l1": ([0.125], ("saes/*/relu_l1",)),
+    "saes.types.relu_l1.warmup_fraction": (0.1, ("saes/*/relu_l1",)),
+    "saes.types.relu_l1.gradient_clip": (2.0, ("saes/*/relu_l1",)),
+    "analysis.confidence": (0.9, ("accuracy_table", *BOOTSTRAPPED, "claims_table")),
+    "analysis.resamples": (200, BOOTSTRAPPED),
+    "analysis.seed": (1, BOOTSTRAPPED),
+    "toy.features": (21, ("toy_models",)),
+    "toy.hidden": (6, ("toy_models",)),
+    "toy.densities.max": (0.9, ("toy_models",)),
+    "toy.densities.min": (0.3, ("toy_models",)),
+    "toy.densities.count": (4, ("toy_models",)),
+    "toy.seeds": ([0], ("toy_models",)),
+    "toy.steps": (101, ("toy_models",)),
+    "toy.batch_size": (33, ("toy_models",)),
+    "toy.learning_rate": (0.004, ("toy_models",)),
+    "toy.adversarial.relative_epsilon": (0.2, ("toy_models",)),
+    "toy.adversarial.weight": (0.4, ("toy_models",)),
+    "toy.adversarial.noise": (0.01, ("toy_models",)),
+    "toy.evaluation.samples": (255, ("toy_vulnerability",)),
+    "toy.evaluation.relative_epsilon": (0.2, ("toy_vulnerability",)),
+    "toy.evaluation.noise": (0.02, ("toy_vulnerability",)),
+}
+#: Keys that no edit of BASE alone can change, with a test of their own below.
+ELSEWHERE = {"data.root", "models.architecture"}
+
+NETWORKS = (*TRAINING, *INFERENCE)
+#: module → jobs whose spec changes when its code does.
+MODULES = {
+    "compute": (*NETWORKS, *TOY),
+    "store.files": RULES,
+    "store.arrays": ("images", *NETWORKS, "saes", "l0"),
+    "store.tables": ("images", *NETWORKS, "saes", "l0", "toy_vulnerability"),
+    "store.tensors": (*NETWORKS, "saes", "l0", *TOY),
+    "data.images": ("images",),
+    "data.sources": ("images",),
+    "data.dataset": ("images",),
+    "data.fashion": ("images",),
+    "data.idx": ("images",),
+    "data.cifar": (),  # of datasets that this experiment does not read: tested below
+    "data.folder": (),
+    "data.subset": (),  # made the shipped files, once
+    "data.labels": ("images", *NETWORKS),
+    "data.read": NETWORKS,
+    "models.network": NETWORKS,
+    "models.train": TRAINING,
+    "attacks.ascent": (*TRAINING, "adversarial_images"),  # adversarial training attacks
+    "attacks.norms": (*TRAINING, "adversarial_images", "clean_predictions"),
+    "attacks.craft": ("adversarial_images", "clean_predictions"),
+    "attacks.predict": ("clean_predictions",),
+    "attacks.methods.fgsm": ("adversarial_images/*/fgsm", "adversarial_images/*/fgsm-linf"),
+    "attacks.methods.pgd": PGD,
+    "attacks.methods.noise": ("adversarial_images/*/noise", "adversarial_images/*/noise-linf"),
+    "activations.extract": ("activations", "attacked_activations"),
+    "activations.standardise": ("activations", "attacked_activations"),
+    "activations.attacked": ("attacked_activations",),
+    "saes.adam": ("saes",),
+    "saes.dictionary": ("saes", "l0"),
+    "saes.fit": ("saes",),
+    "saes.kernels": ("saes", "l0"),
+    "saes.metrics": ("saes",),
+    "saes.rows": ("saes",),
+    "saes.types.topk": ("saes/*/topk",),
+    "saes.types.relu_l1": ("saes/*/relu_l1",),
+    "toy.attacks": TOY,
+    "toy.model": TOY,
+    "toy.sampling": TOY,
+    "toy.train": ("toy_models",),
+    "toy.evaluate": ("toy_vulnerability",),
+    "toy.measures": ("toy_vulnerability",),
+    "analysis.l0": ("l0",),
+    "analysis.frames": TABLES,  # writes every table
+    "analysis.curves": ("saes_table", "matched_table"),
+    "analysis.statistics": ("accuracy_table", *BOOTSTRAPPED, "claims_table"),
+    "analysis.tables.accuracy": ("accuracy_table",),
+    "analysis.tables.saes": ("saes_table",),
+    "analysis.tables.matched": ("matched_table",),
+    "analysis.tables.l0": ("l0_table",),
+    "analysis.tables.toy": ("toy_table",),
+    "analysis.tables.claims": ("claims_table",),
+    "analysis.figures.style": FIGURES,
+    "analysis.figures.accuracy": ("accuracy_figure",),
+    "analysis.figures.fvu": ("fvu_figure",),
+    "analysis.figures.matched": ("matched_figure",),
+    "analysis.figures.l0": ("l0_figure",),
+    "analysis.figures.toy": ("toy_figure",),
+}
+#: These never touch a number: they read, plan, check, start and report.
+NO_NUMBERS = ("config", "cli", "provenance", "progress")
+
+
+def jobs_of(values: dict) -> dict[str, str]:
+    """The spec of every job of an experiment, by name, as the rules ask for them."""
+    specs = Specs(check_config(values))
+    methods = values["attacks"]["methods"]
+    jobs = {"images": specs.images()}
+    for seed in values["models"]["seeds"]:
+        jobs[f"trunk/s{seed}"] = specs.trunk(seed)
+    for model in specs.models:
+        jobs[f"finetune/{model}"] = specs.finetune(model)
+        jobs[f"clean_predictions/{model}"] = specs.clean_predictions(model)
+        for attack in methods:
+            jobs[f"adversarial_images/{model}/{attack}"] = specs.adversarial_images(model, attack)
+        for layer in values["activations"]["layers"]:
+            jobs[f"activations/{model}/{layer}"] = specs.activations(model, layer)
+            jobs[f"attacked_activations/{model}/{layer}"] = specs.attacked_activations(model, layer)
+            for kind in values["saes"]["types"]:
+                jobs[f"saes/{model}/{layer}/{kind}"] = specs.saes(model, layer, kind)
+                jobs[f"l0/{model}/{layer}/{kind}"] = specs.l0(model, layer, kind)
+        for norm in {method["norm"] for method in methods.values()}:
+            jobs[f"l0_figure/{model}/{norm}"] = specs.figure("l0", model=model, norm=norm)
+    jobs["toy_models"] = specs.toy_models()
+    jobs["toy_vulnerability"] = specs.toy_vulnerability()
+    for name in ("accuracy", "saes", "matched", "l0", "toy", "claims"):
+        jobs[f"{name}_table"] = specs.table(name)
+    for name in ("accuracy", "toy"):
+        jobs[f"{name}_figure"] = specs.figure(name)
+    for layer in values["activations"]["layers"]:
+        jobs[f"fvu_figure/{layer}"] = specs.figure("fvu", layer=layer)
+    for kind in values["saes"]["types"]:
+        jobs[f"matched_figure/{kind}"] = specs.figure("matched", type=kind)
+    return jobs
+
+
+def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
+    """Jobs that were there before and are there now, with another spec."""
+    return {job for job in before.keys() & after.keys() if before[job] != after[job]}
+
+
+def edited(edits: dict[str, object], base: dict = BASE) -> dict:
+    """``base`` with dotted keys set to other values; None of `REMOVE` removes one."""
+    values = copy.deepcopy(base)
+    for key, value in edits.items():
+        *sections, last = key.split(".")
+        section = values
+        for name in sections:
+            section = section[name]
+        if value is REMOVE:
+            del section[last]
+        else:
+            assert section.get(last) != value, f"{key} is {value} already"
+            section[last] = value
+    return values
+
+
+REMOVE = object()
+
+
+NORMALISED, IMPORTS = cache(provenance.normalised), cache(provenance.imports)
+
+
+@pytest.fixture(scope="module")
+def base() -> dict[str, str]:
+    assert provenance.ROOT == PACKAGE, "another checkout's package is installed here"
+    return jobs_of(BASE)
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A copy of the package that specs are computed from; a source is parsed once for all tests."""
+    monkeypatch.setattr(provenance, "normalised", NORMALISED)
+    monkeypatch.setattr(provenance, "imports", IMPORTS)
+    root = tmp_path / "interference"
+    shutil.copytree(PACKAGE, root, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(provenance, "ROOT", root)
+    provenance._module.cache_clear()
+    yield root
+    provenance._module.cache_clear()
+
+
+def modules_with_code() -> set[str]:
+    """Dotted names, without the package's own, of modules that are not empty."""
+    files = {path for path in PACKAGE.rglob("*.py") if path.read_text().strip()}
+    return {
+        ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
+        for path in files
+    }
+
+
+def schema_keys(model: type[BaseModel], prefix: str = "") -> set[str]:
+    """Every leaf key of a config, `*` for a name, `<type>` for a member of a tagged union."""
+    keys: set[str] = set()
+    for name, field in model.model_fields.items():
+        keys |= _keys_of(field.annotation, f"{prefix}{name}")
+    return keys
+
+
+def _keys_of(annotation: object, path: str) -> set[str]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        tag = annotation.model_fields.get("type")
+        tagged = f"{path}.<{typing.get_args(tag.annotation)[0]}>" if tag else path
+        return schema_keys(annotation, f"{tagged}.")
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return _keys_of(arguments[0], path)
+    if origin is dict:
+        return _keys_of(arguments[1], f"{path}.*")
+    inner = [a for a in arguments if a is not type(None)]
+    if origin is not list and any(
+        "<" in key or key != path for a in inner for key in _keys_of(a, path)
+    ):
+        return set().union(*(_keys_of(a, path) for a in inner))
+    return {path}
+
+
+def test_the_tables_speak_of_every_rule_of_the_workflow():
+    text = "".join(path.read_text() for path in (REPO / "workflow/rules").glob("*.smk"))
+    assert set(re.findall(r"^rule (\w+):", text, re.MULTILINE)) == set(RULES)
+
+
+def test_the_base_experiment_has_jobs_of_every_rule(base):
+    assert {job.split("/")[0] for job in base} == set(RULES)
+
+
+def test_the_config_table_holds_every_key_of_the_schema_and_no_other():
+    assert schema_keys(Config) == set(CONFIG) | ELSEWHERE
+
+
+def test_the_module_table_holds_every_module_that_has_code_and_no_other():
+    numeric = {m for m in modules_with_code() if m.split(".")[0] not in NO_NUMBERS}
+    assert numeric == set(MODULES)
+
+
+@pytest.mark.parametrize("key", CONFIG)
+def test_editing_a_config_key_changes_the_specs_of_exactly_these_jobs(key, base):
+    value, patterns = CONFIG[key]
+    edits = value if isinstance(value, dict) else {key: value}
+    after = jobs_of(edited(edits))
+    assert changed(base, after) == chosen(base, *patterns)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_editing_a_module_changes_the_specs_of_exactly_these_jobs(module, base, package):
+    path = package.joinpath(*module.split(".")).with_suffix(".py")
+    path.write_text(path.read_text() + "\n_EDITED = 1\n")
+    assert changed(base, jobs_of(BASE)) == chosen(base, *MODULES[module])
+
+
+def test_editing_what_touches_no_number_changes_no_spec(base, package):
+    paths = [p for m in NO_NUMBERS for p in [package / f"{m}.py", *(package / m).rglob("*.py")]]
+    present = [path for path in paths if path.is_file() and path.read_text().strip()]
+    assert len(present) > 10
+    for path in present:
+        path.write_text(path.read_text() + "\n_EDITED = 1\n")
+    assert jobs_of(BASE) == base
+
+
+def with_comments_and_other_docstrings(source: str) -> str:
+    """``source`` with a word more in every docstring, comments and blank lines in between."""
+    lines = source.splitlines(keepends=True)
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if ast.get_docstring(node) is None:
+            continue
+        at = node.body[0].value.lineno - 1
+        assert '"""' in lines[at]
+        lines[at] = lines[at].replace('"""', '"""Reworded. ', 1)
+    return "# A comment.\n\n\n" + "".join(lines) + "\n# Another.\n"
+
+
+def test_a_comment_or_docstring_edit_of_every_module_changes_no_spec(base, package):
+    reworded = 0
+    for path in package.rglob("*.py"):
+        source = path.read_text()
+        if source.strip():
+            path.write_text(with_comments_and_other_docstrings(source))
+            reworded += path.read_text().count("Reworded.")
+    assert reworded > 100
+    assert jobs_of(BASE) == base
+
+
+def test_a_docstring_where_there_was_none_changes_no_spec(base, package):
+    path = package / "store" / "files.py"
+    source = path.read_text()
+    bare = "class Bare(Exception):\n    pass\n"
+    path.write_text(source + bare)
+    provenance._module.cache_clear()
+    before = jobs_of(BASE)
+    path.write_text(source + bare.replace("    pass", '    """Now it has one."""'))
+    provenance._module.cache_clear()
+    assert jobs_of(BASE) == before != base
+
+
+def test_text_that_is_data_is_no_docstring():
+    assert provenance.normalised("x = 'a'") != provenance.normalised("x = 'b'")
+    function = "def f():\n    return {!r}\n"
+    assert provenance.normalised(function.format("a")) != provenance.normalised(
+        function.format("b")
+    )
+
+
+def test_two_swapped_numbers_of_the_code_change_a_spec(base, package):
+    path = package / "toy" / "measures.py"
+    source = path.read_text()
+    path.write_text(source + "\n_PAIR = (1, 2)\n")
+    provenance._module.cache_clear()
+    before = jobs_of(BASE)
+    path.write_text(source + "\n_PAIR = (2, 1)\n")
+    provenance._module.cache_clear()
+    assert changed(before, jobs_of(BASE)) == {"toy_vulnerability"}
+
+
+def test_two_swapped_numbers_of_the_config_change_a_spec(base):
+    swap = {"toy.adversarial.relative_epsilon": 0.5, "toy.adversarial.weight": 0.1}
+    assert changed(base, jobs_of(edited(swap))) == {"toy_models"}
+
+
+def test_a_relative_import_is_refused(package):
+    path = package / "toy" / "measures.py"
+    path.write_text(path.read_text() + "\nfrom . import model\n")
+    with pytest.raises(ValueError, match="relative imports"):
+        jobs_of(BASE)
+
+
+def test_an_import_inside_a_function_is_followed(base, package):
+    path = package / "toy" / "measures.py"
+    helper = package / "toy" / "helper.py"
+    path.write_text(path.read_text() + "\ndef _late():\n    import interference.toy.helper\n")
+    helper.write_text("A = 1\n")
+    before = jobs_of(BASE)
+    provenance._module.cache_clear()
+    helper.write_text("A = 2\n")
+    assert changed(before, jobs_of(BASE)) == {"toy_vulnerability"}
+
+
+def test_a_job_that_was_planned_with_other_code_refuses_to_run(base, tmp_path):
+    spec = json.loads(base["toy_models"])
+    stale = json.dumps({**spec, "code": {**spec["code"], "digest": "0" * 16}})
+    verb = (
+        "import sys; from interference.cli.main import main; sys.argv[0] = 'interference'; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", verb, "toy", "train", "--spec", stale, "--output", "models.json"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(PACKAGE.parent)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: the code of interference.toy.train changed")
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+# Keys that ask for a base of their own, and edits that make or take away jobs
+
+
+def test_editing_the_root_of_a_dataset_changes_only_images():
+    values = edited({"data.dataset": "cifar10", "data.root": "/here"})
+    moved = edited({"data.root": "/there"}, values)
+    assert changed(jobs_of(values), jobs_of(moved)) == {"images"}
+
+
+def test_there_is_one_architecture_so_no_edit_of_it():
+    assert typing.get_args(Models.model_fields["architecture"].annotation) == ("resnet18",)
+    with pytest.raises(ConfigError, match="architecture"):
+        check_config(edited({"models.architecture": "resnet50"}))
+
+
+@pytest.mark.parametrize(
+    ("dataset", "reader", "others"),
+    [
+        ("fashion-mnist", "fashion", ("cifar", "folder")),
+        ("cifar10", "cifar", ("fashion", "idx", "folder")),
+        ("cifar100", "cifar", ("fashion", "idx", "folder")),
+        ("image-folder", "folder", ("fashion", "idx", "cifar")),
+    ],
+)
+def test_editing_a_reader_changes_only_images_of_what_it_reads(dataset, reader, others, package):
+    values = edited({"data.dataset": dataset, "data.root": "/data", "data.image_size": 32})
+    before = jobs_of(values)
+    for names, expected in ((others, set()), ((reader,), {"images"})):
+        for name in names:
+            path = package / "data" / f"{name}.py"
+            path.write_text(path.read_text() + "\n_EDITED = 1\n")
+        provenance._module.cache_clear()
+        assert changed(before, jobs_of(values)) == expected
+
+
+def test_other_bytes_in_the_shipped_images_change_only_images(base, tmp_path, monkeypatch):
+    resources = tmp_path / "resources"
+    (resources / "fashion-mnist-subset").mkdir(parents=True)
+    (resources / "fashion-mnist-subset" / "SHA256SUMS").write_text("another sum\n")
+    monkeypatch.setattr(specs_module, "RESOURCES", resources)
+    assert changed(base, jobs_of(BASE)) == {"images"}
+
+
+@pytest.mark.parametrize(
+    ("edits", "new"),
+    [
+        ({"models.epsilons.l2": [1.0, 3.0]}, "*/l2-3-s0*"),
+        ({"models.epsilons.linf": [0.1, 0.2]}, "*/linf-0.2-s0*"),
+        ({"models.seeds": [0, 1]}, "*s1*"),
+        (
+            {
+                "activations.layers.layer4": 1,
+                "saes.layers.layer4": {"expansion_factor": 2, "rows": 3200, "batch_size": 64},
+            },
+            "*/layer4*",
+        ),
+    ],
+    ids=["an l2 epsilon", "a linf epsilon", "a network seed", "a layer"],
+)
+def test_adding_makes_only_new_jobs_and_changes_no_spec(edits, new, base):
+    after = jobs_of(edited(edits))
+    assert changed(base, after) == set()
+    assert base.keys() - after.keys() == set()
+    assert after.keys() - base.keys() == {job for job in after if fnmatch(job, new)} != set()
+
+
+def test_removing_an_sae_type_removes_its_jobs_and_changes_no_spec(base):
+    after = jobs_of(edited({"saes.types.relu_l1": REMOVE}))
+    assert changed(base, after) == set()
+    assert base.keys() - after.keys() == chosen(
+        base, "saes/*/relu_l1", "l0/*/relu_l1", "matched_figure/relu_l1"
+    )
+
+
+def test_adding_an_attack_changes_only_what_names_all_attacks(base):
+    method = {"type": "fgsm", "norm": "l2", "epsilons": [1.0]}
+    after = jobs_of(edited({"attacks.methods.more": method}))
+    assert changed(base, after) == chosen(base, "attacked_activations", "l0_table")
+    assert after.keys() - base.keys() == chosen(after, "adversarial_images/*/more")
+
+
+def test_a_spec_names_its_fields_and_is_canonical_json(base):
+    for job, text in base.items():
+        fields = json.loads(text)
+        assert text == json.dumps(fields, sort_keys=True, separators=(",", ":")), job
+        assert fields["code"]["roots"], job
+
+
+def test_no_two_jobs_have_the_same_spec(base):
+    assert len(set(base.values())) == len(base)

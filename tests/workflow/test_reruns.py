@@ -1,0 +1,278 @@
+"""What really reruns after a whole run: dry runs of Snakemake over the completed tiny experiment.
+
+Expected jobs are written by hand, in two sets: where it starts, the jobs that rerun because their own
+spec changed and nothing upstream of them did, and what follows, all that is downstream of these. A
+dry run cannot know that a rebuilt file will have the same bytes, so it names everything downstream,
+and gives a new input as the reason even where the spec changed too (all changed specs stand in
+test_invalidation_matrix.py). Every edit is undone after its test.
+"""
+
+import os
+import time
+
+import pytest
+from checkout import TINY, Checkout, Plan, chosen
+
+pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
+
+MODELS, LAYERS, TYPES = ("clean-s0", "l2-1-s0"), ("stem", "layer2"), ("topk", "relu_l1")
+ATTACKS = ("fgsm", "pgd", "noise")
+#: Every job of the tiny experiment.
+JOBS = {
+    "images",
+    "trunk/0",
+    *(f"{rule}/{m}" for rule in ("finetune", "clean_predictions") for m in MODELS),
+    *(f"adversarial_images/{m}/{a}" for m in MODELS for a in ATTACKS),
+    *(
+        f"{rule}/{m}/{layer}"
+        for rule in ("activations", "attacked_activations")
+        for m in MODELS
+        for layer in LAYERS
+    ),
+    *(
+        f"{rule}/{m}/{n}/{t}"
+        for rule in ("saes", "l0")
+        for m in MODELS
+        for n in LAYERS
+        for t in TYPES
+    ),
+    "toy_models",
+    "toy_vulnerability",
+    *(f"{name}_table" for name in ("accuracy", "saes", "matched", "l0", "toy", "claims")),
+    "toy_figure",
+    "accuracy_figure",
+    *(f"fvu_figure/{layer}" for layer in LAYERS),
+    *(f"matched_figure/{t}" for t in TYPES),
+    *(f"l0_figure/{m}/l2" for m in MODELS),
+}
+TOY = ("toy_models", "toy_vulnerability", "toy_table", "toy_figure")
+FIGURES = ("toy_figure", "accuracy_figure", "fvu_figure", "matched_figure", "l0_figure")
+NETWORKS = (
+    "trunk",
+    "finetune",
+    "clean_predictions",
+    "adversarial_images",
+    "activations",
+    "attacked_activations",
+)
+#: What reads the L0 table, the rows of attacked images, what an SAE says, and the predictions.
+AFTER_L0 = ("l0_table", "l0_figure", "claims_table")
+AFTER_SAES = (*AFTER_L0, "saes_table", "matched_table", "fvu_figure", "matched_figure")
+AFTER_ATTACKS = ("attacked_activations", "l0", *AFTER_L0, "accuracy_table", "accuracy_figure")
+
+#: module of the package → (where it starts, what follows)
+MODULE_EDITS = {
+    "store/tensors.py": (
+        ("trunk", "toy_models"),
+        (*NETWORKS[1:], "saes", *AFTER_ATTACKS, *AFTER_SAES, *TOY),
+    ),
+    "data/fashion.py": (("images",), (*NETWORKS, "saes", *AFTER_ATTACKS, *AFTER_SAES)),
+    "models/train.py": (("trunk",), (*NETWORKS[1:], "saes", *AFTER_ATTACKS, *AFTER_SAES)),
+    "attacks/predict.py": (
+        ("clean_predictions",),
+        ("accuracy_table", "accuracy_figure", "claims_table"),
+    ),
+    "attacks/methods/noise.py": (("adversarial_images/*/noise",), AFTER_ATTACKS),
+    "activations/attacked.py": (("attacked_activations",), ("l0", *AFTER_L0)),
+    "activations/standardise.py": (
+        ("activations",),
+        ("attacked_activations", "saes", "l0", *AFTER_SAES),
+    ),
+    "saes/fit.py": (("saes",), ("l0", *AFTER_SAES)),
+    "saes/types/relu_l1.py": (("saes/*/relu_l1",), ("l0/*/relu_l1", *AFTER_SAES)),
+    "toy/measures.py": (("toy_vulnerability",), ("toy_table", "toy_figure", "claims_table")),
+    "analysis/l0.py": (("l0",), AFTER_L0),
+    "analysis/tables/matched.py": (("matched_table",), ("matched_figure", "claims_table")),
+    "analysis/figures/style.py": (FIGURES, ()),
+    "analysis/figures/fvu.py": (("fvu_figure",), ()),
+}
+
+#: what the config says → what it is edited to, where it starts, what follows
+CONFIG_EDITS = {
+    "data": (
+        "heldout: 60",
+        "heldout: 61",
+        ("images",),
+        (*NETWORKS, "saes", *AFTER_ATTACKS, *AFTER_SAES),
+    ),
+    "models": (
+        "relative_step: 1.25",
+        "relative_step: 1.0",
+        ("finetune/l2-1-s0",),
+        (
+            "clean_predictions/l2-1-s0",
+            "adversarial_images/l2-1-s0",
+            "activations/l2-1-s0",
+            "attacked_activations/l2-1-s0",
+            "saes/l2-1-s0",
+            "l0/l2-1-s0",
+            "accuracy_table",
+            "accuracy_figure",
+            *AFTER_SAES,
+        ),
+    ),
+    "attacks": (
+        "noise: {type: noise, norm: l2, epsilons: [1.0, 2.0]}",
+        "noise: {type: noise, norm: l2, epsilons: [1.0, 2.0, 4.0]}",
+        ("adversarial_images/*/noise",),
+        AFTER_ATTACKS,
+    ),
+    "activations": (
+        "layers: {stem: 4, layer2: 8}",
+        "layers: {stem: 5, layer2: 8}",
+        ("activations/*/stem",),
+        ("attacked_activations/*/stem", "saes/*/stem/*", "l0/*/stem/*", *AFTER_SAES),
+    ),
+    "saes": ("aux_weight: 1.0", "aux_weight: 0.5", ("saes/*/topk",), ("l0/*/topk", *AFTER_SAES)),
+    "analysis": (
+        "resamples: 100",
+        "resamples: 101",
+        ("saes_table", "matched_table", "l0_table"),
+        ("fvu_figure", "matched_figure", "l0_figure", "claims_table"),
+    ),
+    "toy": (
+        "steps: 100",
+        "steps: 101",
+        ("toy_models",),
+        ("toy_vulnerability", "toy_table", "toy_figure", "claims_table"),
+    ),
+    # Params that Snakemake compares as a set of values, names dropped, would see no change here.
+    "two swapped numbers": (
+        "adversarial: {relative_epsilon: 0.1, weight: 0.5,",
+        "adversarial: {relative_epsilon: 0.5, weight: 0.1,",
+        ("toy_models",),
+        ("toy_vulnerability", "toy_table", "toy_figure", "claims_table"),
+    ),
+}
+
+PACKAGE = "workflow/lib/interference"
+
+
+def with_code(source: str) -> str:
+    return source + "\n_EDITED = 1\n"
+
+
+def assert_reruns(plan: Plan, starts: tuple[str, ...], follows: tuple[str, ...]) -> None:
+    """The plan holds exactly the jobs of both, and the first's reason is their own spec."""
+    assert plan.starts == chosen(JOBS, *starts)
+    assert plan.jobs == chosen(JOBS, *starts, *follows)
+
+
+def test_the_tiny_experiment_runs_every_rule_and_these_jobs(after_a_run):
+    assert after_a_run.plan("--forceall").jobs == JOBS
+
+
+def test_right_after_a_run_there_is_nothing_to_do(after_a_run):
+    assert after_a_run.plan().jobs == set()
+
+
+def test_touching_modules_config_and_manifests_reruns_nothing(after_a_run):
+    folder, now = after_a_run.folder, time.time()
+    touched = [
+        folder / TINY,
+        folder / "config.yaml",
+        folder / "Snakefile",
+        *(folder / "workflow").rglob("*.smk"),
+        *after_a_run.package.rglob("*.py"),
+        *(path for path in after_a_run.results.rglob("*.json") if ".zarr/" not in str(path)),
+    ]
+    assert len(touched) > 80
+    times = {path: path.stat() for path in touched}
+    try:
+        for path in touched:
+            os.utime(path, (now, now))
+        assert after_a_run.plan().jobs == set()
+    finally:
+        for path, stat in times.items():
+            os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def test_a_comment_in_modules_rules_and_config_reruns_nothing(after_a_run):
+    for path in ("store/files.py", "saes/types/topk.py", "models/train.py", "toy/model.py"):
+        after_a_run.write(f"{PACKAGE}/{path}", lambda text: text + "\n# A comment.\n")
+    after_a_run.write("workflow/rules/saes.smk", lambda text: "# A comment.\n" + text)
+    after_a_run.write(TINY, lambda text: "# A comment.\n" + text)
+    assert after_a_run.plan().jobs == set()
+
+
+def test_other_docstrings_rerun_nothing(after_a_run):
+    for path in ("store/files.py", "saes/types/topk.py", "models/train.py", "toy/model.py"):
+        after_a_run.write(f"{PACKAGE}/{path}", lambda text: text.replace('"""', '"""Reworded. ', 1))
+    assert after_a_run.plan().jobs == set()
+
+
+def test_cores_threads_and_memory_rerun_nothing(after_a_run):
+    arguments = ["--cores", "1", "--set-threads", "saes=2", "toy_models=2"]
+    arguments += ["--set-resources", "saes:mem_mb=9000", "finetune:mem_mb=123", "images:runtime=7"]
+    assert after_a_run.plan(*arguments).jobs == set()
+
+
+@pytest.mark.parametrize("path", MODULE_EDITS)
+def test_editing_a_module_reruns_exactly_these_jobs(path, after_a_run):
+    after_a_run.write(f"{PACKAGE}/{path}", with_code)
+    assert_reruns(after_a_run.plan(), *MODULE_EDITS[path])
+
+
+@pytest.mark.parametrize("room", CONFIG_EDITS)
+def test_editing_the_config_reruns_exactly_these_jobs(room, after_a_run):
+    old, new, starts, follows = CONFIG_EDITS[room]
+    after_a_run.replace(TINY, old, new)
+    assert_reruns(after_a_run.plan(), starts, follows)
+
+
+def test_a_module_edit_that_arrives_with_an_old_time_still_reruns(after_a_run):
+    after_a_run.write(f"{PACKAGE}/attacks/methods/pgd.py", with_code, old_time=True)
+    assert_reruns(after_a_run.plan(), ("adversarial_images/*/pgd",), AFTER_ATTACKS)
+
+
+def test_a_config_edit_that_arrives_with_an_old_time_still_reruns(after_a_run):
+    after_a_run.replace(TINY, "samples: 256", "samples: 255", old_time=True)
+    assert_reruns(
+        after_a_run.plan(), ("toy_vulnerability",), ("toy_table", "toy_figure", "claims_table")
+    )
+
+
+def test_adding_a_training_epsilon_retrains_no_network_that_there_is(after_a_run):
+    after_a_run.replace(TINY, "epsilons: {l2: [1.0]}", "epsilons: {l2: [1.0, 3.0]}")
+    plan = after_a_run.plan()
+    new = {job.replace("l2-1-s0", "l2-3-s0") for job in JOBS if "l2-1-s0" in job}
+    collecting = ("accuracy_table", "accuracy_figure", *AFTER_SAES)
+    assert plan.starts == set()
+    assert plan.jobs == new | chosen(JOBS, *collecting)
+
+
+def test_an_sae_type_that_the_experiment_leaves_out_is_not_in_its_plan(after_a_run):
+    relu_l1 = "    relu_l1: {l1: [0.125, 0.5], warmup_fraction: 0.05, gradient_clip: 1.0}\n"
+    after_a_run.replace(TINY, relu_l1, "")
+    planned = after_a_run.plan("--forceall")
+    assert planned.jobs == {job for job in JOBS if "relu_l1" not in job}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("k: [4, 8]", "k: [4, 64]", ["saes.types.topk.k: 64 is not below the 64 dimensions of stem"]),
+        ("resamples: 100", "resample: 100", ["analysis.resample: unknown key", "did you mean resamples?"]),
+        ("seeds: [0, 1]", "seeds: zero", ["toy.seeds: found 'zero' (text)"]),
+        ("  evaluation: {samples", "  evaluations: {samples", ["toy.evaluation: missing", "2 errors"]),
+    ],
+    ids=["across sections", "a typing error", "another type", "two errors at once"],
+)  # fmt: skip
+def test_a_wrong_config_ends_in_one_message(old, new, said, after_a_run):
+    after_a_run.replace(TINY, old, new)
+    done = after_a_run.snakemake("--dry-run")
+    assert done.returncode != 0
+    assert "Traceback" not in done.stdout
+    assert all(part in done.stdout for part in said), done.stdout
+    assert done.stdout.count(said[0]) == 1
+
+
+def test_a_file_where_results_should_go_ends_in_one_message(tmp_path):
+    checkout = Checkout.copy(tmp_path)
+    (checkout.folder / "results").write_text("in the way\n")
+    done = checkout.snakemake("--cores", "1")
+    assert done.returncode != 0
+    assert "Traceback" not in done.stdout
+    said = f"results cannot be written: {checkout.folder / 'results'} is not a folder"
+    assert done.stdout.count(said) == 1
+    assert (checkout.folder / "results").read_text() == "in the way\n"

@@ -1,0 +1,123 @@
+"""Every verb, as it really ran: what it loaded was in its digest, and it loaded nothing it does not need.
+
+One file a process: its arguments and `sys.modules` at its end, recorded while the tiny experiment
+ran (conftest.py). A module that computes, is loaded, and is missing from the digest is the bug that
+this file is for: editing it would leave stale results behind in silence.
+"""
+
+import json
+
+import pytest
+
+from interference import provenance
+
+pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
+
+HEAVY = {
+    "matplotlib",
+    "numba",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "safetensors",
+    "torch",
+    "torchvision",
+    "zarr",
+}
+NETWORK = {"numpy", "pyarrow", "safetensors", "torch", "torchvision", "zarr"}
+#: verb → the heavy libraries that it needs, and so may load.
+NEEDS = {
+    "data images": {"numpy", "pyarrow", "zarr"},
+    "models train": NETWORK,
+    "attacks predict": NETWORK,
+    "attacks craft": NETWORK,
+    "activations extract": NETWORK,
+    "activations attacked": NETWORK,
+    "saes fit": {"numba", "numpy", "pyarrow", "safetensors", "zarr"},
+    "toy train": {"numpy", "safetensors", "torch"},
+    "toy evaluate": {"numpy", "pyarrow", "safetensors", "torch"},
+    "analysis l0": {"numba", "numpy", "pyarrow", "safetensors", "zarr"},
+    "analysis table": {"numpy", "pandas", "pyarrow"},
+    "analysis figure": {"matplotlib", "numpy", "pandas", "pyarrow"},
+    "analysis conclude": {"numpy", "pandas", "pyarrow"},
+    "config check": set(),
+    "config plan": set(),
+    "config results-path": set(),
+    "config report-path": set(),
+    "config schema": set(),
+}
+#: Verbs that no rule calls, and what to give them.
+BY_HAND = {
+    "analysis conclude": ["results/tiny"],
+    "config check": ["tests/experiments/tiny.yaml"],
+    "config plan": ["tests/experiments/tiny.yaml"],
+    "config results-path": ["tests/experiments/tiny.yaml"],
+    "config report-path": ["tests/experiments/tiny.yaml"],
+    "config schema": [],
+}
+
+
+@pytest.fixture(scope="module")
+def verbs(completed) -> dict[str, list[dict]]:
+    """Every process that ran, by its verb."""
+    for verb, arguments in BY_HAND.items():
+        done = completed.run("interference", *verb.split(), *arguments)
+        assert done.returncode == 0, done.stdout
+    verbs: dict[str, list[dict]] = {}
+    for record in completed.recorded():
+        verbs.setdefault(" ".join(record["arguments"][:2]), []).append(record)
+    return verbs
+
+
+def spec_of(record: dict) -> str:
+    return record["arguments"][record["arguments"].index("--spec") + 1]
+
+
+def test_every_verb_of_the_command_line_was_run(verbs):
+    from interference.cli.main import app
+
+    offered = {
+        f"{room.name} {command.name or command.callback.__name__.replace('_', '-')}"
+        for room in app.registered_groups
+        for command in room.typer_instance.registered_commands
+    }
+    assert offered == set(verbs) == set(NEEDS)
+
+
+def test_every_module_of_the_package_that_a_verb_loads_is_in_its_digest(
+    verbs, completed, monkeypatch
+):
+    monkeypatch.setattr(provenance, "ROOT", completed.package)
+    provenance._module.cache_clear()
+    missed = {}
+    for verb, records in verbs.items():
+        for record in records:
+            if "--spec" not in record["arguments"]:
+                continue
+            roots = tuple(json.loads(spec_of(record))["code"]["roots"])
+            covered = set(provenance.closure(roots))
+            for module in record["modules"]:
+                if not module.startswith("interference.") or module in covered:
+                    continue
+                if module.split(".")[1] in ("config", "cli", "provenance", "progress"):
+                    continue
+                if provenance.source_path(module).read_text().strip():
+                    missed.setdefault(f"{verb} ({', '.join(roots)})", set()).add(module)
+    provenance._module.cache_clear()
+    assert missed == {}
+
+
+def test_a_verb_of_a_rule_loads_the_modules_that_its_spec_names(verbs):
+    for verb, records in verbs.items():
+        if verb in BY_HAND:
+            continue
+        for record in records:
+            roots = set(json.loads(spec_of(record))["code"]["roots"])
+            assert roots <= set(record["modules"]), verb
+
+
+@pytest.mark.parametrize("verb", NEEDS)
+def test_a_verb_loads_no_library_that_it_does_not_need(verb, verbs):
+    for record in verbs[verb]:
+        loaded = {module.partition(".")[0] for module in record["modules"]}
+        assert loaded & HEAVY - NEEDS[verb] == set()
