@@ -33,8 +33,8 @@ plan: $(READY)
 
 run: plan
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores 1 --configfile $(CONFIG) --report "$$($(BIN)/interference config report-path $(CONFIG))"
-	@$(BIN)/interference analysis conclude "$$($(BIN)/interference config results-path $(CONFIG))"
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores 1 --configfile $(CONFIG) --report "$$($(BIN)/interference config results $(CONFIG))/report.html"
+	@$(BIN)/interference analysis conclude "$$($(BIN)/interference config results $(CONFIG))"
 
 test: $(READY)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadgroup

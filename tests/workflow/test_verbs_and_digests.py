@@ -42,8 +42,7 @@ NEEDS = {
     "analysis conclude": {"numpy", "pandas", "pyarrow"},
     "config check": set(),
     "config plan": set(),
-    "config results-path": set(),
-    "config report-path": set(),
+    "config results": set(),
     "config schema": set(),
 }
 #: Verbs that no rule calls, and what to give them.
@@ -51,8 +50,7 @@ BY_HAND = {
     "analysis conclude": ["results/tiny"],
     "config check": ["tests/experiments/tiny.yaml"],
     "config plan": ["tests/experiments/tiny.yaml"],
-    "config results-path": ["tests/experiments/tiny.yaml"],
-    "config report-path": ["tests/experiments/tiny.yaml"],
+    "config results": ["tests/experiments/tiny.yaml"],
     "config schema": [],
 }
 

@@ -26,7 +26,11 @@ ROOT = Path(__file__).parent
 EXEMPT = (f"{PACKAGE}.config", f"{PACKAGE}.provenance", f"{PACKAGE}.cli", f"{PACKAGE}.progress")
 
 
-class StaleSpecError(Exception):
+class InterferenceError(Exception):
+    """A failure that a user can mend: the command prints its message, and no traceback."""
+
+
+class StaleSpecError(InterferenceError):
     """The code that would run is not the code that the job was planned with."""
 
 

@@ -16,6 +16,7 @@ from interference import compute, progress
 from interference.attacks.norms import norm_of
 from interference.data.read import read_split
 from interference.models.network import Network, load_network, loss_of
+from interference.provenance import InterferenceError
 from interference.store.arrays import writing
 from interference.store.files import write_json
 from interference.store.tables import write_table
@@ -25,7 +26,7 @@ BATCH_SIZE = 256
 RELATIVE_SLACK, LINF_SLACK = 1e-5, 6e-8
 
 
-class AttackError(Exception):
+class AttackError(InterferenceError):
     """An adversarial image left its ball or [0, 1]."""
 
 

@@ -6,8 +6,6 @@ from typing import Annotated
 
 import typer
 
-from interference.config.load import read_config
-
 app = typer.Typer(no_args_is_help=True)
 
 ConfigFile = Annotated[Path, typer.Argument(help="A config file.")]
@@ -16,27 +14,26 @@ ConfigFile = Annotated[Path, typer.Argument(help="A config file.")]
 @app.command()
 def check(path: ConfigFile) -> None:
     """Check a config; an error names each field, what was found and what is allowed."""
+    from interference.config.load import read_config
+
     print(f"{path}: fine, results go to results/{read_config(path).experiment}")
 
 
 @app.command()
 def plan(path: ConfigFile) -> None:
     """Say what a whole run would do: jobs a room, rows, bytes."""
+    from interference.config.load import read_config
     from interference.config.plan import describe
 
     print(describe(read_config(path)))
 
 
 @app.command()
-def results_path(path: ConfigFile) -> None:
+def results(path: ConfigFile) -> None:
     """Print the results folder."""
+    from interference.config.load import read_config
+
     print(Path("results") / read_config(path).experiment)
-
-
-@app.command()
-def report_path(path: ConfigFile) -> None:
-    """Print where the HTML report goes."""
-    print(Path("results") / read_config(path).experiment / "report.html")
 
 
 @app.command()

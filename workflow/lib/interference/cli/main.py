@@ -23,8 +23,7 @@ from interference.cli import (  # noqa: E402
     saes,
     toy,
 )
-from interference.config.load import ConfigError  # noqa: E402
-from interference.provenance import StaleSpecError  # noqa: E402
+from interference.provenance import InterferenceError  # noqa: E402
 
 app = typer.Typer(
     help="Do adversarial examples come from superposition?",
@@ -48,18 +47,13 @@ def main() -> None:
     """Run a verb; an expected failure ends in one message and exit code 1, without a traceback."""
     try:
         app()
-    except (ConfigError, StaleSpecError) as error:
+    except InterferenceError as error:
         _fail(str(error))
     except OSError as error:
         mend = _MENDS.get(error.errno)
         if mend is None:
             raise
         _fail(f"{error.filename or error.strerror}: {mend}")
-    except Exception as error:
-        store = sys.modules.get("interference.store.files")
-        if store is None or not isinstance(error, store.StoreError):
-            raise
-        _fail(str(error))
 
 
 def _fail(message: str) -> None:

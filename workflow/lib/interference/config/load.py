@@ -10,9 +10,10 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from interference.config.schema import Config
+from interference.provenance import InterferenceError
 
 
-class ConfigError(Exception):
+class ConfigError(InterferenceError):
     """The config is wrong; the message names each field, what was found and what is allowed."""
 
 

@@ -13,8 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from interference.provenance import InterferenceError
 
-class StoreError(Exception):
+
+class StoreError(InterferenceError):
     """A file or store is damaged, incomplete or not what its manifest says."""
 
 

@@ -1,0 +1,105 @@
+"""Statistics of a layer against numpy, and the cast to float16."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from interference import compute
+from interference.activations.extract import choose
+from interference.activations.standardise import RELATIVE_FLOOR, Statistics, Sums
+
+
+def values(seed=0, shape=(30, 7, 5)):
+    rng = np.random.default_rng(seed)
+    scale, shift = np.array([1, 10, 0.1, 3, 5]), np.array([0, 100, -5, 1, 2])
+    return (rng.standard_normal(shape) * scale + shift).astype(np.float32)
+
+
+def statistics(*batches):
+    sums = Sums.zero(batches[0].shape[-1])
+    for batch in batches:
+        sums = sums.add(batch)
+    return Statistics.of(sums)
+
+
+def test_statistics_are_numpys_in_float64_over_images_and_positions():
+    x = values()
+    found = statistics(x[:11], x[11:12], x[12:])
+    rows = x.reshape(-1, 5).astype(np.float64)
+    np.testing.assert_allclose(found.mean, rows.mean(0), rtol=1e-12)
+    np.testing.assert_allclose(found.std, rows.std(0), rtol=1e-9)
+    assert found.floored == 0
+    assert found.mean.dtype == found.std.dtype == np.float64
+
+
+def test_a_dead_channel_gets_the_floor_and_stays_finite():
+    x = values()
+    x[..., 2] = 0
+    found = statistics(x)
+    deviations = x.reshape(-1, 5).astype(np.float64).std(0)
+    assert found.floored == 1
+    assert found.std[2] == pytest.approx(RELATIVE_FLOOR * deviations.mean())
+    np.testing.assert_allclose(np.delete(found.std, 2), np.delete(deviations, 2), rtol=1e-9)
+    assert (found.apply(x)[..., 2] == 0).all()
+    half, clipped = found.half(x + np.float32(1e-6))
+    assert np.isfinite(half).all()
+    assert clipped == 0
+
+
+def test_standardised_rows_have_mean_zero_and_deviation_one():
+    x = values()
+    standardised = statistics(x).apply(x)
+    assert standardised.dtype == np.float32
+    rows = standardised.reshape(-1, 5).astype(np.float64)
+    np.testing.assert_allclose(rows.mean(0), 0, atol=1e-6)
+    np.testing.assert_allclose(rows.std(0), 1, atol=1e-6)
+
+
+def test_a_large_mean_is_removed_before_the_cast_to_half_precision():
+    x = (1e5 + values()).astype(np.float32)
+    half, clipped = statistics(x).half(x)
+    assert half.dtype == np.float16
+    assert clipped == 0
+    np.testing.assert_allclose(half, statistics(x).apply(x), rtol=1e-3, atol=1e-3)
+
+
+def test_overflows_are_clipped_and_counted():
+    one = Statistics(np.zeros(3), np.ones(3), floored=0)
+    x = np.array([[65504, 65600, 1], [-1e6, 1e30, -65504]], np.float32)
+    half, clipped = one.half(x)
+    assert clipped == 3
+    np.testing.assert_array_equal(half, np.clip(x, -65504, 65504))
+
+
+def coded(images, available):
+    """Activations that say which image and position they are."""
+    image, position = np.mgrid[:images, :available]
+    return torch.from_numpy(np.stack([image, position], 2).astype(np.float32))
+
+
+@pytest.mark.parametrize("kept", [1, 3, 8])
+def test_chosen_positions_are_distinct_and_of_their_own_image(kept):
+    chosen = choose(coded(200, 9), kept, compute.generator(0))
+    assert chosen.shape == (200, kept, 2)
+    assert (chosen[..., 0] == torch.arange(200.0)[:, None]).all()
+    assert all(len(set(row.tolist())) == kept for row in chosen[..., 1])
+
+
+def test_every_position_is_as_likely_to_be_chosen():
+    chosen = choose(coded(4000, 9), 3, compute.generator(0))[..., 1]
+    counts = np.bincount(chosen.flatten().int().numpy(), minlength=9)
+    assert stats.chisquare(counts).pvalue > 0.01
+    pairs = {tuple(sorted(row)) for row in chosen[:, :2].tolist()}
+    assert len(pairs) == 36  # not strided, not blocks
+
+
+def test_a_seed_fixes_the_positions():
+    a, b, other = (choose(coded(50, 9), 3, compute.generator(s)) for s in (1, 1, 2))
+    assert torch.equal(a, b)
+    assert not torch.equal(a, other)
+
+
+def test_all_positions_are_kept_in_order_where_all_are_asked_for():
+    x = coded(5, 9)
+    assert torch.equal(choose(x, 9, compute.generator(0)), x)

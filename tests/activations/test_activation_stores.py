@@ -1,0 +1,213 @@
+"""What the jobs store, against a direct forward pass over the same images."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from interference.activations import extract as extract_module
+from interference.activations.attacked import extract_attacked
+from interference.activations.extract import collect, extract, forward
+from interference.data.read import read_split
+from interference.store.arrays import open_array, writing
+from interference.store.files import StoreError, sha256, write_json
+from interference.store.tensors import read_tensors
+
+LAYERS = {"stem": 5, "layer2": 4, "layer4": 1}
+ATTACKS = {"pgd": [0.5, 1.0], "noise": [1.0]}
+
+
+def job(layer, positions, seed=0):
+    return {"model": {"model": "m"}, "layer": layer, "positions": positions, "seed": seed}
+
+
+@pytest.fixture(scope="module", params=LAYERS)
+def stored(request, small_images, model, tmp_path_factory):
+    """(layer, positions kept, manifest of the job's output)."""
+    layer, positions = request.param, LAYERS[request.param]
+    output = tmp_path_factory.mktemp(layer) / "clean.json"
+    extract(job(layer, positions), small_images, model, output)
+    return layer, positions, output
+
+
+def direct(network, small_images, split, layer):
+    """Raw activations of a split, all positions, float64."""
+    x = torch.from_numpy(read_split(small_images, split).pixels).float() / 255
+    with torch.inference_mode():
+        return network.activations(x, layer).double().numpy()
+
+
+def read(output, name):
+    manifest = json.loads(output.read_text())
+    return open_array(output.with_suffix(f".{name}.zarr"), manifest[name])[:]
+
+
+def test_statistics_are_those_of_all_positions_of_all_training_images(
+    stored, network, small_images
+):
+    layer, _, output = stored
+    statistics, _ = read_tensors(output.with_suffix(".safetensors"))
+    raw = direct(network, small_images, "train", layer)
+    rows = raw.reshape(-1, raw.shape[2])
+    std = rows.std(0)
+    np.testing.assert_allclose(statistics["mean"], rows.mean(0), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        statistics["std"], np.maximum(std, 1e-3 * std.mean()), rtol=1e-4, atol=1e-6
+    )
+    manifest = json.loads(output.read_text())
+    assert manifest["floored_channels"] == (std < 1e-3 * std.mean()).sum()
+    if layer == "stem":
+        assert manifest["floored_channels"] >= 1
+    assert manifest["float16_overflows"] == 0
+    assert manifest["statistics_sha256"] == sha256(output.with_suffix(".safetensors"))
+
+
+def test_training_rows_are_distinct_positions_of_the_training_images_shuffled(
+    stored, network, small_images
+):
+    layer, positions, output = stored
+    statistics, _ = read_tensors(output.with_suffix(".safetensors"))
+    raw = direct(network, small_images, "train", layer)
+    images, available, d = raw.shape
+    standardised = ((raw - statistics["mean"]) / statistics["std"]).reshape(-1, d)
+    rows = read(output, "train").astype(np.float64)
+    assert rows.shape == (images * positions, d)
+
+    distances = ((rows[:, None] - standardised[None]) ** 2).sum(2)
+    nearest = distances.argmin(1)
+    found = standardised[nearest]
+    np.testing.assert_allclose(rows, found, rtol=2e-3, atol=2e-3)
+    assert len(set(nearest)) == len(nearest)
+    image = nearest // available
+    assert np.bincount(image, minlength=images).tolist() == [positions] * images
+    assert image.tolist() != sorted(image)
+
+
+def test_training_rows_are_a_permutation_of_the_rows_chosen(stored, network, small_images):
+    from interference import compute
+
+    layer, positions, output = stored
+    statistics, _ = read_tensors(output.with_suffix(".safetensors"))
+    images = read_split(small_images, "train")
+    chosen = collect(network, images, layer, positions, compute.generator(0, 0)).values
+    expected = ((chosen - statistics["mean"]) / statistics["std"]).astype(np.float32)
+    expected = expected.astype(np.float16).reshape(-1, chosen.shape[2])
+    rows = read(output, "train")
+    assert sorted(map(bytes, rows)) == sorted(map(bytes, expected))
+
+
+def test_heldout_rows_are_in_order_and_standardised_with_the_training_statistics(
+    stored, network, small_images
+):
+    layer, positions, output = stored
+    statistics, _ = read_tensors(output.with_suffix(".safetensors"))
+    raw = direct(network, small_images, "heldout", layer)
+    standardised = (raw - statistics["mean"]) / statistics["std"]
+    heldout = read(output, "heldout")
+    assert heldout.dtype == np.float32
+    assert heldout.shape == (10, positions, raw.shape[2])
+    for mine, all_positions in zip(heldout, standardised):
+        for row in mine:
+            error = np.abs(all_positions - row).max(1)
+            assert error.min() < 5e-3
+
+
+def test_equal_seeds_store_equal_bytes(stored, small_images, model, tmp_path):
+    layer, positions, output = stored
+    again, other = tmp_path / "again.json", tmp_path / "other.json"
+    extract(job(layer, positions), small_images, model, again)
+    extract(job(layer, positions, seed=1), small_images, model, other)
+    hashes = [
+        [json.loads(path.read_text())[name]["sha256"] for name in ("train", "heldout")]
+        for path in (output, again, other)
+    ]
+    assert hashes[0] == hashes[1]
+    assert hashes[0][0] != hashes[2][0]
+
+
+def test_batches_do_not_change_what_is_seen(network, small_images, monkeypatch):
+    pixels = torch.from_numpy(read_split(small_images, "heldout").pixels)
+    whole = torch.cat(list(forward(network, pixels, "layer2")))
+    monkeypatch.setattr(extract_module, "BATCH_SIZE", 3)
+    parts = list(forward(network, pixels, "layer2"))
+    assert [len(part) for part in parts] == [3, 3, 3, 1]
+    torch.testing.assert_close(torch.cat(parts), whole, rtol=1e-4, atol=1e-5)
+    as_float = torch.cat(list(forward(network, pixels.float() / 255, "layer2")))
+    torch.testing.assert_close(as_float, whole, rtol=1e-4, atol=1e-5)
+
+
+def test_nothing_beyond_the_hook_is_called(network, small_images):
+    called = []
+    beyond = [network.resnet.layer3, network.resnet.layer4, network.resnet.fc]
+    handles = [m.register_forward_pre_hook(lambda *_: called.append(1)) for m in beyond]
+    list(forward(network, torch.rand(2, 1, 16, 16), "layer2"))
+    for handle in handles:
+        handle.remove()
+    assert called == []
+
+
+def test_a_network_that_gives_nan_is_told(model, network, small_images):
+    from interference import compute
+    from interference.models.network import load_network
+
+    broken = load_network(model.with_suffix(".safetensors"))
+    broken.resnet.conv1.weight.data[0] = float("nan")
+    with pytest.raises(StoreError, match="activations of stem are not finite"):
+        collect(broken, read_split(small_images, "heldout"), "stem", 2, compute.generator(0))
+
+
+@pytest.fixture(scope="module")
+def adversarial(small_images, tmp_path_factory):
+    """Manifests of made-up adversarial images of the first 6 evaluation images."""
+    folder, rng = tmp_path_factory.mktemp("attacks"), np.random.default_rng(0)
+    manifests = []
+    for name, epsilons in ATTACKS.items():
+        manifests.append(folder / f"{name}.json")
+        images = rng.random((6 * len(epsilons), 1, 16, 16)).astype(np.float32)
+        with writing(manifests[-1].with_suffix(".zarr"), images.shape, "float32") as writer:
+            writer.append(images)
+        content = {"array": writer.manifest(), "epsilons": epsilons, "spec": {"attack": name}}
+        write_json(manifests[-1], content)
+    return manifests
+
+
+def test_attacked_activations_are_a_direct_forward_pass_condition_by_condition(
+    stored, adversarial, network, small_images, model, tmp_path
+):
+    layer, _, rows = stored
+    output = tmp_path / "attacked.json"
+    spec = {"model": {"model": "m"}, "layer": layer, "attacks": list(ATTACKS), "images": 6}
+    extract_attacked(spec, small_images, model, rows, adversarial, output)
+    manifest = json.loads(output.read_text())
+    assert manifest["conditions"] == [
+        {"attack": "clean", "epsilon": 0.0},
+        {"attack": "pgd", "epsilon": 0.5},
+        {"attack": "pgd", "epsilon": 1.0},
+        {"attack": "noise", "epsilon": 1.0},
+    ]
+    found = open_array(output.with_suffix(".zarr"), manifest["array"])[:]
+    assert found.dtype == np.float32
+
+    clean = read_split(small_images, "evaluation", 6).pixels.astype(np.float32) / 255
+    attacked = [
+        open_array(p.with_suffix(".zarr"), json.loads(p.read_text())["array"])[:]
+        for p in adversarial
+    ]
+    statistics, _ = read_tensors(rows.with_suffix(".safetensors"))
+    with torch.inference_mode():
+        raw = network.activations(torch.from_numpy(np.concatenate([clean, *attacked])), layer)
+    expected = (raw.numpy() - statistics["mean"]) / statistics["std"]
+    assert found.shape == expected.shape
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-2)
+
+
+def test_attacks_in_another_order_than_the_spec_are_refused(
+    stored, adversarial, small_images, model, tmp_path
+):
+    layer, _, rows = stored
+    spec = {"model": {}, "layer": layer, "attacks": list(ATTACKS), "images": 6}
+    with pytest.raises(StoreError, match="holds noise, not pgd"):
+        extract_attacked(
+            spec, small_images, model, rows, adversarial[::-1], tmp_path / "attacked.json"
+        )

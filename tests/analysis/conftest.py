@@ -1,0 +1,102 @@
+"""Small synthetic results, as the other rooms write them."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from interference.store.files import write_json
+
+#: name, training norm, epsilon, seed
+NETWORKS = [("clean-s0", "clean", 0.0, 0), ("l2-1-s0", "l2", 1.0, 0), ("l2-2-s0", "l2", 2.0, 0)]
+NETWORKS += [("linf-0.1-s0", "linf", 0.1, 0)]
+IMAGES, LAYERS, TYPES = 20, ("stem", "layer1"), {"topk": (4, 8, 16), "relu_l1": (0.1, 0.2, 0.4)}
+#: attack, type, norm, epsilons
+ATTACKS = [("fgsm", "fgsm", "l2", (1.0,)), ("pgd", "pgd", "l2", (1.0, 2.0))]
+ATTACKS += [("noise", "noise", "l2", (1.0, 2.0)), ("noise-max", "noise", "linf", (0.1,))]
+ATTACKS += [("pgd-max", "pgd", "linf", (0.1,))]
+
+
+def identity(network):
+    return dict(zip(("model", "model_norm", "model_epsilon", "model_seed"), network))
+
+
+@pytest.fixture(scope="session")
+def results(tmp_path_factory):
+    """Folder → paths of the tables that the analysis reads."""
+    folder, rng = tmp_path_factory.mktemp("results"), np.random.default_rng(0)
+    paths = {"accuracy": [], "saes": [], "l0": [], "toy": [folder / "toy.parquet"]}
+
+    def save(kind, name, frame):
+        paths[kind].append(folder / f"{kind}-{name}.parquet")
+        frame.to_parquet(paths[kind][-1])
+
+    for network in NETWORKS:
+        labels = np.arange(IMAGES) % 4
+        common = {**identity(network), "label": labels, "image": np.arange(IMAGES)}
+
+        def predictions(share, labels=labels):
+            wrong = rng.random(IMAGES) > share
+            return {"prediction": (labels + wrong) % 4, "loss": rng.random(IMAGES)}
+
+        save("accuracy", network[0], pd.DataFrame({**common, **predictions(0.9)}))
+        for attack, kind, norm, epsilons in ATTACKS:
+            parts = [
+                pd.DataFrame({
+                    **common, "attack": attack, "type": kind, "norm": norm, "epsilon": epsilon,
+                    "perturbation_norm": epsilon * rng.random(IMAGES),
+                    **predictions(0.8 if kind == "noise" else 0.3),
+                })
+                for epsilon in epsilons
+            ]  # fmt: skip
+            save("accuracy", f"{network[0]}-{attack}", pd.concat(parts))
+
+    for network, layer, sae_type in itertools.product(NETWORKS, LAYERS, TYPES):
+        where = {**identity(network), "layer": layer, "type": sae_type}
+        name, parts, members, l0 = f"{network[0]}-{layer}-{sae_type}", [], [], []
+        for i, sparsity in enumerate(TYPES[sae_type]):
+            size = 4 * 2**i * rng.uniform(0.9, 1.1)
+            if sae_type == "relu_l1":
+                size = 64 / size
+            deviation = rng.uniform(5, 10, IMAGES)
+            share = (0.9 - 0.1 * network[2]) / np.log2(size)
+            key = {"sparsity": float(sparsity), "sae_seed": 0}
+            part = {
+                "squared_error": share * deviation * rng.uniform(0.8, 1.2, IMAGES),
+                "deviation": deviation,
+                "l0": size * rng.uniform(0.9, 1.1, IMAGES),
+            }
+            parts.append(pd.DataFrame({**where, **key, "image": np.arange(IMAGES), **part}))
+            fvu = part["squared_error"].sum() / deviation.sum()
+            members.append(
+                {**key, "fvu": fvu, "r2": 1 - fvu, "mse": fvu, "l0": part["l0"].mean()}
+                | {"dead_fraction": 0.1, "threshold": 0.0}
+            )
+            for attack, kind, _, epsilons in [("clean", "clean", "none", (0.0,)), *ATTACKS]:
+                for epsilon in epsilons:
+                    rise = {"clean": 0, "noise": 0.1}.get(kind, 0.5) * epsilon
+                    values = size * (1 + rise) * rng.uniform(0.9, 1.1, IMAGES)
+                    columns = {"attack": attack, "epsilon": epsilon, "image": np.arange(IMAGES)}
+                    columns |= {"l0": values, "woken": rise * size * rng.uniform(1, 1.2, IMAGES)}
+                    l0.append(pd.DataFrame({**where, **key, **columns}))
+        save("saes", name, pd.concat(parts))
+        save("l0", name, pd.concat(l0))
+        spec = {"model": identity(network), "layer": layer, "type": sae_type}
+        manifest = {"spec": spec, "members": members, "unique_rows": 100, "epochs": 2.5}
+        write_json(paths["saes"][-1].with_suffix(".json"), manifest)
+    paths["saes"] = [path.with_suffix(".json") for path in paths["saes"]]
+
+    rows = []
+    grid = itertools.product(("clean", "adversarial"), (1.0, 0.5, 0.1), (0, 1, 2))
+    for training, density, seed in grid:
+        robust = 0.5 if training == "adversarial" else 1.0
+        packed = 1 / density * rng.uniform(0.9, 1.1)
+        rows.append({
+            "training": training, "density": density, "seed": seed, "attack": "one-step",
+            "features_per_dimension": robust * packed, "vulnerability": robust * packed**2,
+            "learned_features_per_dimension": robust**0.5 * packed,
+            "interference": robust**2 * packed, "gain": rng.random(),
+        })  # fmt: skip
+    pd.DataFrame(rows).to_parquet(paths["toy"][0])
+    return paths

@@ -1,0 +1,106 @@
+"""Figures: drawn from tables alone, and the same bytes for the same numbers."""
+
+import importlib
+from xml.etree import ElementTree
+
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from interference.analysis.figures.style import save
+from interference.analysis.tables import accuracy, l0, matched, saes, toy
+
+BOOTSTRAP = {"confidence": 0.9, "resamples": 100, "seed": 3}
+WHICH = {
+    "toy": {},
+    "accuracy": {},
+    "fvu": {"layer": "stem"},
+    "matched": {"type": "topk"},
+    "l0": {"model": "l2-1-s0", "norm": "l2"},
+}
+
+
+@pytest.fixture(scope="module")
+def tables(results):
+    controls = {n: {"norm": "l2", "noise": "noise"} for n in ("fgsm", "pgd", "noise")}
+    controls |= {n: {"norm": "linf", "noise": "noise-max"} for n in ("pgd-max", "noise-max")}
+    return {
+        "toy": toy.build({}, results["toy"]),
+        "accuracy": accuracy.build(BOOTSTRAP, results["accuracy"]),
+        "fvu": saes.build(BOOTSTRAP, results["saes"]),
+        "matched": matched.build(BOOTSTRAP, results["saes"]),
+        "l0": l0.build({**BOOTSTRAP, "controls": controls}, results["l0"]),
+    }
+
+
+def draw(name, table, **which):
+    module = importlib.import_module(f"interference.analysis.figures.{name}")
+    return module.draw(table, WHICH[name] | which)
+
+
+@pytest.mark.parametrize("name", WHICH)
+def test_a_figure_has_the_same_bytes_each_time(name, tables, tmp_path):
+    for run in ("a", "b"):
+        figure = draw(name, tables[name])
+        assert isinstance(figure, Figure)
+        save(figure, tmp_path / f"{run}.svg")
+    for suffix in (".svg", ".png"):
+        first = (tmp_path / f"a{suffix}").read_bytes()
+        assert first == (tmp_path / f"b{suffix}").read_bytes()
+        assert len(first) > 5000
+    assert ElementTree.parse(tmp_path / "a.svg").getroot().tag.endswith("svg")
+
+
+@pytest.mark.parametrize("name", WHICH)
+def test_a_figure_does_not_change_its_table(name, tables):
+    before = tables[name].copy()
+    draw(name, tables[name])
+    pd.testing.assert_frame_equal(tables[name], before)
+
+
+def lines(axis):
+    return {line.get_label(): line for line in axis.get_lines()}
+
+
+def test_the_accuracy_figure_shows_each_network_from_clean_to_the_largest_epsilon(tables):
+    figure = draw("accuracy", tables["accuracy"])
+    panel = next(axis for axis in figure.axes if axis.get_title() == "pgd")
+    line = lines(panel)["clean"]
+    table = tables["accuracy"]
+    mine = table[(table["model"] == "clean-s0") & table["attack"].isin(["clean", "pgd"])]
+    mine = mine.sort_values("epsilon")
+    assert line.get_xdata().tolist() == mine["epsilon"].tolist() == [0, 1, 2]
+    assert line.get_ydata().tolist() == pytest.approx(mine["accuracy"].tolist())
+
+
+def test_the_l0_figure_has_a_panel_for_each_layer_and_type(tables):
+    figure = draw("l0", tables["l0"])
+    titles = [axis.get_title() for axis in figure.axes]
+    assert titles == ["stem, TopK 8", "layer1, TopK 8", "stem, ReLU-L1 0.2", "layer1, ReLU-L1 0.2"]
+
+
+def test_the_l0_figure_has_a_colour_for_any_number_of_attacks(tables):
+    table = tables["l0"]
+    pgd = table[table["attack"] == "pgd"]
+    more = [pgd.assign(attack=f"pgd-{steps}") for steps in (2, 5, 20, 50, 100)]
+    draw("l0", pd.concat([table, *more]))
+
+
+def test_the_matched_figure_tells_the_trend_of_each_norm(tables):
+    table = tables["matched"]
+    mine = table[(table["layer"] == "stem") & (table["type"] == "topk")].copy()
+    mine["trend"] = mine["family"].map({"l2": -0.11, "linf": 0.77})
+    texts = [
+        text.get_text() for text in draw("matched", mine).findobj(lambda o: hasattr(o, "get_text"))
+    ]
+    assert any("-0.11" in text for text in texts)
+    assert any("0.77" in text for text in texts)
+
+
+def test_figures_are_drawn_where_only_the_clean_network_exists(results):
+    only = [path for path in results["saes"] if "clean-s0" in path.name]
+    assert isinstance(draw("matched", matched.build(BOOTSTRAP, only)), Figure)
+
+
+def test_the_matched_figure_is_drawn_from_an_empty_table(tables):
+    assert isinstance(draw("matched", tables["matched"].iloc[:0]), Figure)

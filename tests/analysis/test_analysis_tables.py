@@ -1,0 +1,286 @@
+"""Tables against brute force on the rows that they are made of."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from interference.analysis.frames import MEMBER, read_frames, write_frame
+from interference.analysis.statistics import resample
+from interference.analysis.tables import accuracy, claims, l0, matched, saes, toy
+from interference.store.files import StoreError
+
+BOOTSTRAP = {"confidence": 0.9, "resamples": 150, "seed": 3}
+CONTROLS = {
+    name: {"norm": norm, "noise": noise}
+    for name, norm, noise in [
+        ("fgsm", "l2", "noise"),
+        ("pgd", "l2", "noise"),
+        ("noise", "l2", "noise"),
+        ("noise-max", "linf", "noise-max"),
+        ("pgd-max", "linf", "noise-max"),
+    ]
+}
+
+
+@pytest.fixture(scope="module")
+def tables(results):
+    toy_table = toy.build({}, results["toy"])
+    return {
+        "accuracy": accuracy.build(BOOTSTRAP, results["accuracy"]),
+        "saes": saes.build(BOOTSTRAP, results["saes"]),
+        "matched": matched.build(BOOTSTRAP, results["saes"]),
+        "l0": l0.build({**BOOTSTRAP, "controls": CONTROLS}, results["l0"]),
+        "toy": toy_table,
+    }
+
+
+def redraw(images):
+    """The bootstrap's draws as lists of image numbers."""
+    counts = np.rint(resample(images, BOOTSTRAP["resamples"], BOOTSTRAP["seed"]) * images)
+    return [np.repeat(np.arange(images), c.astype(int)) for c in counts]
+
+
+def percentiles(draws):
+    return pytest.approx(np.quantile(draws, [0.05, 0.95]).tolist())
+
+
+def test_accuracy_is_the_share_of_correct_predictions(results, tables):
+    table = tables["accuracy"]
+    assert len(table) == 4 * (1 + 1 + 2 + 2 + 1 + 1)
+    raw = read_frames(results["accuracy"]).fillna(
+        {"attack": "clean", "epsilon": 0.0, "perturbation_norm": 0.0}
+    )
+    for row in table.itertuples():
+        mine = raw[
+            (raw["model"] == row.model)
+            & (raw["attack"] == row.attack)
+            & (raw["epsilon"] == row.epsilon)
+        ]
+        hits = sum(p == label for p, label in zip(mine["prediction"], mine["label"]))
+        assert (row.images, row.accuracy) == (20, pytest.approx(hits / 20))
+        expected = stats.binomtest(hits, 20).proportion_ci(0.9, method="wilson")
+        assert (row.low, row.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
+        assert row.loss == pytest.approx(mine["loss"].mean())
+        assert row.perturbation_norm == pytest.approx(mine["perturbation_norm"].mean())
+    clean = table[table["attack"] == "clean"]
+    assert (clean[["type", "norm"]].to_numpy() == ["clean", "none"]).all()
+
+
+def test_every_sae_has_its_metrics_and_an_interval_around_its_fvu(results, tables):
+    table = tables["saes"]
+    assert len(table) == 4 * 2 * 2 * 3
+    assert not table.duplicated(MEMBER).any()
+    raw = read_frames([path.with_suffix(".parquet") for path in results["saes"]])
+    for row in table.iloc[::7].itertuples():
+        mine = raw[(raw[MEMBER] == [getattr(row, name) for name in MEMBER]).all(axis=1)]
+        error, deviation = (
+            mine.sort_values("image")[n].to_numpy() for n in ("squared_error", "deviation")
+        )
+        assert row.fvu == pytest.approx(error.sum() / deviation.sum())
+        draws = [error[i].sum() / deviation[i].sum() for i in redraw(20)]
+        assert [row.fvu_low, row.fvu_high] == percentiles(draws)
+        assert (row.unique_rows, row.epochs) == (100, 2.5)
+
+
+def at_l0(sizes, errors, target):
+    order = np.argsort(sizes)
+    return np.interp(np.log(target), np.log(np.array(sizes)[order]), np.array(errors)[order])
+
+
+def test_fvu_is_compared_at_one_l0_of_all_networks(results, tables):
+    table = tables["matched"]
+    raw = read_frames([path.with_suffix(".parquet") for path in results["saes"]])
+    assert len(table) == 2 * 2 * (3 + 2)  # the clean network stands in both families
+    for (layer, sae_type), part in table.groupby(["layer", "type"]):
+        mine = raw[(raw["layer"] == layer) & (raw["type"] == sae_type)]
+        curves = {}
+        for (model, _), member in mine.groupby(["model", "sparsity"]):
+            fvu = member["squared_error"].sum() / member["deviation"].sum()
+            curves.setdefault(model, []).append((member["l0"].mean(), fvu))
+        low = max(min(size for size, _ in curve) for curve in curves.values())
+        high = min(max(size for size, _ in curve) for curve in curves.values())
+        target = np.sqrt(low * high)
+        np.testing.assert_allclose(part["l0"], target)
+        for row in part.itertuples():
+            expected = at_l0(*zip(*curves[row.model]), target)
+            assert row.fvu == pytest.approx(expected)
+            assert row.low < row.fvu < row.high
+        for family, group in part.groupby("family"):
+            assert set(group["model_norm"]) == {"clean", family}
+            rho = stats.spearmanr(group["model_epsilon"], group["fvu"]).statistic
+            np.testing.assert_allclose(group["trend"], rho)
+
+
+def test_curves_that_share_no_l0_are_left_out_and_the_table_keeps_its_columns(
+    results, tmp_path, tables
+):
+    paths = []
+    for path in results["saes"][:8]:
+        frame = pd.read_parquet(path.with_suffix(".parquet"))
+        frame["l0"] *= 1000 ** (frame["model"] == "l2-1-s0")
+        paths.append(tmp_path / path.name)
+        frame.to_parquet(paths[-1].with_suffix(".parquet"))
+    table = matched.build(BOOTSTRAP, paths)
+    assert len(table) == 0
+    assert list(table.columns) == list(tables["matched"].columns)
+
+
+def test_l0_is_compared_with_clean_images_and_with_noise_draw_by_draw(results, tables):
+    table = tables["l0"]
+    assert len(table) == 4 * 2 * 2 * 3 * 7
+    raw = read_frames(results["l0"])
+    for row in table.iloc[::37].itertuples():
+        mine = raw[(raw[MEMBER] == [getattr(row, name) for name in MEMBER]).all(axis=1)]
+
+        def values(attack, epsilon, column, mine=mine):
+            chosen = mine[(mine["attack"] == attack) & (mine["epsilon"] == epsilon)]
+            return chosen.sort_values("image")[column].to_numpy()
+
+        clean, here = values("clean", 0.0, "l0"), values(row.attack, row.epsilon, "l0")
+        woken = values(row.attack, row.epsilon, "woken")
+        control = CONTROLS[row.attack]["noise"]
+        noise, stirred = (values(control, row.epsilon, n) for n in ("l0", "woken"))
+        assert (row.control, row.norm) == (control, CONTROLS[row.attack]["norm"])
+        assert (row.l0_clean, row.l0) == (pytest.approx(clean.mean()), pytest.approx(here.mean()))
+        pairs = {
+            "ratio": (here, clean),
+            "woken": (woken, clean),
+            "over_noise": (here, noise),
+            "woken_over_noise": (woken, stirred),
+        }
+        for name, (above, below) in pairs.items():
+            assert getattr(row, name) == pytest.approx(above.mean() / below.mean())
+            draws = [above[i].mean() / below[i].mean() for i in redraw(20)]
+            limits = [getattr(row, f"{name}_low"), getattr(row, f"{name}_high")]
+            assert limits == percentiles(draws)
+
+
+def test_toy_measures_are_means_and_extremes_over_seeds(results, tables):
+    raw, table = pd.read_parquet(results["toy"][0]), tables["toy"]
+    for row in table.iloc[::5].itertuples():
+        chosen = raw[(raw["training"] == row.training) & (raw["density"] == row.density)]
+        values = chosen[row.quantity]
+        assert row.seeds == 3
+        assert (row.low, row.high) == (values.min(), values.max())
+        assert row.mean == pytest.approx(values.mean())
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "side", "expected"),
+    [
+        (1.1, 1.3, "above", "reproduced"),
+        (0.7, 0.9, "above", "not reproduced"),
+        (0.9, 1.1, "above", "undecided"),
+        (1.1, 1.3, "below", "not reproduced"),
+        (0.7, 0.9, "below", "reproduced"),
+        (0.9, 1.1, "below", "undecided"),
+        (1.0, 1.2, "above", "undecided"),
+        (0.8, 1.0, "below", "undecided"),
+        (np.nan, 1.2, "above", "undecided"),
+        (1.1, np.nan, "above", "undecided"),
+        (1.1, np.inf, "above", "undecided"),
+    ],
+)
+def test_a_verdict_needs_the_whole_interval_on_one_side(low, high, side, expected):
+    assert claims.verdict(low, high, 1.0, side) == expected
+
+
+@pytest.fixture(scope="module")
+def concluded(results, tables, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tables")
+    paths = [folder / f"{name}.parquet" for name in ("accuracy", "matched", "l0")]
+    for path in paths:
+        write_frame(tables[path.stem], path)
+    spec = {"confidence": 0.9, "attack": "pgd", "epsilon": 2.0}
+    return claims.build(spec, [*paths, results["toy"][0]])
+
+
+def test_claims_about_toy_models_are_read_seed_by_seed(results, concluded):
+    raw = pd.read_parquet(results["toy"][0])
+    rows = concluded[concluded["scope"].str.startswith("toy")]
+    assert len(rows) == 5
+    rise = rows[rows["claim"].str.startswith("vulnerability rises")].iloc[0]
+    assert (rise["measured"], rise["verdict"]) == (pytest.approx(1), "reproduced")
+    halved = rows[rows["claim"].str.startswith("features per dimension")].iloc[0]
+    ratios = []
+    for seed in range(3):
+        mine = raw[raw["seed"] == seed].pivot_table(
+            index="density", columns="training", values="features_per_dimension"
+        )
+        ratios.append((mine["clean"] / mine["adversarial"]).mean())
+    assert halved["measured"] == pytest.approx(np.mean(ratios))
+    assert (halved["low"], halved["high"]) == (
+        pytest.approx(min(ratios)),
+        pytest.approx(max(ratios)),
+    )
+
+
+def test_one_seed_decides_nothing(results):
+    raw = pd.read_parquet(results["toy"][0])
+    rows = claims.toy_claims(raw[raw["seed"] == 0])
+    assert {row["verdict"] for row in rows} == {"undecided"}
+
+
+def test_there_is_a_claim_for_each_trend_and_it_repeats_the_tables_numbers(tables, concluded):
+    rows = concluded[concluded["claim"].str.startswith("FVU at equal L0")]
+    assert len(rows) == 2 * 2 * 2  # layers × types × norms
+    chosen = rows[rows["scope"].str.startswith("stem, topk, l2")].iloc[0]
+    table = tables["matched"]
+    trend = table[
+        (table["layer"] == "stem") & (table["type"] == "topk") & (table["family"] == "l2")
+    ]
+    assert chosen["measured"] == pytest.approx(trend["trend"].iloc[0])
+    assert chosen["verdict"] == "reproduced"  # the data were made so
+
+
+def test_awakening_is_read_at_the_middle_sparsity_of_the_clean_network(tables, concluded):
+    rows = concluded[concluded["claim"].str.startswith("L0 rises")]
+    assert len(rows) == 2 * 2 * 2
+    table = tables["l0"]
+    chosen = table[
+        (table["model"] == "clean-s0") & (table["layer"] == "layer1") & (table["type"] == "topk")
+        & (table["sparsity"] == 8) & (table["attack"] == "pgd") & (table["epsilon"] == 2)
+    ].iloc[0]  # fmt: skip
+    mine = rows[rows["scope"].str.startswith("layer1, topk 8")]
+    assert mine["measured"].tolist() == pytest.approx([chosen["ratio"], chosen["over_noise"]])
+    assert mine["verdict"].tolist() == ["reproduced"] * 2
+    assert mine["reported"].tolist() == ["2", "not reported"]
+
+
+def test_every_seed_of_the_clean_network_has_its_claims(tables):
+    table = pd.concat([
+        tables["l0"],
+        tables["l0"].assign(model_seed=1, model=tables["l0"]["model"].str.replace("s0", "s1")),
+        tables["l0"].assign(sae_seed=1),
+    ])  # fmt: skip
+    rows = claims.awakening_claims(table, "pgd", 2.0, "bootstrap")
+    assert len(rows) == 3 * len(claims.awakening_claims(tables["l0"], "pgd", 2.0, "bootstrap"))
+    assert len({(row["claim"], row["scope"]) for row in rows}) == len(rows)
+
+
+def test_an_attack_weaker_than_noise_fails_the_masking_check(tables, concluded):
+    assert concluded["claim"].str.startswith("check").sum() == 3
+    weak = tables["accuracy"].copy()
+    weak.loc[weak["type"] == "pgd", "accuracy"] = 1.0
+    weak.loc[weak["type"] == "noise", "accuracy"] = 0.5
+    found = {row["claim"]: row for row in claims.masking_checks(weak)}
+    check = found["check: pgd is at least as strong as noise (accuracy lost)"]
+    assert (check["measured"], check["verdict"]) == (-0.5, "not reproduced")
+
+
+def test_a_frame_is_written_for_machines_and_for_people(tmp_path, tables):
+    write_frame(tables["saes"], tmp_path / "t.parquet")
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "t.parquet"), tables["saes"])
+    people = pd.read_csv(tmp_path / "t.csv")
+    assert list(people.columns) == list(tables["saes"].columns)
+    np.testing.assert_allclose(people["fvu"], tables["saes"]["fvu"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated"])
+def test_a_damaged_table_is_told(tmp_path, results, damage):
+    path = tmp_path / "t.parquet"
+    if damage == "truncated":
+        path.write_bytes(results["l0"][0].read_bytes()[:-50])
+    with pytest.raises(StoreError, match=r"t\.parquet is"):
+        read_frames([path])

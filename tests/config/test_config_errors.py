@@ -1,0 +1,327 @@
+"""Wrong configs: the message names the field, what was found, what is allowed and the mend."""
+
+import copy
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from interference.config.load import ConfigError, check_config, check_writable, read_config
+
+ROOT = Path(__file__).parents[2]
+FILES = [
+    ROOT / "config.yaml",
+    *sorted((ROOT / "workflow" / "experiments").glob("*.yaml")),
+    *sorted((ROOT / "tests" / "experiments").glob("*.yaml")),
+]
+GOOD = yaml.safe_load((ROOT / "config.yaml").read_text())
+MISSING = object()
+FGSM = {"type": "fgsm", "norm": "l2", "epsilons": [0.5]}
+
+
+def changed(changes):
+    """The default config with values put in, or taken out, at dotted paths."""
+    values = copy.deepcopy(GOOD)
+    for path, value in changes.items():
+        *parents, last = path.split("/")
+        node = values
+        for part in parents:
+            node = node[part]
+        if value is MISSING:
+            del node[last]
+        else:
+            node[last] = value
+    return values
+
+
+def message(changes):
+    with pytest.raises(ConfigError) as error:
+        check_config(changed(changes))
+    return str(error.value)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_config_of_the_repository_is_valid(path):
+    read_config(path)
+
+
+WRONG = {
+    # unknown keys, with the nearest spelling
+    "section": ({"modles": 1}, ["modles: unknown key", "did you mean models?"]),
+    "key": ({"data/trian": 1}, ["data.trian: unknown key", "allowed: dataset,", "mean train?"]),
+    "deep key": (
+        {"attacks/methods/pgd/stepz": 1},
+        ["attacks.methods.pgd.stepz: unknown key", "did you mean steps?"],
+    ),
+    "key of a layer": (
+        {"saes/layers/layer2/row": 1},
+        ["saes.layers.layer2.row: unknown key", "did you mean rows?"],
+    ),
+    "key of a type": (
+        {"saes/types/topk/aux_kk": 1},
+        ["saes.types.topk.aux_kk: unknown key", "did you mean aux_k?"],
+    ),
+    "norm": ({"models/epsilons/l1": [1.0]}, ["models.epsilons.l1: unknown", "allowed: l2, linf"]),
+    # choices
+    "dataset": (
+        {"data/dataset": "cifar-10"},
+        ["data.dataset: found 'cifar-10' (text)", "allowed: fashion-mnist-subset,", "cifar10?"],
+    ),
+    "stem": ({"models/stem": "big"}, ["models.stem: found 'big'", "allowed: imagenet, small"]),
+    "attack type": (
+        {"attacks/methods/pgd/type": "pdg"},
+        ["attacks.methods.pgd.type: found 'pdg'", "allowed: fgsm, pgd, noise", "mean pgd?"],
+    ),
+    "attack without a type": (
+        {"attacks/methods/pgd/type": MISSING},
+        ["attacks.methods.pgd.type: ", "allowed: fgsm, ", "pgd", "noise"],
+    ),
+    "layer": (
+        {"activations/layers/layer5": 1},
+        ["activations.layers: found 'layer5'", "stem, layer1, layer2, layer3, layer4"],
+    ),
+    # types
+    "text for a number": (
+        {"saes/learning_rate": "1e-3"},
+        ["saes.learning_rate: found '1e-3' (text)", "valid number", "write 0.001"],
+    ),
+    "text for a whole number": ({"data/train": "1e3"}, ["data.train: found '1e3'", "write 1000"]),
+    "word for a number": ({"data/train": "many"}, ["data.train: found 'many'", "valid integer"]),
+    "bool for an int": ({"data/train": True}, ["data.train: found True", "valid integer"]),
+    "bool for a float": ({"toy/learning_rate": True}, ["toy.learning_rate: found True"]),
+    "float for an int": ({"data/train": 100.0}, ["data.train: found 100.0", "valid integer"]),
+    "number for a bool": (
+        {"attacks/methods/pgd/random_start": 1},
+        ["attacks.methods.pgd.random_start: found 1", "valid boolean"],
+    ),
+    "number for a list": ({"models/seeds": 0}, ["models.seeds: found 0", "valid list"]),
+    "number for a section": ({"toy": 3}, ["toy: found 3", "block of keys"]),
+    "number for a method": ({"attacks/methods/pgd": 3}, ["attacks.methods.pgd: found 3", "block"]),
+    "nothing for a section": ({"data": None}, ["data: found nothing", "block of keys"]),
+    "nothing for a number": ({"data/train": None}, ["data.train: found nothing"]),
+    "number for a name": ({"experiment": 3}, ["experiment: found 3", "valid string"]),
+    "not a number": ({"toy/learning_rate": float("nan")}, ["toy.learning_rate: found nan"]),
+    "infinity": ({"toy/learning_rate": float("inf")}, ["toy.learning_rate: found inf"]),
+    # ranges
+    "zero rate": ({"saes/learning_rate": 0.0}, ["saes.learning_rate: found 0.0", "than 0"]),
+    "confidence": ({"analysis/confidence": 1.0}, ["analysis.confidence: found 1.0", "than 1"]),
+    "momentum": ({"models/momentum": 1.0}, ["models.momentum: found 1.0", "less than 1"]),
+    "fraction": ({"saes/decay_fraction": 1.1}, ["saes.decay_fraction: found 1.1", "equal to 1"]),
+    "negative seed": ({"models/seeds": [0, -1]}, ["models.seeds.1: found -1", "equal to 0"]),
+    "resamples": ({"analysis/resamples": 10}, ["analysis.resamples: found 10", "to 100"]),
+    "name": ({"experiment": "../up"}, ["experiment: found '../up'", "pattern"]),
+    "name of a method": ({"attacks/methods/A b": FGSM}, ["attacks.methods.A b", "pattern"]),
+    "no epsilons": ({"models/epsilons/l2": []}, ["models.epsilons.l2: found []", "at least 1"]),
+    "no methods": ({"attacks/methods": {}}, ["attacks.methods", "at least 1"]),
+    # combinations
+    "epsilon twice": ({"models/epsilons/l2": [0.5, 1, 0.5]}, ["models.epsilons.l2: 0.5", "twice"]),
+    "epsilon as int and float": ({"models/epsilons/l2": [1, 1.0]}, ["models.epsilons.l2", "twice"]),
+    "seed twice": ({"toy/seeds": [2, 2]}, ["toy.seeds: 2 is there twice"]),
+    "k too large": (
+        {"saes/types/topk/k": [64]},
+        ["saes.types.topk.k: 64", "64 dimensions of layer1", "k < 64"],
+    ),
+    "no SAE type": ({"saes/types": {}}, ["saes.types: no SAE type", "topk, relu_l1"]),
+    "empty SAE type": (
+        {"saes/types": {"topk": None}},
+        ["saes.types: no SAE type", "topk, relu_l1"],
+    ),
+    "layer without rows": (
+        {"saes/layers/layer2": MISSING},
+        ["saes.layers: layer2 is missing", "every layer of activations.layers"],
+    ),
+    "rows without a layer": (
+        {"activations/layers/layer2": MISSING},
+        ["saes.layers.layer2: no activations.layers.layer2"],
+    ),
+    "few rows": (
+        {"saes/layers/layer2/rows": 2559, "saes/layers/layer2/batch_size": 256},
+        ["saes.layers.layer2.rows: 2559", "ten batches of 256"],
+    ),
+    "attack without noise": (
+        {"attacks/methods/max": {**FGSM, "norm": "linf", "epsilons": [0.03, 0.7]}},
+        [
+            "attacks.methods.max.epsilons: linf 0.7 has no noise control",
+            "add a method of type noise with norm linf and epsilon 0.7",
+        ],
+    ),
+    "two noises": (
+        {
+            "attacks/methods/noise": {**FGSM, "type": "noise"},
+            "attacks/methods/more": {**FGSM, "type": "noise"},
+        },
+        ["more are both l2 noise; keep one"],
+    ),
+    "too many attacked": (
+        {"attacks/images": 101, "data/evaluation": 100},
+        ["attacks.images: 101 images", "data.evaluation has 100"],
+    ),
+    "too many for training": (
+        {"data/train": 11_001, "data/heldout": 1000},
+        ["train + heldout: 11001 + 1000 images", "fashion-mnist-subset has 12000"],
+    ),
+    "too many for evaluation": ({"data/evaluation": 2001}, ["data.evaluation: 2001", "has 2000"]),
+    "too many positions": (
+        {"models/stem": "imagenet", "activations/layers/layer4": 2},
+        ["activations.layers.layer4: 2 positions", "28 pixels has 1 there"],
+    ),
+    "root of an embedded dataset": ({"data/root": "x"}, ["data.root:", "write null"]),
+    "dataset without a root": ({"data/dataset": "cifar10"}, ["data.root: cifar10 needs"]),
+    "folder without a size": (
+        {"data/dataset": "image-folder", "data/root": "x"},
+        ["data.image_size: image-folder", "give one"],
+    ),
+    "densities": (
+        {"toy/densities": {"max": 1.0, "min": 1.0, "count": 3}},
+        ["toy.densities.min: 1 is not below max: 1"],
+    ),
+    "bottleneck": (
+        {"toy/hidden": 100, "toy/features": 100},
+        ["toy.hidden: 100 is not below features: 100"],
+    ),
+    "attack named as the clean condition": ({"attacks/methods/clean": FGSM}, ["clean"]),
+    # missing
+    "missing section": ({"toy": MISSING}, ["toy: missing", "config.yaml shows every key"]),
+    "missing key": ({"data/seed": MISSING}, ["data.seed: missing"]),
+    "missing key of a method": (
+        {"attacks/methods/pgd/steps": MISSING},
+        ["attacks.methods.pgd.steps: missing"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_config_is_explained(case):
+    changes, expected = WRONG[case]
+    text = message(changes)
+    for words in expected:
+        assert words in text
+    assert "allowed: \n" not in text + "\n"
+
+
+def test_a_key_that_is_no_text_is_explained():
+    with pytest.raises(ConfigError, match="3: found 3, keys should be strings"):
+        check_config(GOOD | {3: 4})
+
+
+@pytest.mark.parametrize("section", GOOD)
+def test_each_section_is_asked_for(section):
+    assert f"{section}: missing" in message({section: MISSING})
+
+
+def test_all_errors_are_told_at_once():
+    text = message({"data/train": "many", "toy/hidden": 0, "models/stem": "big"})
+    assert text.startswith("the config has 3 errors:\n")
+    assert [line.split(":")[0] for line in text.splitlines()[1:]] == [
+        "  data.train",
+        "  models.stem",
+        "  toy.hidden",
+    ]
+
+
+@pytest.mark.parametrize("values", [None, [], "text", 3])
+def test_a_config_that_is_no_mapping_is_explained(values):
+    with pytest.raises(ConfigError, match="needs sections such as data and models"):
+        check_config(values)
+
+
+TEXTS = {
+    "twice": ("a: 1\nb: {x: 1, x: 2}\n", "the key 'x' stands twice in the block at line 2"),
+    "twice at the top": ("a: 1\na: 2\n", "the key 'a' stands twice"),
+    "empty": ("", "found nothing, needs sections"),
+    "list": ("- 1\n", "needs sections"),
+    "tabs": ("a:\n\t- 1\n", "is not YAML"),
+    "open bracket": ("a: [1", "is not YAML"),
+    "list as a key": ("? [1, 2]\n: 3\n", "is not YAML"),
+    "a python object": ("!!python/object/apply:os.getcwd []\n", "is not YAML"),
+    "not UTF-8": (b"\xff\xfe\x80", "is not"),
+}
+
+
+@pytest.mark.parametrize("case", TEXTS)
+def test_a_file_that_is_no_config_is_explained(tmp_path, case):
+    text, expected = TEXTS[case]
+    path = tmp_path / "c.yaml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ConfigError, match=expected):
+        read_config(path)
+
+
+def test_a_missing_file_is_explained(tmp_path):
+    with pytest.raises(ConfigError, match=r"c\.yaml: there is no such file"):
+        read_config(tmp_path / "c.yaml")
+
+
+def test_a_folder_in_place_of_a_file_is_explained(tmp_path):
+    with pytest.raises(ConfigError):
+        read_config(tmp_path)
+
+
+def command(*arguments):
+    verb = (
+        "import sys; from interference.cli.main import main; sys.argv[0] = 'interference'; main()"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", verb, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_command_line_tells_a_good_config_from_a_bad_one(tmp_path):
+    good = command("config", "check", ROOT / "config.yaml")
+    assert (good.returncode, good.stderr) == (0, "")
+    assert "results/fashion-mnist" in good.stdout
+
+    path = tmp_path / "bad.yaml"
+    path.write_text(yaml.safe_dump(changed({"data/trian": 1, "toy/hidden": 9999})))
+    bad = command("config", "check", path)
+    assert bad.returncode == 1
+    assert bad.stdout == ""
+    assert bad.stderr.startswith("error: the config has 2 errors:\n")
+    assert "Traceback" not in bad.stderr
+
+
+@pytest.mark.parametrize("case", ["section", "text for a number", "k too large", "missing key"])
+def test_the_command_line_never_shows_a_traceback_for_a_config(tmp_path, monkeypatch, capsys, case):
+    from interference.cli.main import main
+
+    path = tmp_path / "c.yaml"
+    path.write_text(yaml.safe_dump(changed(WRONG[case][0])))
+    monkeypatch.setattr(sys, "argv", ["interference", "config", "check", str(path)])
+    with pytest.raises(SystemExit) as end:
+        main()
+    text = capsys.readouterr().err
+    assert end.value.code == 1
+    assert text.startswith("error: the config has ")
+    assert "Traceback" not in text
+
+
+def test_the_schema_is_json_and_names_every_section():
+    from interference.config.schema import Config
+
+    schema = json.loads(json.dumps(Config.model_json_schema()))
+    assert list(schema["properties"]) == list(GOOD)
+
+
+def test_results_go_where_they_can_be_written(tmp_path):
+    check_writable(tmp_path / "results" / "deep")
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="file is not a folder"):
+        check_writable(tmp_path / "file" / "results")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(ConfigError, match="link is not a folder"):
+        check_writable(tmp_path / "link")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission_is_told(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(ConfigError, match="no permission"):
+        check_writable(tmp_path / "results")
+    tmp_path.chmod(0o700)

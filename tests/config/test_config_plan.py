@@ -1,0 +1,208 @@
+"""What a config implies: densities, positions, widths and the jobs of a plan."""
+
+import copy
+import json
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from interference.config import facts
+from interference.config.load import check_config, read_config
+from interference.config.plan import describe, rooms
+from interference.config.schema import epsilon_name
+from interference.config.specs import Specs
+from interference.models.network import Network
+
+torch.set_num_threads(1)
+ROOT = Path(__file__).parents[2]
+FILES = [
+    ROOT / "config.yaml",
+    *sorted((ROOT / "workflow" / "experiments").glob("*.yaml")),
+    *sorted((ROOT / "tests" / "experiments").glob("*.yaml")),
+]
+TINY = yaml.safe_load((ROOT / "tests" / "experiments" / "tiny.yaml").read_text())
+
+
+@cache
+def network(stem, channels=1):
+    return Network(
+        architecture="resnet18",
+        stem=stem,
+        channels=channels,
+        classes=2,
+        mean=[0.5] * channels,
+        std=[0.25] * channels,
+    ).eval()
+
+
+@pytest.mark.parametrize("stem", ["imagenet", "small"])
+@pytest.mark.parametrize("size", [8, 28, 33, 46])
+def test_positions_and_widths_are_those_of_the_network(stem, size):
+    net, x = network(stem), torch.rand(1, 1, size, size)
+    predicted = facts.positions(size, stem)
+    for layer, width in facts.ARCHITECTURES["resnet18"].items():
+        with torch.inference_mode():
+            assert net.activations(x, layer).shape == (1, predicted[layer], width)
+
+
+def test_positions_at_imagenets_size_are_the_ones_of_the_paper():
+    assert list(facts.positions(224, "imagenet").values()) == [3136, 3136, 784, 196, 49]
+
+
+def test_parameters_are_counted_within_a_percent():
+    body = sum(p.numel() for n, p in network("imagenet", 3).named_parameters() if ".fc." not in n)
+    assert facts.PARAMETERS["resnet18"] == pytest.approx(body, rel=0.01)
+
+
+@pytest.mark.parametrize(("high", "low", "count"), [(1.0, 0.1, 30), (0.9, 0.05, 7), (1.0, 0.5, 2)])
+def test_densities_are_geometric(high, low, count):
+    values = copy.deepcopy(TINY)
+    values["toy"]["densities"] = {"max": high, "min": low, "count": count}
+    densities = check_config(values).toy.densities.values
+    np.testing.assert_allclose(densities, np.geomspace(high, low, count), atol=5.1e-7)
+    assert len(set(densities)) == count
+
+
+def test_a_small_density_is_never_rounded_to_zero():
+    values = copy.deepcopy(TINY)
+    values["toy"]["densities"] = {"max": 1.0, "min": 1e-8, "count": 3}
+    densities = check_config(values).toy.densities.values
+    np.testing.assert_allclose(densities, [1, 1e-4, 1e-8], rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("epsilon", "name"), [(1, "1"), (0.5, "0.5"), (8 / 255, repr(8 / 255)), (10.0, "10")]
+)
+def test_an_epsilon_is_written_as_the_shortest_decimal_that_is_the_same_number(epsilon, name):
+    assert epsilon_name(epsilon) == name
+    assert float(name) == epsilon
+
+
+def test_there_is_a_clean_baseline_for_each_seed_and_one_network_an_epsilon():
+    values = copy.deepcopy(TINY)
+    values["models"] |= {"seeds": [3, 1], "epsilons": {"linf": [0.1], "l2": [2.0, 0.5]}}
+    models = Specs(check_config(values)).models
+    assert list(models) == [
+        "clean-s3", "l2-0.5-s3", "l2-2-s3", "linf-0.1-s3",
+        "clean-s1", "l2-0.5-s1", "l2-2-s1", "linf-0.1-s1",
+    ]  # fmt: skip
+    assert models["l2-0.5-s1"].identity == {
+        "model": "l2-0.5-s1",
+        "model_norm": "l2",
+        "model_epsilon": 0.5,
+        "model_seed": 1,
+    }
+
+
+def implied(specs):
+    """Jobs a room: one a distinct spec, which is what a rule's wildcards range over."""
+    models, layers, types = list(specs.models), specs.layers, specs.sae_types
+    at = [(m, layer) for m in models for layer in layers]
+    saes = [(m, layer, t) for m, layer in at for t in types]
+    norms = {m.norm for m in specs.config.attacks.methods.values()}
+    figures = [specs.figure(n) for n in ("toy", "accuracy")]
+    figures += [specs.figure("fvu", layer=layer) for layer in layers]
+    figures += [specs.figure("matched", type=t) for t in types]
+    figures += [specs.figure("l0", model=m, norm=n) for m in models for n in norms]
+    tables = [specs.table(n) for n in ("accuracy", "saes", "matched", "l0", "toy", "claims")]
+    jobs = {
+        "data": [specs.images()],
+        "models": [specs.trunk(s) for s in specs.config.models.seeds]
+        + [specs.finetune(m) for m in models],
+        "attacks": [specs.clean_predictions(m) for m in models]
+        + [specs.adversarial_images(m, a) for m in models for a in specs.attacks],
+        "activations": [specs.activations(*a) for a in at]
+        + [specs.attacked_activations(*a) for a in at],
+        "saes": [specs.saes(*s) for s in saes],
+        "toy": [specs.toy_models(), specs.toy_vulnerability()],
+        "analysis": [specs.l0(*s) for s in saes] + tables + figures,
+    }
+    return {room: len(set(specs)) for room, specs in jobs.items()}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_a_plan_counts_the_jobs_that_the_specs_imply(path):
+    config = read_config(path)
+    assert {room.name: room.jobs for room in rooms(config)} == implied(Specs(config))
+
+
+def test_a_plan_is_a_line_a_room_and_a_sum():
+    config = check_config(TINY)
+    first, *lines, last = describe(config).splitlines()
+    assert "experiment tiny" in first
+    assert [line.split()[0] for line in lines] == [room.name for room in rooms(config)]
+    assert f"{sum(room.jobs for room in rooms(config))} jobs" in last
+
+
+def test_a_plan_counts_the_rows_that_are_stored():
+    config = check_config(TINY)
+    by_name = {room.name: room for room in rooms(config)}
+    # 2 networks × 400 images × (4 + 8 positions)
+    assert by_name["activations"].rows.startswith("9,600 ")
+    # 2 networks × 32 images × 5 (method, epsilon)
+    assert by_name["attacks"].rows.startswith("320 ")
+    # 2 networks × 2 layers × (2 k + 2 l1) SAEs, each of which sees 3200 rows
+    assert by_name["saes"].rows == "16 SAEs, 51,200 rows seen"
+
+
+def spec_of(change, name, *arguments):
+    values = copy.deepcopy(TINY)
+    change(values)
+    return getattr(Specs(check_config(values)), name)(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("change", "changes", "keeps"),
+    [
+        (
+            lambda c: c["toy"].update(steps=101),
+            [("toy_models",)],
+            [("toy_vulnerability",), ("trunk", 0), ("saes", "clean-s0", "stem", "topk")],
+        ),
+        (
+            lambda c: c["saes"]["types"]["topk"].update(k=[4]),
+            [("saes", "clean-s0", "stem", "topk")],
+            [("saes", "clean-s0", "stem", "relu_l1"), ("activations", "clean-s0", "stem")],
+        ),
+        (
+            lambda c: c["activations"]["layers"].update(stem=5),
+            [("activations", "clean-s0", "stem")],
+            [("activations", "clean-s0", "layer2"), ("finetune", "clean-s0")],
+        ),
+        (
+            lambda c: c["models"]["epsilons"].update(l2=[1.0, 2.0]),
+            [],
+            [("trunk", 0), ("finetune", "l2-1-s0"), ("adversarial_images", "l2-1-s0", "pgd")],
+        ),
+        (
+            lambda c: c["analysis"].update(resamples=101),
+            [("table", "matched")],
+            [("table", "accuracy"), ("table", "toy"), ("l0", "clean-s0", "stem", "topk")],
+        ),
+        (
+            lambda c: c.update(experiment="other"),
+            [],
+            [("images",), ("trunk", 0), ("toy_models",), ("table", "claims")],
+        ),
+    ],
+)
+def test_a_spec_changes_with_what_its_job_reads_and_with_nothing_else(change, changes, keeps):
+    for call in changes:
+        assert spec_of(change, *call) != spec_of(lambda c: None, *call)
+    for call in keeps:
+        assert spec_of(change, *call) == spec_of(lambda c: None, *call)
+
+
+def test_each_attack_is_compared_with_the_noise_of_its_norm():
+    values = copy.deepcopy(TINY)
+    values["attacks"]["methods"] |= {
+        "max": {"type": "fgsm", "norm": "linf", "epsilons": [0.1]},
+        "static": {"type": "noise", "norm": "linf", "epsilons": [0.1]},
+    }
+    controls = json.loads(Specs(check_config(values)).table("l0"))["controls"]
+    assert controls["pgd"] == {"norm": "l2", "noise": "noise"}
+    assert controls["max"] == {"norm": "linf", "noise": "static"}

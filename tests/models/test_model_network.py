@@ -1,0 +1,96 @@
+"""The network against torchvision's own module, hooked from outside."""
+
+from functools import cache
+
+import pytest
+import torch
+import torchvision
+
+from interference.models.network import Network
+
+LAYERS = ("stem", "layer1", "layer2", "layer3", "layer4")
+MEAN, STD = [0.2, 0.5, 0.7], [0.1, 0.3, 0.4]
+
+
+@cache
+def network(stem, channels):
+    torch.manual_seed(0)
+    net = Network(
+        architecture="resnet18",
+        stem=stem,
+        channels=channels,
+        classes=7,
+        mean=MEAN[:channels],
+        std=STD[:channels],
+    )
+    with torch.no_grad():  # BatchNorm statistics that are not those of a fresh network
+        for _ in range(4):
+            net.train()(torch.rand(8, channels, 20, 20))
+    return net.eval()
+
+
+def torchvision_twin(net, stem, channels):
+    """Torchvision's ResNet-18 with the same weights, built without our code."""
+    twin = torchvision.models.resnet18(num_classes=7)
+    if stem == "small":
+        twin.conv1 = torch.nn.Conv2d(channels, 64, 3, stride=1, padding=1, bias=False)
+        twin.maxpool = torch.nn.Identity()
+    elif channels == 1:
+        twin.conv1 = torch.nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)
+    weights = net.state_dict()
+    twin.load_state_dict(
+        {k.removeprefix("resnet."): v for k, v in weights.items() if k.startswith("resnet.")}
+    )
+    return twin.eval()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("stem", ["imagenet", "small"])
+def test_the_normaliser_is_inside_and_the_rest_is_torchvisions(stem, channels):
+    net = network(stem, channels)
+    twin = torchvision_twin(net, stem, channels)
+    x = torch.rand(2, channels, 20, 20)
+    mean = torch.tensor(MEAN[:channels])[:, None, None]
+    std = torch.tensor(STD[:channels])[:, None, None]
+    with torch.inference_mode():
+        torch.testing.assert_close(net(x), twin((x - mean) / std))
+        assert (net(x) - twin(x)).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("stem", ["imagenet", "small"])
+@pytest.mark.parametrize("layer", LAYERS)
+def test_activations_are_what_a_hook_sees_in_a_whole_forward_pass(layer, stem, channels):
+    net = network(stem, channels)
+    twin = torchvision_twin(net, stem, channels)
+    seen = {}
+    for name in LAYERS:
+        module = twin.maxpool if name == "stem" else getattr(twin, name)
+        module.register_forward_hook(lambda _, __, out, name=name: seen.update({name: out.clone()}))
+    x = torch.rand(2, channels, 20, 20)
+    with torch.inference_mode():
+        twin((x - net.mean) / net.std)
+        found = net.activations(x, layer)
+    expected = seen[layer].permute(0, 2, 3, 1).flatten(1, 2)  # row by row of the image
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+    assert found.min() >= 0
+    assert (found > 0).float().mean() > 0.1
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_nothing_beyond_the_hook_is_computed(layer):
+    net, called = network("imagenet", 1), []
+    handles = [
+        getattr(net.resnet, name).register_forward_pre_hook(lambda *_, n=name: called.append(n))
+        for name in (*LAYERS[1:], "avgpool", "fc")
+    ]
+    with torch.inference_mode():
+        net.activations(torch.rand(1, 1, 16, 16), layer)
+    for handle in handles:
+        handle.remove()
+    assert called == list(LAYERS[1 : LAYERS.index(layer) + 1])
+
+
+def test_an_unknown_hook_is_an_error():
+    with pytest.raises(KeyError, match="layer5"):
+        network("imagenet", 1).activations(torch.rand(1, 1, 16, 16), "layer5")

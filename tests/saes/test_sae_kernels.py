@@ -1,0 +1,154 @@
+"""Compiled kernels against numpy, and Adam against torch's."""
+
+import numpy as np
+import pytest
+import torch
+
+from interference.saes import kernels
+from interference.saes.adam import Adam
+from interference.saes.dictionary import keep_top
+
+
+def top(pre, k):
+    index = np.zeros((len(pre), k), np.int32)
+    value = np.full((len(pre), k), 7, pre.dtype)
+    kernels.top_rows(pre, k, index, value)
+    return index, value
+
+
+def dense(pre, k):
+    """What top_rows picks, as a dense code."""
+    index, value = top(pre, k)
+    code = np.zeros_like(pre)
+    for r in range(len(pre)):
+        for i, v in zip(index[r], value[r]):
+            code[r, i] += v
+    return code
+
+
+def kept_by_sorting(pre, k):
+    """The k largest positive entries of each row; of equals, those of lower index."""
+    code = np.zeros_like(pre)
+    for r, row in enumerate(pre):
+        for i in sorted(range(len(row)), key=lambda i: (-row[i], i))[:k]:
+            code[r, i] = max(row[i], 0)
+    return code
+
+
+RNG = np.random.default_rng(0)
+ROWS = {
+    "normal": RNG.standard_normal((40, 50)),
+    "ties": RNG.integers(-2, 3, (40, 50)).astype(float),
+    "all equal": np.ones((3, 50)),
+    "all negative": -1 - RNG.random((5, 50)),
+    "all zero": np.zeros((3, 50)),
+    "few positive": RNG.standard_normal((40, 50)) - 2,
+    "only the first positive": np.eye(1, 50) - 0.5,
+    "wide range": np.exp(12 * RNG.standard_normal((20, 50))),
+    "tiny": 1e-30 * RNG.standard_normal((20, 50)),
+    "one latent": RNG.standard_normal((9, 1)),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("k", [1, 2, 7, 32, 49, 50])
+@pytest.mark.parametrize("name", ROWS)
+def test_the_top_k_are_those_of_a_sort(name, k, dtype):
+    pre = ROWS[name].astype(dtype)
+    k = min(k, pre.shape[1])
+    before = pre.copy()
+    np.testing.assert_array_equal(dense(pre, k), kept_by_sorting(pre, k))
+    np.testing.assert_array_equal(pre, before)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_keeping_the_top_of_a_code_is_a_sort_too(name):
+    latents = np.maximum(ROWS[name], 0).astype(np.float32)
+    k = min(7, latents.shape[1])
+    np.testing.assert_array_equal(keep_top(latents, k), kept_by_sorting(latents, k))
+
+
+def test_a_pick_that_is_not_positive_has_value_zero():
+    index, value = top(ROWS["all negative"], 4)
+    assert (value == 0).all()
+    assert ((index >= 0) & (index < 50)).all()
+
+
+@pytest.fixture
+def code():
+    """A sparse code as top_rows gives it: index, value and the dense form, with empty places."""
+    pre = np.random.default_rng(1).standard_normal((12, 9)) - 0.8
+    index, value = top(pre, 4)
+    assert (value == 0).any()
+    return index, value, kept_by_sorting(pre, 4)
+
+
+def test_decoding_rows_is_a_matrix_product(code):
+    index, value, f = code
+    w_dec, b_dec = RNG.standard_normal((9, 5)), RNG.standard_normal(5)
+    out = np.full((12, 5), np.nan)
+    kernels.decode_rows(index, value, w_dec, b_dec, out)
+    np.testing.assert_allclose(out, f @ w_dec + b_dec, rtol=1e-12)
+
+
+def test_backward_rows_adds_matrix_products(code):
+    index, value, f = code
+    x, g, w_dec = (RNG.standard_normal(s) for s in ((12, 5), (12, 5), (9, 5)))
+    start = [RNG.standard_normal(s) for s in ((9, 5), (9, 5), (9,))]
+    g_dec, g_enc, g_bias = (a.copy() for a in start)
+    kernels.backward_rows(x, g, index, value, w_dec, g_dec, g_enc, g_bias)
+    back = (g @ w_dec.T) * (f > 0)
+    for found, expected in zip((g_dec, g_enc, g_bias), (f.T @ g, back.T @ x, back.sum(0))):
+        np.testing.assert_allclose(found, start.pop(0) + expected, rtol=1e-10, atol=1e-12)
+
+
+def test_relu_and_gate_are_numpys():
+    pre, bias = RNG.standard_normal((6, 8)), RNG.standard_normal(8)
+    active = np.maximum(pre + bias, 0)
+    gradient, shift = RNG.standard_normal((6, 8)), RNG.standard_normal(8)
+    expected = np.where(active > 0, gradient + shift, 0)
+    kernels.relu_rows(pre, bias)
+    np.testing.assert_array_equal(pre, active)
+    kernels.gate_rows(gradient, active, shift)
+    np.testing.assert_array_equal(gradient, expected)
+
+
+def test_rows_are_normalised_and_lose_their_parallel_part():
+    w = RNG.standard_normal((7, 5))
+    unit = w / np.linalg.norm(w, axis=1, keepdims=True)
+    kernels.normalise_rows(w)
+    np.testing.assert_allclose(w, unit, rtol=1e-14)
+    gradient = RNG.standard_normal((7, 5))
+    expected = np.stack([(np.eye(5) - np.outer(u, u)) @ g for u, g in zip(unit, gradient)])
+    kernels.remove_parallel(gradient, unit)
+    np.testing.assert_allclose(gradient, expected, atol=1e-14)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-12), (np.float32, 2e-6)])
+def test_adam_is_torchs(dtype, tolerance):
+    rng = np.random.default_rng(0)
+    parameters = {"w": rng.standard_normal((4, 3)).astype(dtype), "b": np.ones(3, dtype)}
+    twins = {n: torch.nn.Parameter(torch.tensor(p.astype(float))) for n, p in parameters.items()}
+    ours, theirs = Adam(parameters), torch.optim.Adam(twins.values(), lr=1.0)
+    for step in range(60):
+        rate = 0.01 * (1 - step / 100)
+        gradients = {n: rng.standard_normal(p.shape).astype(dtype) for n, p in parameters.items()}
+        if step < 2:
+            gradients["b"][:] = 0  # a latent that has not fired yet
+        for name, twin in twins.items():
+            twin.grad = torch.tensor(gradients[name].astype(float))
+        theirs.param_groups[0]["lr"] = rate
+        ours.step(gradients, rate)
+        theirs.step()
+        for name, twin in twins.items():
+            np.testing.assert_allclose(
+                parameters[name], twin.detach().numpy(), rtol=tolerance, atol=tolerance
+            )
+
+
+def test_adam_changes_parameters_in_place():
+    p = np.ones(3, np.float32)
+    parameters = {"p": p}
+    Adam(parameters).step({"p": np.ones(3, np.float32)}, 0.1)
+    assert parameters["p"] is p
+    np.testing.assert_allclose(p, 0.9, rtol=1e-6)
