@@ -7,7 +7,7 @@ import torch
 from interference.data.labels import labels_sha256
 from interference.models.network import Network, load_network
 from interference.store.arrays import writing
-from interference.store.files import write_json
+from interference.store.files import sha256, write_json
 from interference.store.tables import write_table
 from interference.store.tensors import write_tensors
 
@@ -52,10 +52,12 @@ def model(tmp_path_factory):
         network.resnet.bn1.bias[5] = 1.0
     path = tmp_path_factory.mktemp("model") / "m.json"
     arrays = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
-    write_tensors(path.with_suffix(".safetensors"), arrays, {"build": build})
+    weights = path.with_suffix(".safetensors")
+    write_tensors(weights, arrays, {})
+    write_json(path, {"build": build, "sha256": sha256(weights)})
     return path
 
 
 @pytest.fixture(scope="session")
 def network(model):
-    return load_network(model.with_suffix(".safetensors"))
+    return load_network(model)

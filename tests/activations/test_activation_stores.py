@@ -60,7 +60,7 @@ def test_statistics_are_those_of_all_positions_of_all_training_images(
     if layer == "stem":
         assert manifest["floored_channels"] >= 1
     assert manifest["float16_overflows"] == 0
-    assert manifest["statistics_sha256"] == sha256(output.with_suffix(".safetensors"))
+    assert manifest["sha256"] == sha256(output.with_suffix(".safetensors"))
 
 
 def test_training_rows_are_distinct_positions_of_the_training_images_shuffled(
@@ -151,7 +151,7 @@ def test_a_network_that_gives_nan_is_told(model, network, small_images):
     from interference import compute
     from interference.models.network import load_network
 
-    broken = load_network(model.with_suffix(".safetensors"))
+    broken = load_network(model)
     broken.resnet.conv1.weight.data[0] = float("nan")
     with pytest.raises(StoreError, match="activations of stem are not finite"):
         collect(broken, read_split(small_images, "heldout"), "stem", 2, compute.generator(0))

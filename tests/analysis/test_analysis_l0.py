@@ -9,7 +9,7 @@ import pytest
 from interference.analysis.l0 import count_active, measure
 from interference.saes.dictionary import Dictionary, calibrated_threshold, stack
 from interference.store.arrays import writing
-from interference.store.files import write_json
+from interference.store.files import sha256, write_json
 from interference.store.tensors import write_tensors
 
 D, LATENTS, CONDITIONS, IMAGES, POSITIONS = 5, 12, 3, 4, 6
@@ -76,7 +76,8 @@ def test_the_job_writes_a_row_for_each_member_condition_and_image(tmp_path):
     sae, attacked, output = (tmp_path / n for n in ("sae.json", "attacked.json", "l0.parquet"))
     write_tensors(sae.with_suffix(".safetensors"), stack(saes), {})
     members = [{"sparsity": 4.0, "sae_seed": 0}, {"sparsity": 8.0, "sae_seed": 0}]
-    write_json(sae, {"members": members})
+    digest = sha256(sae.with_suffix(".safetensors"))
+    write_json(sae, {"members": members, "sha256": digest})
     x = activations()
     with writing(attacked.with_suffix(".zarr"), x.shape, "float32") as writer:
         writer.append(x)

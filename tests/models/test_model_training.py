@@ -90,7 +90,7 @@ def test_a_loaded_network_is_frozen_in_eval_mode_and_gives_the_trained_logits(
     )
     output = train(small_images, None, tmp_path, "m", stem="small")
     (original,) = trained
-    network = load_network(output.with_suffix(".safetensors"))
+    network = load_network(output)
     assert not network.training
     assert not any(module.training for module in network.modules())
     assert not any(p.requires_grad for p in network.parameters())
@@ -106,10 +106,15 @@ def test_weights_record_their_hash_and_what_they_were_trained_with(trunk):
 
 
 def test_damaged_weights_are_told(trunk, tmp_path):
-    path = tmp_path / "m.safetensors"
-    path.write_bytes(trunk.with_suffix(".safetensors").read_bytes()[:-1000])
+    manifest, weights = tmp_path / "m.json", tmp_path / "m.safetensors"
+    manifest.write_bytes(trunk.read_bytes())
+    whole = trunk.with_suffix(".safetensors").read_bytes()
+    weights.write_bytes(whole[:-1000])
     with pytest.raises(StoreError, match="damaged"):
-        load_network(path)
+        load_network(manifest)
+    weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(StoreError, match=r"not what m\.json describes"):
+        load_network(manifest)
 
 
 @pytest.fixture

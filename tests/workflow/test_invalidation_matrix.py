@@ -280,7 +280,7 @@ MODULES = {
     "toy.evaluate": ("toy_vulnerability",),
     "toy.measures": ("toy_vulnerability",),
     "analysis.l0": ("l0",),
-    "analysis.frames": TABLES,  # writes every table
+    "analysis.frames": (*TABLES, *FIGURES),  # reads and writes tables
     "analysis.curves": ("saes_table", "matched_table"),
     "analysis.statistics": ("accuracy_table", *BOOTSTRAPPED, "claims_table"),
     "analysis.tables.accuracy": ("accuracy_table",),

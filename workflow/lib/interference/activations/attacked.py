@@ -17,7 +17,7 @@ from interference.data.read import read_split
 from interference.models.network import load_network
 from interference.store.arrays import Reader, open_array, writing
 from interference.store.files import StoreError, read_json, write_json
-from interference.store.tensors import read_tensors
+from interference.store.tensors import read_described
 
 
 def extract_attacked(
@@ -27,8 +27,8 @@ def extract_attacked(
 
     rows: manifest of the clean rows, for the statistics; attacks: manifests in the spec's order.
     """
-    network = load_network(model.with_suffix(".safetensors"))
-    arrays, _ = read_tensors(rows.with_suffix(".safetensors"))
+    network = load_network(model)
+    arrays, _ = read_described(rows)
     statistics = Statistics(arrays["mean"], arrays["std"], floored=0)
     clean = read_split(data, "evaluation", spec["images"]).pixels
     attacked = dict(zip(spec["attacks"], map(_open, spec["attacks"], attacks), strict=True))

@@ -77,7 +77,7 @@ def extract(spec: dict, data: Path, model: Path, output: Path) -> None:
     - .heldout.zarr (images, positions, d) float32, standardised, in order;
     - .safetensors: mean and deviation, float64 (d,).
     """
-    network = load_network(model.with_suffix(".safetensors"))
+    network = load_network(model)
     layer, positions, seed = spec["layer"], spec["positions"], spec["seed"]
     train = collect(
         network, read_split(data, "train"), layer, positions, compute.generator(seed, 0)
@@ -105,7 +105,7 @@ def extract(spec: dict, data: Path, model: Path, output: Path) -> None:
             "spec": spec,
             "train": train_writer.manifest(),
             "heldout": heldout_writer.manifest(),
-            "statistics_sha256": sha256(statistics_path),
+            "sha256": sha256(statistics_path),
             "images": len(train.values),
             "float16_overflows": overflowed,
             "floored_channels": statistics.floored,

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from interference.store.files import StoreError
+
 #: A deviation below this share of the layer's mean deviation is raised to it: a dead channel
 #: must not turn rounding noise into features.
 RELATIVE_FLOOR = 1e-3
@@ -41,8 +43,11 @@ class Statistics:
 
     @classmethod
     def of(cls, sums: Sums) -> "Statistics":
+        """Mean and floored deviation from sums. Raises StoreError where nothing varies."""
         mean = sums.total / sums.count
         std = np.sqrt(np.maximum(sums.squares / sums.count - mean**2, 0))
+        if not std.any():
+            raise StoreError("every channel of the layer is constant: the network is broken")
         floor = RELATIVE_FLOOR * std.mean()
         return cls(mean, np.maximum(std, floor), int((std < floor).sum()))
 

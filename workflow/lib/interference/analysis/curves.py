@@ -24,7 +24,8 @@ def member_draws(frame: pd.DataFrame, weights: np.ndarray) -> pd.DataFrame:
 def interpolate(l0: np.ndarray, fvu: np.ndarray, target: float) -> np.ndarray:
     """FVU at L0 = target, linear in log L0, draw by draw. l0, fvu: (members, draws) → (draws,)."""
     order = l0.argsort(0)
-    x = np.log(np.take_along_axis(l0, order, 0))
+    with np.errstate(divide="ignore"):  # a member without active latents
+        x = np.log(np.take_along_axis(l0, order, 0))
     y = np.take_along_axis(fvu, order, 0)
     t = np.log(target)
     right = np.clip((x < t).sum(0), 1, len(x) - 1)
@@ -36,6 +37,6 @@ def interpolate(l0: np.ndarray, fvu: np.ndarray, target: float) -> np.ndarray:
 
 def common_l0(curves: list[np.ndarray]) -> float | None:
     """The geometric middle of the L0 range that all curves cover, or None where there is none."""
-    low = max(curve.min() for curve in curves)
+    low = max(curve[curve > 0].min(initial=np.inf) for curve in curves)
     high = min(curve.max() for curve in curves)
     return float(np.sqrt(low * high)) if low < high else None

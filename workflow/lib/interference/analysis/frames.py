@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 
-from interference.store.files import replacing
+from interference.store.files import StoreError, replacing
 
 #: Columns that name a network, and those that name one SAE of one layer of it.
 MODEL = ["model", "model_norm", "model_epsilon", "model_seed"]
@@ -13,7 +14,17 @@ MEMBER = [*MODEL, "layer", "type", "sparsity", "sae_seed"]
 
 def read_frames(paths: list[Path]) -> pd.DataFrame:
     """All rows of all tables; a column that a table lacks is missing in its rows."""
-    return pd.concat([pd.read_parquet(path) for path in paths], ignore_index=True)
+    return pd.concat([read_frame(path) for path in paths], ignore_index=True)
+
+
+def read_frame(path: Path) -> pd.DataFrame:
+    """Read one table. Raises StoreError."""
+    try:
+        return pd.read_parquet(path)
+    except FileNotFoundError:
+        raise StoreError(f"{path} is missing; run snakemake to make it") from None
+    except pa.ArrowInvalid as error:
+        raise StoreError(f"{path} is damaged ({error}); remove it and run snakemake") from None
 
 
 def write_frame(frame: pd.DataFrame, path: Path) -> None:

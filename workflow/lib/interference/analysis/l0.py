@@ -15,7 +15,7 @@ from interference.saes.dictionary import Dictionary, unstack
 from interference.store.arrays import open_array
 from interference.store.files import read_json
 from interference.store.tables import write_table
-from interference.store.tensors import read_tensors
+from interference.store.tensors import read_described
 
 
 @numba.njit(cache=True, nogil=True)
@@ -54,8 +54,8 @@ def count_active(
 
 def measure(spec: dict, sae: Path, attacked: Path, output: Path) -> None:
     """The job: one row a (member, condition, image). sae, attacked: manifests."""
-    members = read_json(sae)["members"]
-    arrays, _ = read_tensors(sae.with_suffix(".safetensors"))
+    arrays, fitted = read_described(sae)
+    members = fitted["members"]
     manifest = read_json(attacked)
     x = open_array(attacked.with_suffix(".zarr"), manifest["array"])[:]
     conditions = manifest["conditions"]

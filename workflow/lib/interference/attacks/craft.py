@@ -55,7 +55,7 @@ def attack(spec: dict, data: Path, model: Path, output: Path) -> None:
     perturb = importlib.import_module(f"interference.attacks.methods.{method.pop('type')}").perturb
     epsilons = method.pop("epsilons")
     device = compute.device()
-    network = load_network(model.with_suffix(".safetensors")).to(device)
+    network = load_network(model).to(device)
     images = read_split(data, "evaluation", spec["images"])
     pixels = torch.from_numpy(images.pixels)
     labels = torch.from_numpy(images.labels)

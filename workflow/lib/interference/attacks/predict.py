@@ -15,7 +15,7 @@ from interference.store.tables import write_table
 def predict(spec: dict, data: Path, model: Path, output: Path) -> None:
     """The job: one row an evaluation image: its label, prediction and loss."""
     device = compute.device()
-    network = load_network(model.with_suffix(".safetensors")).to(device)
+    network = load_network(model).to(device)
     images = read_split(data, "evaluation")
     parts = []
     for start in range(0, len(images.pixels), BATCH_SIZE):

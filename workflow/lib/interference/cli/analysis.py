@@ -40,20 +40,19 @@ def figure(table: Annotated[Path, typer.Argument()], spec: Spec, output: Output)
     fields = read_spec(spec)
     import importlib
 
-    import pandas as pd
-
     from interference.analysis.figures.style import save
+    from interference.analysis.frames import read_frame
 
     module = importlib.import_module(f"interference.analysis.figures.{fields['figure']}")
-    save(module.draw(pd.read_parquet(table), fields), output)
+    save(module.draw(read_frame(table), fields), output)
 
 
 @app.command()
 def conclude(results: Path) -> None:
     """Print what a finished run found, and where its figures and report are."""
-    import pandas as pd
+    from interference.analysis.frames import read_frame
 
-    claims = pd.read_parquet(results / "analysis" / "tables" / "claims.parquet")
+    claims = read_frame(results / "analysis" / "tables" / "claims.parquet")
     for claim, part in claims.groupby("claim", sort=False):
         print(f"\n{claim}")
         for row in part.itertuples():

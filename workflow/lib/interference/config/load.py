@@ -36,9 +36,13 @@ _UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _map
 def read_config(path: Path) -> Config:
     """Read and check a YAML file. Raises ConfigError."""
     try:
-        values = yaml.load(Path(path).read_text(), Loader=_UniqueKeys)
+        values = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_UniqueKeys)
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such file") from None
+    except IsADirectoryError:
+        raise ConfigError(f"{path} is a folder; name a config file") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} is not UTF-8 text") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is not YAML: {error}") from None
     return check_config(values)
@@ -113,7 +117,8 @@ def _explain(detail: ErrorDetails) -> list[str]:
             f"{field}: found {_found(found)}, allowed: {', '.join(names)}{_nearest(found, names)}"
         ]
     if kind.startswith("union_tag"):
-        names = [n.strip("'") for n in context.get("expected_tags", "").split(", ")]
+        expected = context.get("expected_tags") or ", ".join(_types(location))
+        names = [n.strip("'") for n in expected.split(", ")]
         tag = context.get("tag")
         return [
             f"{field}.type: found {_found(tag)}, allowed: {', '.join(names)}{_nearest(tag, names)}"
@@ -121,6 +126,14 @@ def _explain(detail: ErrorDetails) -> list[str]:
     allowed = detail["msg"].removeprefix("Input ").partition(" or instance of")[0]
     allowed = allowed.replace("valid dictionary", "block of keys")
     return [f"{field}: found {_found(found)}, {allowed[0].lower()}{allowed[1:]}{_number(found)}"]
+
+
+def _types(location: tuple) -> list[str]:
+    """The values of a discriminator, from the schema."""
+    definitions = Config.model_json_schema()["$defs"]
+    tags = definitions["Attacks"]["properties"]["methods"]
+    (node,) = tags.get("patternProperties", {"": tags.get("additionalProperties")}).values()
+    return list(node["discriminator"]["mapping"])
 
 
 def _number(found: object) -> str:

@@ -44,7 +44,7 @@ class Data(Section):
     root: str | None
     image_size: Annotated[int, Field(ge=8)] | None
     train: Count
-    heldout: Count
+    heldout: Annotated[int, Field(ge=2)]
     evaluation: Count
     seed: Seed
 
@@ -188,7 +188,7 @@ class SaeTypes(Section):
 
     @model_validator(mode="after")
     def _some(self) -> Self:
-        if not self.model_fields_set:
+        if self.topk is None and self.relu_l1 is None:
             raise ValueError("no SAE type is named; allowed: topk, relu_l1")
         return self
 
@@ -223,7 +223,7 @@ class Densities(Section):
     @property
     def values(self) -> list[float]:
         ratio = (self.min / self.max) ** (1 / (self.count - 1))
-        return [round(self.max * ratio**i, 6) for i in range(self.count)]
+        return [float(f"{self.max * ratio**i:.6g}") for i in range(self.count)]
 
 
 class ToyAdversarial(Section):
@@ -284,6 +284,8 @@ class Config(Section):
                 f"attacks.images: {self.attacks.images} images to attack, but data.evaluation "
                 f"has {self.data.evaluation}"
             )
+        if "clean" in self.attacks.methods:
+            yield "attacks.methods.clean: tables call the images as they are clean; rename it"
         noises = {(m.norm, e) for m in self._methods("noise") for e in m.epsilons}
         for name, method in self.attacks.methods.items():
             if method.type != "noise":

@@ -225,4 +225,5 @@ class Specs:
 
     def figure(self, name: str, **which: str) -> str:
         """The spec of one figure; ``which`` names the layer, type or model it shows."""
-        return spec((f"interference.analysis.figures.{name}",), figure=name, **which)
+        roots = ("interference.analysis.frames", f"interference.analysis.figures.{name}")
+        return spec(roots, figure=name, **which)

@@ -11,7 +11,7 @@ import torchvision
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from interference.store.tensors import read_tensors
+from interference.store.tensors import read_described
 
 
 class Network(nn.Module):
@@ -75,9 +75,9 @@ def loss_of(network: Network, labels: Tensor) -> Callable[[Tensor], Tensor]:
     return lambda x: cross_entropy(network(x).double(), labels, reduction="none")
 
 
-def load_network(path: Path) -> Network:
+def load_network(manifest: Path) -> Network:
     """A trained network in eval mode with frozen parameters. Raises StoreError."""
-    weights, spec = read_tensors(path)
-    network = Network(**spec["build"])
+    weights, description = read_described(manifest)
+    network = Network(**description["build"])
     network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
     return network.eval().requires_grad_(False)

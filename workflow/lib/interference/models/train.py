@@ -20,7 +20,7 @@ from interference.data.read import Images, read_manifest, read_split
 from interference.models.network import Network, loss_of
 from interference.store.files import sha256, write_json
 from interference.store.tables import write_table
-from interference.store.tensors import read_tensors, write_tensors
+from interference.store.tensors import read_described, write_tensors
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def fit(spec: dict, data: Path, trunk: Path | None, output: Path) -> None:
     torch.manual_seed(int(torch.randint(2**62, (), generator=compute.generator(seed, 0))))
     network = Network(**build)
     if trunk is not None:
-        weights, _ = read_tensors(trunk.with_suffix(".safetensors"))
+        weights, _ = read_described(trunk)
         network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
     log = train(
         network,
@@ -159,9 +159,10 @@ def fit(spec: dict, data: Path, trunk: Path | None, output: Path) -> None:
         seed,
     )
     weights_path = output.with_suffix(".safetensors")
-    write_tensors(weights_path, _arrays(network), {**spec, "build": build})
+    write_tensors(weights_path, _arrays(network), spec)
     write_table(output.with_suffix(".parquet"), {**spec["model"], **log})
-    write_json(output, {"spec": spec, "sha256": sha256(weights_path), "steps": len(log["step"])})
+    manifest = {"spec": spec, "build": build, "steps": len(log["step"])}
+    write_json(output, {**manifest, "sha256": sha256(weights_path)})
     progress.say(f"last batches: accuracy {log['accuracy'][-20:].mean():.3f}")
 
 

@@ -75,7 +75,8 @@ def keep_top(latents: np.ndarray, k: int) -> np.ndarray:
     value = np.zeros((len(latents), k), latents.dtype)
     top_rows(latents, k, index, value)
     kept = np.zeros_like(latents)
-    np.put_along_axis(kept, index.astype(np.int64), value, axis=1)
+    row, place = np.nonzero(value)  # empty places all point at latent 0
+    kept[row, index[row, place]] = value[row, place]
     return kept
 
 

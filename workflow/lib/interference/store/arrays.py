@@ -125,7 +125,7 @@ def open_array(path: Path, manifest: dict) -> Reader:
         array = zarr.open_array(path, mode="r")
     except FileNotFoundError:
         raise StoreError(f"{path} is missing; run snakemake to make it") from None
-    except ValueError as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"{path} is damaged ({error}); remove it and run snakemake") from None
     found = {"shape": list(array.shape), "dtype": str(array.dtype)}
     for key, value in found.items():

@@ -34,7 +34,7 @@ def replacing(path: Path) -> Iterator[Path]:
         if temporary.is_file():  # some libraries make files that only their owner may read
             temporary.chmod(0o666 & ~_umask())
         if path.is_dir():
-            old = temporary.with_suffix(".old")
+            old = temporary.with_name(f"{temporary.name}.old")
             path.rename(old)
             temporary.rename(path)
             shutil.rmtree(old)

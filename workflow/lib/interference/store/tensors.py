@@ -6,16 +6,17 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
-from interference.store.files import StoreError, replacing
+from interference.store.files import StoreError, read_json, replacing, sha256
 
 
 def write_tensors(path: Path, tensors: Mapping[str, np.ndarray], spec: dict) -> None:
     """Write named arrays and their spec, atomically."""
-    contiguous = {name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}
+    contiguous = {name: np.asarray(tensors[name], order="C") for name in sorted(tensors)}
     with replacing(path) as temporary:
-        save_file(contiguous, temporary, metadata={"spec": json.dumps(spec, sort_keys=True)})
+        # save_file hides a full disk in an error of its own
+        temporary.write_bytes(save(contiguous, {"spec": json.dumps(spec, sort_keys=True)}))
 
 
 def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict]:
@@ -28,3 +29,14 @@ def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict]:
         raise StoreError(f"{path} is missing; run snakemake to make it") from None
     except (SafetensorError, TypeError, KeyError) as error:
         raise StoreError(f"{path} is damaged ({error}); remove it and run snakemake") from None
+
+
+def read_described(manifest: Path) -> tuple[dict[str, np.ndarray], dict]:
+    """The arrays beside a manifest, checked against its sha256, and the manifest. StoreError."""
+    description, weights = read_json(manifest), Path(manifest).with_suffix(".safetensors")
+    arrays, _ = read_tensors(weights)
+    if sha256(weights) != description["sha256"]:
+        raise StoreError(
+            f"{weights} is not what {Path(manifest).name} describes; remove both and run snakemake"
+        )
+    return arrays, description

@@ -18,9 +18,8 @@ import torch
 from torch import Tensor
 
 from interference.compute import generator
-from interference.store.files import StoreError, read_json, sha256
 from interference.store.tables import write_table
-from interference.store.tensors import read_tensors
+from interference.store.tensors import read_described
 from interference.toy import measures, sampling
 from interference.toy.attacks import Attack, one_step
 from interference.toy.model import encode, loss, norms
@@ -44,12 +43,7 @@ def read_stack(models: Path) -> tuple[Tensor, Tensor, Columns]:
 
     Raises StoreError where the weights are missing, or not those that the manifest describes.
     """
-    manifest, weights = read_json(models), models.with_suffix(".safetensors")
-    tensors, _ = read_tensors(weights)
-    if sha256(weights) != manifest["sha256"]:
-        raise StoreError(
-            f"{weights} is not what {models.name} describes; remove both and run snakemake"
-        )
+    tensors, manifest = read_described(models)
     index = {
         "training": np.array(manifest["modes"])[tensors["mode"]],
         "density": tensors["density"],

@@ -3,6 +3,8 @@
 A column a layer, a row an SAE type; the middle sparsity of each sweep.
 """
 
+from itertools import cycle
+
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -36,7 +38,7 @@ def draw(table: pd.DataFrame, which: dict) -> Figure:
 
 def _panel(axis, part: pd.DataFrame) -> None:
     attacks = sorted(part["attack"].unique(), key=lambda a: (a in set(part["control"]), a))
-    colours = iter(COLOURS)
+    colours = cycle(COLOURS)
     for attack in attacks:
         rows = part[part["attack"] == attack].sort_values("epsilon")
         control = attack in set(part["control"])

@@ -20,9 +20,11 @@ def draw(table: pd.DataFrame, which: dict) -> Figure:
                 error = [curve["fvu"] - curve["low"], curve["high"] - curve["fvu"]]
                 axis.errorbar(curve["model_epsilon"], curve["fvu"], yerr=error, fmt="o-", ms=3,
                               color=colour, label=NORMS[family])  # fmt: skip
-        trend = mine.iloc[0]
-        axis.set_title(f"{layer}, $L_0$ = {trend['l0']:.3g}\n$\\rho$ = {trend['trend']:.2f} "
-                       f"[{trend['trend_low']:.2f}, {trend['trend_high']:.2f}]", fontsize=8)  # fmt: skip
+        title = f"{layer}, $L_0$ = {mine['l0'].iloc[0]:.3g}"
+        for family, trend in mine.groupby("family").first().iterrows():
+            title += f"\n{NORMS[family]}: $\\rho$ = {trend['trend']:.2f} "
+            title += f"[{trend['trend_low']:.2f}, {trend['trend_high']:.2f}]"
+        axis.set_title(title, fontsize=8)
         axis.set_xlabel("training $\\epsilon$")
     axes.flat[0].set_ylabel("FVU at equal $L_0$")
     figure.suptitle(f"{SAE_TYPES[which['type']]}: reconstruction at equal sparsity")

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from interference.analysis.frames import read_frame
 from interference.analysis.statistics import rank_correlation
 
 PREPRINT = "Gorton & Lewis 2025"
@@ -31,7 +32,7 @@ def verdict(low: float, high: float, bound: float, side: str) -> str:
 
 def build(spec: dict, inputs: list[Path]) -> pd.DataFrame:
     """One row a claim. inputs: the tables accuracy, matched and l0, and the toy measurements a seed."""
-    accuracy, matched, l0, toy = map(pd.read_parquet, inputs)
+    accuracy, matched, l0, toy = map(read_frame, inputs)
     interval = f"{spec['confidence']:.0%} bootstrap over images"
     rows = [
         *toy_claims(toy),
@@ -100,10 +101,12 @@ def awakening_claims(l0: pd.DataFrame, attack: str, epsilon: float, interval: st
         (l0["model_norm"] == "clean") & (l0["attack"] == attack) & (l0["epsilon"] == epsilon)
     ]
     rows = []
-    for (layer, sae_type), part in chosen.groupby(["layer", "type"]):
+    keys = ["layer", "type", "model_seed", "sae_seed"]
+    for (layer, sae_type, model_seed, sae_seed), part in chosen.groupby(keys):
         sweep = sorted(part["sparsity"].unique())
         middle = part[part["sparsity"] == sweep[len(sweep) // 2]].iloc[0]
-        scope = f"{layer}, {sae_type} {middle['sparsity']:g}, {attack} {epsilon:g}, clean network"
+        scope = f"{layer}, {sae_type} {middle['sparsity']:g}, {attack} {epsilon:g}, clean network, "
+        scope += f"model seed {model_seed}, SAE seed {sae_seed}"
         for claim, name, source, reported in (
             ("L0 rises under attack (attacked over clean)", "ratio", PREPRINT,
              REPORTED_RATIO.get(layer, "not reported")),
@@ -119,8 +122,8 @@ def awakening_claims(l0: pd.DataFrame, attack: str, epsilon: float, interval: st
 
 
 def masking_checks(accuracy: pd.DataFrame) -> list[dict]:
-    """Is the attack an attack? PGD at least as strong as FGSM, both stronger than noise, and
-    accuracy near zero at the largest epsilon for the clean network (science: gradient masking)."""
+    """Is the attack an attack, or is a gradient masked? PGD at least as strong as FGSM, both at
+    least as strong as noise, at every network, norm and epsilon."""
     attacked = accuracy[accuracy["type"] != "clean"]
     wide = attacked.pivot_table(
         index=["model", "norm", "epsilon"], columns="type", values="accuracy"
