@@ -26,12 +26,8 @@ mpl.rcParams.update(
 )
 
 #: Colour-blind safe (Okabe & Ito 2008).
-BLUE, ORANGE, GREEN, RED, PURPLE, GREY = (
-    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#777777",
-)  # fmt: skip
+BLUE, ORANGE, RED, PURPLE, GREY = ("#0072B2", "#E69F00", "#D55E00", "#CC79A7", "#777777")
 TRAINING = {"clean": BLUE, "adversarial": RED}
-#: Attack type → (colour, marker).
-ATTACKS = {"pgd": (RED, "o"), "fgsm": (ORANGE, "s"), "noise": (GREY, "^"), "clean": (BLUE, "D")}
 SAE_TYPES = {"topk": "TopK", "relu_l1": "ReLU-L1"}
 NORMS = {"l2": "$L_2$", "linf": "$L_\\infty$", "clean": "clean"}
 

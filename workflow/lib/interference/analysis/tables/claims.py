@@ -1,7 +1,7 @@
 """Every claim beside what this run measured, as reproduced, not reproduced or undecided.
 
-A verdict comes from an interval alone: the whole of it on the claimed side of a bound, the whole
-of it on the other side, or neither. Reported values are the papers'; they are compared with,
+A verdict is about a direction and comes from an interval alone: the whole of it on the claimed
+side of a bound, the whole of it on the other side, or neither. The size stands beside it. Reported values are the papers'; they are compared with,
 never asserted. Associations over training epsilon are one network an epsilon, not causes.
 """
 
@@ -70,11 +70,14 @@ def toy_claims(toy: pd.DataFrame) -> list[dict]:
     over = "clean over adversarially trained, mean over densities"
     return [
         row("vulnerability rises with superposition (Spearman over densities)", "rises", rhos, 0),
-        row(f"features per dimension, {over}", "> 1", ratios["features_per_dimension"], 1),
-        row(f"learned features per dimension, {over}", "not reported",
+        row(f"adversarial training lowers features per dimension ({over})", "> 1",
+            ratios["features_per_dimension"], 1),
+        row(f"adversarial training lowers learned features per dimension ({over})", "not reported",
             ratios["learned_features_per_dimension"], 1),
-        row(f"interference, {over}", "about 2", ratios["interference"], 1),
-        row(f"vulnerability, {over}", "> 1", ratios["vulnerability"], 1),
+        row(f"adversarial training lowers interference ({over})", "about 2",
+            ratios["interference"], 1),
+        row(f"adversarial training lowers vulnerability ({over})", "> 1",
+            ratios["vulnerability"], 1),
     ]  # fmt: skip
 
 
