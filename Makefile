@@ -31,7 +31,7 @@ $(READY): envs/requirements.txt pyproject.toml
 plan: $(READY)
 	@$(BIN)/interference config plan $(CONFIG)
 
-run: plan
+run: $(READY)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores 1 --configfile $(CONFIG) --report "$$($(BIN)/interference config results $(CONFIG))/report.html"
 	@$(BIN)/interference analysis conclude "$$($(BIN)/interference config results $(CONFIG))"

@@ -1,41 +1,13 @@
 """A small image store and a network, written here by hand."""
 
-import numpy as np
 import pytest
 import torch
 
-from interference.data.labels import labels_sha256
 from interference.models.network import Network, load_network
-from interference.store.arrays import writing
 from interference.store.files import sha256, write_json
-from interference.store.tables import write_table
 from interference.store.tensors import write_tensors
 
 torch.set_num_threads(1)  # as in the package: see compute.py
-
-
-@pytest.fixture(scope="session")
-def small_images(tmp_path_factory):
-    """The manifest of 40 training, 10 held-out and 10 evaluation images of 16 pixels, 4 classes."""
-    rng = np.random.default_rng(0)
-    manifest = tmp_path_factory.mktemp("images") / "images.json"
-    labels = np.arange(60) % 4
-    pixels = rng.integers(0, 256, (60, 1, 16, 16)) // 2 + 30 * labels[:, None, None, None]
-    with writing(manifest.with_suffix(".zarr"), pixels.shape, "uint8") as writer:
-        writer.append(pixels)
-    write_table(manifest.with_suffix(".parquet"), {"image": np.arange(60), "label": labels})
-    content = {
-        "spec": {},
-        "array": writer.manifest(),
-        "labels_sha256": labels_sha256(labels),
-        "splits": {"train": [0, 40], "heldout": [40, 50], "evaluation": [50, 60]},
-        "classes": 4,
-        "class_names": list("abcd"),
-        "mean": [0.4],
-        "std": [0.2],
-    }
-    write_json(manifest, content)
-    return manifest
 
 
 @pytest.fixture(scope="session")

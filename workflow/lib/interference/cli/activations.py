@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from interference.cli.options import Manifest, Output, Spec
-from interference.provenance import read_spec
+from interference.cli.job import Manifest, Output, Spec, begin
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -14,7 +13,7 @@ app = typer.Typer(no_args_is_help=True)
 @app.command()
 def extract(spec: Spec, data: Manifest, model: Manifest, output: Output) -> None:
     """Store a layer's rows on training and held-out images, standardised."""
-    fields = read_spec(spec)
+    fields = begin(spec)
     from interference.activations.extract import extract
 
     extract(fields, data, model, output)
@@ -30,7 +29,7 @@ def attacked(
     output: Output,
 ) -> None:
     """Store a layer's activations on clean and attacked evaluation images."""
-    fields = read_spec(spec)
+    fields = begin(spec)
     from interference.activations.attacked import extract_attacked
 
     extract_attacked(fields, data, model, rows, attacks, output)

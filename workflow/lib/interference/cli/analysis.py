@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from interference.cli.options import Manifest, Output, Spec
-from interference.provenance import read_spec
+from interference.cli.job import Manifest, Output, Spec, begin
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -16,7 +15,7 @@ Inputs = Annotated[list[Path], typer.Argument(help="Tables or manifests, in the 
 @app.command()
 def l0(spec: Spec, sae: Manifest, attacked: Manifest, output: Output) -> None:
     """Count active latents, image by image, clean and under every attack."""
-    fields = read_spec(spec)
+    fields = begin(spec)
     from interference.analysis.l0 import measure
 
     measure(fields, sae, attacked, output)
@@ -25,7 +24,7 @@ def l0(spec: Spec, sae: Manifest, attacked: Manifest, output: Output) -> None:
 @app.command()
 def table(inputs: Inputs, spec: Spec, output: Output) -> None:
     """Build the table that the spec names, as Parquet and CSV."""
-    fields = read_spec(spec)
+    fields = begin(spec)
     import importlib
 
     from interference.analysis.frames import write_frame
@@ -37,7 +36,7 @@ def table(inputs: Inputs, spec: Spec, output: Output) -> None:
 @app.command()
 def figure(table: Annotated[Path, typer.Argument()], spec: Spec, output: Output) -> None:
     """Draw the figure that the spec names from a table, as SVG and PNG."""
-    fields = read_spec(spec)
+    fields = begin(spec)
     import importlib
 
     from interference.analysis.figures.style import save

@@ -2,8 +2,7 @@
 
 import typer
 
-from interference.cli.options import Manifest, Output, Spec
-from interference.provenance import read_spec
+from interference.cli.job import Manifest, Output, Spec, begin
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -11,7 +10,7 @@ app = typer.Typer(no_args_is_help=True)
 @app.command()
 def predict(spec: Spec, data: Manifest, model: Manifest, output: Output) -> None:
     """Predict the clean evaluation images."""
-    fields = read_spec(spec)
+    fields = begin(spec)
     from interference.attacks.predict import predict
 
     predict(fields, data, model, output)
@@ -20,7 +19,7 @@ def predict(spec: Spec, data: Manifest, model: Manifest, output: Output) -> None
 @app.command()
 def craft(spec: Spec, data: Manifest, model: Manifest, output: Output) -> None:
     """Attack a network with one method, at every epsilon of its grid."""
-    fields = read_spec(spec)
+    fields = begin(spec)
     from interference.attacks.craft import attack
 
     attack(fields, data, model, output)

@@ -2,8 +2,7 @@
 
 import typer
 
-from interference.cli.options import Output, Spec
-from interference.provenance import read_spec
+from interference.cli.job import Output, Spec, begin
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -16,7 +15,7 @@ def _room() -> None:
 @app.command()
 def images(spec: Spec, output: Output) -> None:
     """Read a dataset, split it, and store images, labels and pixel statistics."""
-    fields = read_spec(spec)
+    fields = begin(spec)
     from interference.data.images import build
 
     build(fields, output)

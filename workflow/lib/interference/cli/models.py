@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from interference.cli.options import Manifest, Output, Spec
-from interference.provenance import read_spec
+from interference.cli.job import Manifest, Output, Spec, begin
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -24,7 +23,7 @@ def train(
     trunk: Annotated[Path | None, typer.Option(help="The trunk to start from.")] = None,
 ) -> None:
     """Train a trunk, or fine-tune a copy of one at an epsilon."""
-    fields = read_spec(spec)
+    fields = begin(spec)
     from interference.models.train import fit
 
     fit(fields, data, trunk, output)

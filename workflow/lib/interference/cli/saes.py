@@ -2,8 +2,7 @@
 
 import typer
 
-from interference.cli.options import Manifest, Output, Spec
-from interference.provenance import read_spec
+from interference.cli.job import Manifest, Output, Spec, begin
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -16,7 +15,7 @@ def _room() -> None:
 @app.command()
 def fit(spec: Spec, rows: Manifest, output: Output) -> None:
     """Train every sparsity and seed of one SAE type on a layer's rows."""
-    fields = read_spec(spec)
+    fields = begin(spec)
     from interference.saes.fit import fit
 
     fit(fields, rows, output)

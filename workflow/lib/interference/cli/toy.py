@@ -2,8 +2,7 @@
 
 import typer
 
-from interference.cli.options import Manifest, Output, Spec
-from interference.provenance import read_spec
+from interference.cli.job import Manifest, Output, Spec, begin
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -11,7 +10,7 @@ app = typer.Typer(no_args_is_help=True)
 @app.command()
 def train(spec: Spec, output: Output) -> None:
     """Train every density, seed and training mode as one stack."""
-    fields = read_spec(spec)
+    fields = begin(spec)
     from interference.toy.train import fit
 
     fit(fields, output)
@@ -20,7 +19,7 @@ def train(spec: Spec, output: Output) -> None:
 @app.command()
 def evaluate(spec: Spec, models: Manifest, output: Output) -> None:
     """Attack the trained stack and measure its superposition."""
-    fields = read_spec(spec)
+    fields = begin(spec)
     from interference.toy.evaluate import evaluate
 
     evaluate(fields, models, output)

@@ -1,4 +1,4 @@
-"""A small image store, written here by hand."""
+"""What several rooms' tests share: a small image store, written here by hand."""
 
 import numpy as np
 import pytest
