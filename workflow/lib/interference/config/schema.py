@@ -3,13 +3,12 @@
 Nothing here has a default: a missing key is an error, so a config file says all of its science.
 """
 
-import math
-import re
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from interference.config.facts import ARCHITECTURES, DATASETS, positions
+from interference.config.combinations import problems
+from interference.config.facts import ARCHITECTURES, DATASETS
 
 
 class Section(BaseModel):
@@ -273,73 +272,7 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _combinations(self) -> Self:
-        problems = [*self._attack_problems(), *self._layer_problems(), *self._sae_problems()]
-        if problems:
-            raise ValueError("\n".join(problems))
+        found = problems(self)
+        if found:
+            raise ValueError("\n".join(found))
         return self
-
-    def _attack_problems(self):
-        if self.attacks.images > self.data.evaluation:
-            yield (
-                f"attacks.images: {self.attacks.images} images to attack, but data.evaluation "
-                f"has {self.data.evaluation}"
-            )
-        if "clean" in self.attacks.methods:
-            yield "attacks.methods.clean: tables call the images as they are clean; rename it"
-        noises = {(m.norm, e) for m in self._methods("noise") for e in m.epsilons}
-        for name, method in self.attacks.methods.items():
-            if method.type != "noise":
-                for epsilon in method.epsilons:
-                    if (method.norm, epsilon) not in noises:
-                        yield (  # every ratio over noise needs its denominator
-                            f"attacks.methods.{name}.epsilons: {method.norm} {epsilon:g} has no "
-                            f"noise control; add a method of type noise with norm {method.norm} "
-                            f"and epsilon {epsilon:g}"
-                        )
-        for norm in ("l2", "linf"):
-            same = [
-                n for n, m in self.attacks.methods.items() if (m.type, m.norm) == ("noise", norm)
-            ]
-            if len(same) > 1:
-                yield f"attacks.methods: {' and '.join(same)} are both {norm} noise; keep one"
-
-    def _methods(self, kind: str):
-        return [m for m in self.attacks.methods.values() if m.type == kind]
-
-    def _layer_problems(self):
-        sizes = positions(self.data.size, self.models.stem)
-        for layer, count in self.activations.layers.items():
-            if count > sizes[layer]:
-                yield (
-                    f"activations.layers.{layer}: {count} positions asked for, an image of "
-                    f"{self.data.size} pixels has {sizes[layer]} there"
-                )
-        for layer in self.activations.layers:
-            if layer not in self.saes.layers:
-                yield f"saes.layers: {layer} is missing; every layer of activations.layers needs rows"
-        for layer in self.saes.layers:
-            if layer not in self.activations.layers:
-                yield f"saes.layers.{layer}: no activations.layers.{layer} gives it rows"
-
-    def _sae_problems(self):
-        widths = ARCHITECTURES[self.models.architecture]
-        for layer in self.activations.layers:
-            width = widths[layer]
-            for k in self.saes.types.topk.k if self.saes.types.topk else []:
-                if k >= width:
-                    yield (
-                        f"saes.types.topk.k: {k} is not below the {width} dimensions of {layer}; "
-                        f"a sparse code needs k < {width}"
-                    )
-            fit = self.saes.layers.get(layer)
-            if fit and fit.rows < 10 * fit.batch_size:
-                yield (
-                    f"saes.layers.{layer}.rows: {fit.rows} rows are fewer than ten batches of "
-                    f"{fit.batch_size}"
-                )
-
-
-def epsilon_name(epsilon: float) -> str:
-    """How a radius is written in a path: the shortest decimal that is the same number."""
-    text = repr(float(epsilon))
-    return re.sub(r"\.0$", "", text) if math.isfinite(epsilon) else text

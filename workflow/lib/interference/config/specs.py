@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from interference.config.facts import DATASETS, RESOURCES
-from interference.config.schema import Config, epsilon_name
+from interference.config.schema import Config
 from interference.provenance import spec
 
 
@@ -25,13 +25,18 @@ class Model:
     @property
     def name(self) -> str:
         """Its folder: clean-s0, l2-0.5-s0."""
-        kind = self.norm if self.epsilon == 0 else f"{self.norm}-{epsilon_name(self.epsilon)}"
+        kind = self.norm if self.epsilon == 0 else f"{self.norm}-{_epsilon_name(self.epsilon)}"
         return f"{kind}-s{self.seed}"
 
     @property
     def identity(self) -> dict:
         """Columns that name the network in every table."""
         return _identity(self.name, self.norm, self.epsilon, self.seed)
+
+
+def _epsilon_name(epsilon: float) -> str:
+    """How a radius is written in a path: the shortest decimal that is the same number."""
+    return repr(float(epsilon)).removesuffix(".0")
 
 
 def _identity(name: str, norm: str, epsilon: float, seed: int) -> dict:

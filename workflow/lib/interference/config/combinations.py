@@ -1,0 +1,73 @@
+"""What no section can check alone: values of different sections that do not go together."""
+
+from collections.abc import Iterator
+
+from interference.config.facts import ARCHITECTURES, positions
+
+
+def problems(config) -> list[str]:
+    """One line a problem of a `schema.Config`, each naming its field, what was found and the mend."""
+    return [*_attacks(config), *_layers(config), *_saes(config)]
+
+
+def _attacks(config) -> Iterator[str]:
+    if config.attacks.images > config.data.evaluation:
+        yield (
+            f"attacks.images: {config.attacks.images} images to attack, but data.evaluation "
+            f"has {config.data.evaluation}"
+        )
+    if "clean" in config.attacks.methods:
+        yield "attacks.methods.clean: tables call the images as they are clean; rename it"
+    noises = {
+        (m.norm, e)
+        for m in config.attacks.methods.values()
+        if m.type == "noise"
+        for e in m.epsilons
+    }
+    for name, method in config.attacks.methods.items():
+        if method.type != "noise":
+            for epsilon in method.epsilons:
+                if (method.norm, epsilon) not in noises:
+                    yield (  # every ratio over noise needs its denominator
+                        f"attacks.methods.{name}.epsilons: {method.norm} {epsilon:g} has no "
+                        f"noise control; add a method of type noise with norm {method.norm} "
+                        f"and epsilon {epsilon:g}"
+                    )
+    for norm in ("l2", "linf"):
+        same = [n for n, m in config.attacks.methods.items() if (m.type, m.norm) == ("noise", norm)]
+        if len(same) > 1:
+            yield f"attacks.methods: {' and '.join(same)} are both {norm} noise; keep one"
+
+
+def _layers(config) -> Iterator[str]:
+    sizes = positions(config.data.size, config.models.stem)
+    for layer, count in config.activations.layers.items():
+        if count > sizes[layer]:
+            yield (
+                f"activations.layers.{layer}: {count} positions asked for, an image of "
+                f"{config.data.size} pixels has {sizes[layer]} there"
+            )
+    for layer in config.activations.layers:
+        if layer not in config.saes.layers:
+            yield f"saes.layers: {layer} is missing; every layer of activations.layers needs rows"
+    for layer in config.saes.layers:
+        if layer not in config.activations.layers:
+            yield f"saes.layers.{layer}: no activations.layers.{layer} gives it rows"
+
+
+def _saes(config) -> Iterator[str]:
+    widths = ARCHITECTURES[config.models.architecture]
+    for layer in config.activations.layers:
+        width = widths[layer]
+        for k in config.saes.types.topk.k if config.saes.types.topk else []:
+            if k >= width:
+                yield (
+                    f"saes.types.topk.k: {k} is not below the {width} dimensions of {layer}; "
+                    f"a sparse code needs k < {width}"
+                )
+        fit = config.saes.layers.get(layer)
+        if fit and fit.rows < 10 * fit.batch_size:
+            yield (
+                f"saes.layers.{layer}.rows: {fit.rows} rows are fewer than ten batches of "
+                f"{fit.batch_size}"
+            )
