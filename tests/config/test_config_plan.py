@@ -13,8 +13,7 @@ import yaml
 from interference.config import facts
 from interference.config.load import check_config, read_config
 from interference.config.plan import describe, rooms
-from interference.config.schema import epsilon_name
-from interference.config.specs import Specs
+from interference.config.specs import Specs, epsilon_name
 from interference.models.network import Network
 
 torch.set_num_threads(1)

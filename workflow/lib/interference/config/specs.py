@@ -25,7 +25,7 @@ class Model:
     @property
     def name(self) -> str:
         """Its folder: clean-s0, l2-0.5-s0."""
-        kind = self.norm if self.epsilon == 0 else f"{self.norm}-{_epsilon_name(self.epsilon)}"
+        kind = self.norm if self.epsilon == 0 else f"{self.norm}-{epsilon_name(self.epsilon)}"
         return f"{kind}-s{self.seed}"
 
     @property
@@ -34,7 +34,7 @@ class Model:
         return _identity(self.name, self.norm, self.epsilon, self.seed)
 
 
-def _epsilon_name(epsilon: float) -> str:
+def epsilon_name(epsilon: float) -> str:
     """How a radius is written in a path: the shortest decimal that is the same number."""
     return repr(float(epsilon)).removesuffix(".0")
 
