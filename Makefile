@@ -32,8 +32,8 @@ plan: $(READY)
 	@$(BIN)/interference config plan $(CONFIG)
 
 run: $(READY)
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores 1 --configfile $(CONFIG) --report "$$($(BIN)/interference config results $(CONFIG))/report.html"
+	$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
+	$(BIN)/snakemake --cores 1 --configfile $(CONFIG) --report "$$($(BIN)/interference config results $(CONFIG))/report.html"
 	@$(BIN)/interference analysis conclude "$$($(BIN)/interference config results $(CONFIG))"
 
 test: $(READY)

@@ -11,6 +11,9 @@ except ConfigError as error:
 
 specs = Specs(experiment)
 
+# Jobs find `interference` beside the Python that runs Snakemake, whatever the shell's PATH.
+shell.prefix(f"export PATH={Path(sys.executable).parent}:$PATH; ")
+
 RESULTS = f"results/{experiment.experiment}"
 DATA = f"{RESULTS}/data"
 MODELS = f"{RESULTS}/models"
