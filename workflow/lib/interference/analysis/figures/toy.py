@@ -11,7 +11,7 @@ from interference.analysis.figures.style import GREY, TRAINING, density_axis, gr
 
 PANELS = (
     ("features_per_dimension", "features per dimension, $\\|W\\|_F^2/m$"),
-    ("vulnerability", "vulnerability (1 at density 1, clean)"),
+    ("vulnerability", "vulnerability (clean, $p=1$: 1)"),
     ("learned_features_per_dimension", "learned features per dimension"),
 )
 #: The strongest attack found, and the preprint's.

@@ -14,7 +14,7 @@ from interference.analysis.figures.style import (
     grid,
 )
 
-#: Weakest first. PGD often is the strongest, so that one is drawn below it and wider.
+#: In drawing order: PGD often is the strongest and must stay visible on its wide line.
 ATTACKS = {
     "one-step": ORANGE,
     "analytic": PURPLE,
@@ -39,6 +39,6 @@ def draw(table: pd.DataFrame, which: dict) -> Figure:
         axis.axhline(1, color="black", lw=0.8, ls=":", label="certified bound")
         density_axis(axis)
         axis.set(ylim=(0, 1.05), title=f"training: {training}")
-    axes.flat[0].set_ylabel("increase of the loss, share of the bound's")
+    axes.flat[0].set_ylabel("increase of the loss over the bound's")
     axes.flat[0].legend(title="attack", fontsize=8, loc="lower left", ncols=2)
     return figure
