@@ -89,11 +89,20 @@ def results(tmp_path_factory):
 
     rows = []
     grid = itertools.product(("clean", "adversarial"), (1.0, 0.5, 0.1), (0, 1, 2))
-    for training, density, seed in grid:
+    attacks = {
+        "one-step": 0.5,
+        "analytic": 0.6,
+        "pgd": 0.8,
+        "trust-region": 0.7,
+        "strongest": 0.9,
+        "bound": 1.0,
+    }
+    for (training, density, seed), attack in itertools.product(grid, attacks):
         robust = 0.5 if training == "adversarial" else 1.0
         packed = 1 / density * rng.uniform(0.9, 1.1)
         rows.append({
-            "training": training, "density": density, "seed": seed, "attack": "one-step",
+            "training": training, "density": density, "seed": seed, "attack": attack,
+            "of_bound": attacks[attack],
             "features_per_dimension": robust * packed, "vulnerability": robust * packed**2,
             "learned_features_per_dimension": robust**0.5 * packed,
             "interference": robust**2 * packed, "gain": rng.random(),

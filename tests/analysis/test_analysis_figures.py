@@ -13,6 +13,7 @@ from interference.analysis.tables import accuracy, l0, matched, saes, toy
 BOOTSTRAP = {"confidence": 0.9, "resamples": 100, "seed": 3}
 WHICH = {
     "toy": {},
+    "toy_attacks": {},
     "accuracy": {},
     "fvu": {"layer": "stem"},
     "matched": {"type": "topk"},
@@ -26,6 +27,7 @@ def tables(results):
     controls |= {n: {"norm": "linf", "noise": "noise-max"} for n in ("pgd-max", "noise-max")}
     return {
         "toy": toy.build({}, results["toy"]),
+        "toy_attacks": toy.build({}, results["toy"]),
         "accuracy": accuracy.build(BOOTSTRAP, results["accuracy"]),
         "fvu": saes.build(BOOTSTRAP, results["saes"]),
         "matched": matched.build(BOOTSTRAP, results["saes"]),

@@ -160,7 +160,7 @@ def test_toy_measures_are_means_and_extremes_over_seeds(results, tables):
     raw, table = pd.read_parquet(results["toy"][0]), tables["toy"]
     for row in table.iloc[::5].itertuples():
         chosen = raw[(raw["training"] == row.training) & (raw["density"] == row.density)]
-        values = chosen[row.quantity]
+        values = chosen[chosen["attack"] == row.attack][row.quantity]
         assert row.seeds == 3
         assert (row.low, row.high) == (values.min(), values.max())
         assert row.mean == pytest.approx(values.mean())
@@ -199,14 +199,16 @@ def concluded(results, tables, tmp_path_factory):
 def test_claims_about_toy_models_are_read_seed_by_seed(results, concluded):
     raw = pd.read_parquet(results["toy"][0])
     rows = concluded[concluded["scope"].str.startswith("toy")]
-    assert len(rows) == 5
+    assert rows["scope"].value_counts().to_dict() == {
+        "toy models": 3, "toy models, strongest attack": 3, "toy models, one-step attack": 3
+    }  # fmt: skip
     rise = rows[rows["claim"].str.startswith("vulnerability rises")].iloc[0]
     assert (rise["measured"], rise["verdict"]) == (pytest.approx(1), "reproduced")
     lowers = "adversarial training lowers features per dimension"
     halved = rows[rows["claim"].str.startswith(lowers)].iloc[0]
     ratios = []
     for seed in range(3):
-        mine = raw[raw["seed"] == seed].pivot_table(
+        mine = raw[(raw["seed"] == seed) & (raw["attack"] == "strongest")].pivot_table(
             index="density", columns="training", values="features_per_dimension"
         )
         ratios.append((mine["clean"] / mine["adversarial"]).mean())
@@ -215,6 +217,23 @@ def test_claims_about_toy_models_are_read_seed_by_seed(results, concluded):
         pytest.approx(min(ratios)),
         pytest.approx(max(ratios)),
     )
+
+
+@pytest.mark.parametrize(
+    ("vulnerabilities", "expected", "said"),
+    [((9, 4, 3, 2, 8), 0.5, "reproduced"), ((1, 4, 5, 5, 2), 1.25, "not reproduced")],
+)
+def test_a_dip_is_below_where_the_plateau_starts(vulnerabilities, expected, said):
+    raw = pd.DataFrame({
+        "density": [1.0, 0.5, 0.4, 0.3, 0.1], "training": "clean",
+        "features_per_dimension": [1.0, 1.9, 2.0, 2.1, 5.0],
+        "learned_features_per_dimension": 1.0, "interference": 1.0,
+        "vulnerability": vulnerabilities,
+    })  # fmt: skip
+    raw = pd.concat([raw, raw.assign(training="adversarial")])
+    raw = pd.concat([raw.assign(seed=s, attack=a) for s in (0, 1) for a in claims.TOY_ATTACKS])
+    dips = [row for row in claims.toy_claims(raw) if "dips" in row["claim"]]
+    assert [(row["measured"], row["verdict"]) for row in dips] == [(expected, said)] * 2
 
 
 def test_one_seed_decides_nothing(results):

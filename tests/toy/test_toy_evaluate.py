@@ -2,13 +2,11 @@
 
 import numpy as np
 import pytest
-import torch
 
 from interference.store.files import StoreError
 from interference.store.tables import read_columns
 from interference.store.tensors import read_tensors, write_tensors
-from interference.toy.evaluate import attacked_losses, evaluate
-from interference.toy.model import Perturbation
+from interference.toy.evaluate import evaluate
 from interference.toy.train import fit
 
 TRAINING = {
@@ -21,7 +19,13 @@ TRAINING = {
     "learning_rate": 0.003,
     "adversarial": {"relative_epsilon": 0.1, "weight": 0.5, "noise": 0.0},
 }
-EVALUATION = {"samples": 1024, "relative_epsilon": 0.1, "noise": 0.01}
+EVALUATION = {
+    "samples": 512,
+    "relative_epsilon": 0.1,
+    "noise": 0.01,
+    "pgd": {"starts": 2, "steps": 8, "relative_step": 0.5},
+}
+ATTACKS = ("one-step", "analytic", "pgd", "trust-region", "strongest", "bound")
 
 
 @pytest.fixture(scope="module")
@@ -37,28 +41,16 @@ def table(models):
     return read_columns(models.with_name("vulnerability.parquet"))
 
 
-def test_the_attacked_output_is_compared_with_the_clean_input():
-    random = torch.Generator().manual_seed(0)
-    W, b, x, code = (torch.randn(2, *s, generator=random) for s in ((3, 9), (9,), (9, 5), (3, 5)))
-    delta = W.mT @ code
-
-    def attack(*_):
-        return Perturbation(code, W @ delta)
-
-    _, found = attacked_losses(W, b, x, torch.ones(2), attack, random)
-    output = (W.mT @ (W @ (x + delta)) + b.unsqueeze(-1)).relu()
-    expected = (output - x).square().mean(dim=(1, 2)).double()
-    torch.testing.assert_close(found, expected, rtol=1e-5, atol=0)
+def test_one_row_a_training_mode_density_seed_and_attack(table):
+    rows = set(zip(table["training"], table["density"], table["seed"], table["attack"]))
+    assert len(rows) == len(table["seed"]) == 2 * 3 * 2 * 6
+    assert set(table["attack"]) == set(ATTACKS)
 
 
-def test_one_row_a_training_mode_density_and_seed(table):
-    rows = set(zip(table["training"], table["density"], table["seed"]))
-    assert len(rows) == len(table["seed"]) == 2 * 3 * 2
-    assert set(table["attack"]) == {"one-step"}
-
-
-def test_the_clean_trained_densest_models_are_the_reference(table):
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_the_clean_trained_densest_models_are_the_reference_of_each_attack(table, attack):
     reference = (table["training"] == "clean") & (table["density"] == 1)
+    reference &= table["attack"] == attack
     assert table["vulnerability"][reference].mean() == pytest.approx(1)
     assert table["increase_ratio"][reference].mean() == pytest.approx(1)
 
@@ -70,6 +62,12 @@ def test_derived_columns_follow_their_definitions(table):
     np.testing.assert_allclose(table["relative_increase"], increase / table["loss_clean"])
 
 
+def test_shares_of_the_bound_are_of_the_increase(table):
+    increase = (table["loss_adversarial"] - table["loss_clean"]).reshape(6, -1)
+    np.testing.assert_allclose(table["of_bound"].reshape(6, -1), increase / increase[-1])
+    assert (table["of_bound"] <= 1).all()
+
+
 def test_epsilon_is_a_tenth_of_the_mean_norm_at_that_density(table):
     # At density 1, ‖x‖² has mean n/3 and variance 4n/45; √ to second order.
     n = TRAINING["features"]
@@ -77,7 +75,9 @@ def test_epsilon_is_a_tenth_of_the_mean_norm_at_that_density(table):
     dense = table["epsilon"][table["density"] == 1]
     np.testing.assert_allclose(dense, 0.1 * expected, rtol=0.01)
     for seed in TRAINING["seeds"]:
-        by_mode = table["epsilon"][table["seed"] == seed].reshape(2, 3)
+        by_mode = table["epsilon"][(table["seed"] == seed) & (table["attack"] == "bound")].reshape(
+            2, 3
+        )
         np.testing.assert_array_equal(by_mode[0], by_mode[1])
         assert (np.diff(by_mode[0]) < 0).all()
 

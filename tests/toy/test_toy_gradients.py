@@ -3,9 +3,8 @@
 import pytest
 import torch
 
-from interference.toy.attacks import steepest_ascent
 from interference.toy.model import encode, loss, norms, propagate
-from interference.toy.train import clean_gradients, robust_gradients
+from interference.toy.train import clean_gradients, robust_gradients, steepest_ascent
 
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-5}
 MODELS, FEATURES, HIDDEN, BATCH = 3, 12, 4, 32

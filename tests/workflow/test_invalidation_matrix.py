@@ -99,12 +99,24 @@ BASE = {
         "batch_size": 32,
         "learning_rate": 0.003,
         "adversarial": {"relative_epsilon": 0.1, "weight": 0.5, "noise": 0.0},
-        "evaluation": {"samples": 256, "relative_epsilon": 0.1, "noise": 0.01},
+        "evaluation": {
+            "samples": 256,
+            "relative_epsilon": 0.1,
+            "noise": 0.01,
+            "pgd": {"starts": 1, "steps": 5, "relative_step": 0.5},
+        },
     },
 }
 
 TABLES = ("accuracy_table", "saes_table", "matched_table", "l0_table", "toy_table", "claims_table")
-FIGURES = ("accuracy_figure", "fvu_figure", "matched_figure", "l0_figure", "toy_figure")
+FIGURES = (
+    "accuracy_figure",
+    "fvu_figure",
+    "matched_figure",
+    "l0_figure",
+    "toy_figure",
+    "toy_attacks_figure",
+)
 TRAINING = ("trunk", "finetune")
 #: Rules that run a network, so: read images and weights.
 INFERENCE = ("clean_predictions", "adversarial_images", "activations", "attacked_activations")
@@ -231,6 +243,9 @@ CONFIG = {
     "toy.evaluation.samples": (255, ("toy_vulnerability",)),
     "toy.evaluation.relative_epsilon": (0.2, ("toy_vulnerability",)),
     "toy.evaluation.noise": (0.02, ("toy_vulnerability",)),
+    "toy.evaluation.pgd.starts": (2, ("toy_vulnerability",)),
+    "toy.evaluation.pgd.steps": (6, ("toy_vulnerability",)),
+    "toy.evaluation.pgd.relative_step": (0.4, ("toy_vulnerability",)),
 }
 #: Keys that no edit of BASE alone can change, with a test of their own below.
 ELSEWHERE = {"data.root", "models.architecture"}
@@ -273,7 +288,14 @@ MODULES = {
     "saes.rows": ("saes",),
     "saes.types.topk": ("saes/*/topk",),
     "saes.types.relu_l1": ("saes/*/relu_l1",),
-    "toy.attacks": TOY,
+    "toy.attacks.one_step": ("toy_vulnerability",),
+    "toy.attacks.analytic": ("toy_vulnerability",),
+    "toy.attacks.pgd": ("toy_vulnerability",),
+    "toy.attacks.trust_region": ("toy_vulnerability",),
+    "toy.attacks.every": ("toy_vulnerability",),
+    "toy.bound": ("toy_vulnerability",),
+    "toy.problem": ("toy_vulnerability",),
+    "toy.quadratic": ("toy_vulnerability",),
     "toy.model": TOY,
     "toy.sampling": TOY,
     "toy.train": ("toy_models",),
@@ -295,6 +317,7 @@ MODULES = {
     "analysis.figures.matched": ("matched_figure",),
     "analysis.figures.l0": ("l0_figure",),
     "analysis.figures.toy": ("toy_figure",),
+    "analysis.figures.toy_attacks": ("toy_attacks_figure",),
 }
 #: These never touch a number: they read, plan, check, start and report.
 NO_NUMBERS = ("config", "cli", "provenance", "progress")
@@ -324,7 +347,7 @@ def jobs_of(values: dict) -> dict[str, str]:
     jobs["toy_vulnerability"] = specs.toy_vulnerability()
     for name in ("accuracy", "saes", "matched", "l0", "toy", "claims"):
         jobs[f"{name}_table"] = specs.table(name)
-    for name in ("accuracy", "toy"):
+    for name in ("accuracy", "toy", "toy_attacks"):
         jobs[f"{name}_figure"] = specs.figure(name)
     for layer in values["activations"]["layers"]:
         jobs[f"fvu_figure/{layer}"] = specs.figure("fvu", layer=layer)

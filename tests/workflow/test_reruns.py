@@ -40,13 +40,15 @@ JOBS = {
     "toy_vulnerability",
     *(f"{name}_table" for name in ("accuracy", "saes", "matched", "l0", "toy", "claims")),
     "toy_figure",
+    "toy_attacks_figure",
     "accuracy_figure",
     *(f"fvu_figure/{layer}" for layer in LAYERS),
     *(f"matched_figure/{t}" for t in TYPES),
     *(f"l0_figure/{m}/l2" for m in MODELS),
 }
-TOY = ("toy_models", "toy_vulnerability", "toy_table", "toy_figure")
-FIGURES = ("toy_figure", "accuracy_figure", "fvu_figure", "matched_figure", "l0_figure")
+TOY_FIGURES = ("toy_figure", "toy_attacks_figure")
+TOY = ("toy_models", "toy_vulnerability", "toy_table", *TOY_FIGURES)
+FIGURES = (*TOY_FIGURES, "accuracy_figure", "fvu_figure", "matched_figure", "l0_figure")
 NETWORKS = (
     "trunk",
     "finetune",
@@ -80,7 +82,7 @@ MODULE_EDITS = {
     ),
     "saes/fit.py": (("saes",), ("l0", *AFTER_SAES)),
     "saes/types/relu_l1.py": (("saes/*/relu_l1",), ("l0/*/relu_l1", *AFTER_SAES)),
-    "toy/measures.py": (("toy_vulnerability",), ("toy_table", "toy_figure", "claims_table")),
+    "toy/measures.py": (("toy_vulnerability",), ("toy_table", *TOY_FIGURES, "claims_table")),
     "analysis/l0.py": (("l0",), AFTER_L0),
     "analysis/tables/matched.py": (("matched_table",), ("matched_figure", "claims_table")),
     "analysis/figures/style.py": (FIGURES, ()),
@@ -134,14 +136,14 @@ CONFIG_EDITS = {
         "steps: 100",
         "steps: 101",
         ("toy_models",),
-        ("toy_vulnerability", "toy_table", "toy_figure", "claims_table"),
+        ("toy_vulnerability", "toy_table", *TOY_FIGURES, "claims_table"),
     ),
     # Params that Snakemake compares as a set of values, names dropped, would see no change here.
     "two swapped numbers": (
         "adversarial: {relative_epsilon: 0.1, weight: 0.5,",
         "adversarial: {relative_epsilon: 0.5, weight: 0.1,",
         ("toy_models",),
-        ("toy_vulnerability", "toy_table", "toy_figure", "claims_table"),
+        ("toy_vulnerability", "toy_table", *TOY_FIGURES, "claims_table"),
     ),
 }
 
@@ -226,9 +228,9 @@ def test_a_module_edit_that_arrives_with_an_old_time_still_reruns(after_a_run):
 
 
 def test_a_config_edit_that_arrives_with_an_old_time_still_reruns(after_a_run):
-    after_a_run.replace(TINY, "samples: 256", "samples: 255", old_time=True)
+    after_a_run.replace(TINY, "samples: 64", "samples: 63", old_time=True)
     assert_reruns(
-        after_a_run.plan(), ("toy_vulnerability",), ("toy_table", "toy_figure", "claims_table")
+        after_a_run.plan(), ("toy_vulnerability",), ("toy_table", *TOY_FIGURES, "claims_table")
     )
 
 

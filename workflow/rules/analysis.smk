@@ -207,6 +207,31 @@ rule toy_figure:
         " {input.table} > {log} 2>&1"
 
 
+rule toy_attacks_figure:
+    input:
+        table=f"{ANALYSIS}/tables/toy.parquet",
+    output:
+        svg=report(
+            f"{ANALYSIS}/figures/toy_attacks.svg",
+            caption="../report/toy_attacks_figure.rst",
+            category="Toy models",
+            labels={"figure": "attacks and the certified bound"},
+        ),
+        png=f"{ANALYSIS}/figures/toy_attacks.png",
+    log:
+        f"{LOGS}/analysis/figures/toy_attacks.log",
+    benchmark:
+        f"{BENCHMARKS}/analysis/figures/toy_attacks.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        spec=specs.figure("toy_attacks"),
+    shell:
+        "interference analysis figure --spec {params.spec:q} --output {output.svg}"
+        " {input.table} > {log} 2>&1"
+
+
 rule accuracy_figure:
     input:
         table=f"{ANALYSIS}/tables/accuracy.parquet",

@@ -231,10 +231,17 @@ class ToyAdversarial(Section):
     noise: Annotated[float, Field(ge=0)]
 
 
+class ToyPgd(Section):
+    starts: Count
+    steps: Count
+    relative_step: Positive
+
+
 class ToyEvaluation(Section):
     samples: Count
     relative_epsilon: Positive
     noise: Annotated[float, Field(ge=0)]
+    pgd: ToyPgd
 
 
 class Toy(Section):

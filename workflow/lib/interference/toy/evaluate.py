@@ -1,16 +1,15 @@
 """How much a perturbation costs each toy model, and how much superposition it has.
 
 Each model is attacked on fresh inputs of its own density, with ε = relative_epsilon · mean ‖x‖ of
-these inputs. Of one seed, all modes and densities see paired inputs and noise.
+these inputs. Of one seed, all modes, densities and attacks see paired inputs and noise.
 
 The *vulnerability* is the relative increase (L_adv − L)/L over that of the reference, the
-clean-trained models at the largest density (mean over seeds). Beside it stand the gain
+clean-trained models at the largest density under the same attack (mean over seeds). Beside it stand the gain
 (L_adv − L)/ε² and the increase ratio (L_adv − L)/(L'_adv − L'), ' the reference, as in Elhage et
 al. 2022, "Relationship to Adversarial Robustness". The set-up is that of Gorton & Lewis 2025 (arXiv
 2508.17456), toy models.
 """
 
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +20,9 @@ from interference.compute import generator
 from interference.store.tables import write_table
 from interference.store.tensors import read_described
 from interference.toy import measures, sampling
-from interference.toy.attacks import Attack, one_step
-from interference.toy.model import encode, loss, norms
+from interference.toy.attacks.every import worst_losses
+from interference.toy.model import norms
+from interference.toy.problem import losses, pose
 
 #: Training mode of the models that vulnerability is measured against.
 REFERENCE = "clean"
@@ -52,20 +52,10 @@ def read_stack(models: Path) -> tuple[Tensor, Tensor, Columns]:
     return torch.from_numpy(tensors["W"]), torch.from_numpy(tensors["b"]), index
 
 
-def attacked_losses(
-    W: Tensor, b: Tensor, x: Tensor, epsilon: Tensor, attack: Attack, random: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Clean and adversarial loss, each (S,) float64, both against the clean input.
-
-    W: (S, m, n); b: (S, n); x: (S, n, B); epsilon: L2 radius, (S,).
-    """
-    hidden = encode(W, x)
-    perturbation = attack(W, b, x, epsilon.reshape(-1, 1, 1), random)
-    return loss(W, b, hidden, x), loss(W, b, hidden + perturbation.shift, x)
-
-
-def seed_losses(W: Tensor, b: Tensor, density: np.ndarray, seed: int, spec: dict) -> Columns:
-    """epsilon, loss_clean and loss_adversarial, each (S,), of the models of one seed.
+def seed_losses(
+    W: Tensor, b: Tensor, density: np.ndarray, seed: int, spec: dict
+) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """epsilon and clean loss, each (S,), and the loss under each attack, of the models of one seed.
 
     W: (S, m, n); b: (S, n); density: (S,); spec: `Specs.toy_vulnerability`.
     """
@@ -73,18 +63,15 @@ def seed_losses(W: Tensor, b: Tensor, density: np.ndarray, seed: int, spec: dict
     u = torch.rand(W.shape[-1], spec["samples"], generator=draw)
     x = sampling.sparse_inputs(u, torch.from_numpy(density).float())
     epsilon = spec["relative_epsilon"] * norms(x).mean(dim=(-2, -1))
-    attack = partial(one_step, noise=spec["noise"])
-    random = generator(seed, sampling.EVALUATION_NOISE)
-    clean, adversarial = attacked_losses(W, b, x, epsilon, attack, random)
-    return {
-        "epsilon": epsilon.double().numpy(),
-        "loss_clean": clean.numpy(),
-        "loss_adversarial": adversarial.numpy(),
-    }
+    problem = pose(W, b, x, epsilon)
+    clean = losses(problem, torch.zeros_like(problem.push @ problem.target))
+    worst = worst_losses(problem, generator(seed, sampling.EVALUATION_NOISE), spec)
+    means = {name: loss.mean(-1).numpy() for name, loss in worst.items()}
+    return epsilon.double().numpy(), clean.mean(-1).numpy(), means
 
 
 def relative_columns(columns: Columns) -> Columns:
-    """gain, relative_increase, vulnerability and increase_ratio, each (S,).
+    """gain, relative_increase, vulnerability and increase_ratio of one attack, each (S,).
 
     columns: training, density, epsilon, loss_clean and loss_adversarial, each (S,).
     """
@@ -100,21 +87,37 @@ def relative_columns(columns: Columns) -> Columns:
     }
 
 
-def evaluate(spec: dict, models: Path, output: Path) -> None:
-    """Write the table of vulnerability and superposition, one row a (training mode, density, seed).
+def attacked_columns(clean: Columns, attacked: dict[str, np.ndarray]) -> Columns:
+    """One row a (model, attack), attack by attack.
 
+    clean: training, density, epsilon, loss_clean and others, each (S,); attacked: the loss under
+    each attack and the bound, each (S,). of_bound is the share of the bound's increase.
+    """
+    most = attacked["bound"] - clean["loss_clean"]
+    tables = []
+    for attack, loss in attacked.items():
+        columns = clean | {"attack": np.full(len(loss), attack), "loss_adversarial": loss}
+        columns |= relative_columns(columns)
+        tables.append(columns | {"of_bound": (loss - clean["loss_clean"]) / most})
+    return {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
+
+
+def evaluate(spec: dict, models: Path, output: Path) -> None:
+    """Write the table of vulnerability and superposition.
+
+    One row a (training mode, density, seed, attack), the certified bound being one of the attacks.
     spec: `Specs.toy_vulnerability`; models: the manifest that `train.fit` wrote; output: Parquet.
     Raises StoreError where the models are damaged.
     """
     W, b, index = read_stack(models)
-    losses = {name: np.empty(len(W)) for name in ("epsilon", "loss_clean", "loss_adversarial")}
+    clean = index | {name: np.empty(len(W)) for name in ("epsilon", "loss_clean")}
+    clean |= {measure.__name__: measure(W).numpy() for measure in MEASURES}
+    attacked = {}
     for seed in np.unique(index["seed"]).tolist():
         rows = np.flatnonzero(index["seed"] == seed)
-        for name, values in seed_losses(
+        clean["epsilon"][rows], clean["loss_clean"][rows], found = seed_losses(
             W[rows], b[rows], index["density"][rows], seed, spec
-        ).items():
-            losses[name][rows] = values
-    columns = {**index, "attack": "one-step", **losses}
-    columns |= relative_columns(columns)
-    columns |= {measure.__name__: measure(W).numpy() for measure in MEASURES}
-    write_table(output, columns)
+        )
+        for name, loss in found.items():
+            attacked.setdefault(name, np.empty(len(W)))[rows] = loss
+    write_table(output, attacked_columns(clean, attacked))

@@ -23,11 +23,12 @@ from interference.progress import track
 from interference.store.files import sha256, write_json
 from interference.store.tensors import write_tensors
 from interference.toy import sampling
-from interference.toy.attacks import steepest_ascent
-from interference.toy.model import Gradients, encode, gradients, norms, propagate
+from interference.toy.model import Gradients, Perturbation, encode, gradients, norms, propagate
 
 #: Halves of the stack; within each, densities, and within a density, seeds.
 MODES = ("clean", "adversarial")
+#: Norm of a gradient below which it is taken for zero; the perturbation then vanishes with it.
+TINY = 1e-12
 
 
 class Adam:
@@ -71,6 +72,19 @@ def initial(spec: dict) -> tuple[Tensor, Tensor]:
 def clean_gradients(W: Tensor, b: Tensor, x: Tensor) -> Gradients:
     """Gradient of the clean loss. W: (S, m, n); b: (S, n); x: (S, n, B)."""
     return gradients(W, x, [(1.0, propagate(W, b, encode(W, x), x))])
+
+
+def steepest_ascent(W: Tensor, hidden_error: Tensor, radius: Tensor) -> Perturbation:
+    """The perturbation of length ``radius`` along the gradient Wᵀ c of each sample's loss.
+
+    With G = W Wᵀ, ‖Wᵀ c‖² = cᵀ G c: the direction is normalised in m dimensions.
+
+    W: (S, m, n); hidden_error: c, (S, m, B); radius: L2, (S, 1, 1) or (S, 1, B).
+    """
+    shift = (W @ W.mT) @ hidden_error
+    squared = (hidden_error * shift).sum(-2, keepdim=True)
+    scale = radius / squared.clamp_min_(0).sqrt_().clamp_min_(TINY)
+    return Perturbation(hidden_error * scale, shift.mul_(scale))
 
 
 def robust_gradients(

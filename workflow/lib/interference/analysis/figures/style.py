@@ -29,6 +29,7 @@ mpl.rcParams.update(
 BLUE, ORANGE, RED, PURPLE, GREY = ("#0072B2", "#E69F00", "#D55E00", "#CC79A7", "#777777")
 TRAINING = {"clean": BLUE, "adversarial": RED}
 SAE_TYPES = {"topk": "TopK", "relu_l1": "ReLU-L1"}
+DENSITIES = (1, 0.5, 0.2, 0.1)
 NORMS = {"l2": "$L_2$", "linf": "$L_\\infty$", "clean": "clean"}
 
 
@@ -36,6 +37,14 @@ def grid(rows: int, columns: int, width: float = 3.1, height: float = 2.6, **opt
     """A figure and its axes (rows, columns), inches a panel."""
     figure = Figure(figsize=(width * columns, height * rows))
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
+
+
+def density_axis(axis) -> None:
+    """A logarithmic x axis of toy models' density, sparser to the right."""
+    axis.set(xscale="log", xlabel="density $p$ (sparser to the right)")
+    axis.set_xticks(DENSITIES, [f"{density:g}" for density in DENSITIES])
+    axis.minorticks_off()
+    axis.invert_xaxis()
 
 
 def shades(count: int) -> list:
