@@ -117,7 +117,7 @@ def _explain(detail: ErrorDetails) -> list[str]:
             f"{field}: found {_found(found)}, allowed: {', '.join(names)}{_nearest(found, names)}"
         ]
     if kind.startswith("union_tag"):
-        expected = context.get("expected_tags") or ", ".join(_types(location))
+        expected = context.get("expected_tags") or ", ".join(_types())
         names = [n.strip("'") for n in expected.split(", ")]
         tag = context.get("tag")
         return [
@@ -128,8 +128,8 @@ def _explain(detail: ErrorDetails) -> list[str]:
     return [f"{field}: found {_found(found)}, {allowed[0].lower()}{allowed[1:]}{_number(found)}"]
 
 
-def _types(location: tuple) -> list[str]:
-    """The values of a discriminator, from the schema."""
+def _types() -> list[str]:
+    """The types that an attack method can have, from the schema."""
     definitions = Config.model_json_schema()["$defs"]
     tags = definitions["Attacks"]["properties"]["methods"]
     (node,) = tags.get("patternProperties", {"": tags.get("additionalProperties")}).values()
