@@ -13,8 +13,9 @@ from interference.toy.attacks.analytic import analytic
 from interference.toy.attacks.every import every, worst_losses
 from interference.toy.attacks.one_step import one_step
 from interference.toy.attacks.trust_region import trust_region
+from interference.toy.model import encode, propagate
 from interference.toy.problem import losses, pose, preactivations, root
-from interference.toy.train import steepest_ascent
+from interference.toy.stacked import steepest_ascent
 
 ATTACKS = ("one-step", "analytic", "pgd", "trust-region", "strongest")
 
@@ -55,8 +56,9 @@ def test_weights_of_less_than_full_rank_pose_the_same_problem():
 def test_without_noise_the_one_step_attack_is_the_one_that_training_uses():
     W, b, x = (t.double() for t in weights(5))
     posed = pose(W, b, x, torch.full((2,), 0.3))
-    error = (preactivations(posed, zeros(posed)).relu() - x) * (posed.clean > 0)
-    expected = steepest_ascent(W, W @ error, torch.tensor(0.3))
+    clean, radius = propagate(W, b, encode(W, x), x), torch.full((2, 1, x.shape[-1]), 0.3).double()
+    step = {"steps": 1, "relative_step": 1.0}
+    expected = steepest_ascent(W, b, x, clean, clean, radius, step)
     torch.testing.assert_close(
         root(W) @ one_step(posed, generator(), noise=0.0), expected.shift, rtol=1e-6, atol=1e-9
     )

@@ -5,7 +5,7 @@ import torch
 
 from interference.compute import generator
 from interference.toy import sampling
-from interference.toy.sampling import sparse_inputs, uniforms
+from interference.toy.sampling import sparse_inputs, stream
 
 DENSITIES = torch.tensor([1.0, 0.5, 0.1])
 FEATURES, BATCH = 50, 20_000
@@ -13,7 +13,8 @@ FEATURES, BATCH = 50, 20_000
 
 @pytest.fixture(scope="module")
 def inputs():
-    return sparse_inputs(uniforms([generator(0, 1)], FEATURES, BATCH), DENSITIES)[:, 0].double()
+    u = torch.from_numpy(stream(0, 1).random((FEATURES, BATCH), dtype="float32"))
+    return sparse_inputs(u, DENSITIES).double()
 
 
 def standard_errors(value, expected, variance):
@@ -67,11 +68,7 @@ def test_the_streams_of_a_seed_and_of_different_seeds_differ():
         sampling.EVALUATION,
         sampling.EVALUATION_NOISE,
     ]
-    generators = [generator(seed, stream) for seed in (0, 1, 2) for stream in streams]
-    draws = {tuple(torch.rand(4, generator=g).tolist()) for g in generators}
-    assert len(draws) == len(generators)
-
-
-def test_each_seed_draws_from_its_own_generator():
-    both = uniforms([generator(0, 1), generator(1, 1)], 3, 4)
-    assert torch.equal(both[1:], uniforms([generator(1, 1)], 3, 4))
+    pairs = [(seed, stream) for seed in (0, 1, 2) for stream in streams]
+    draws = {tuple(torch.rand(4, generator=generator(*pair)).tolist()) for pair in pairs}
+    draws |= {tuple(stream(*pair).random(4).tolist()) for pair in pairs}
+    assert len(draws) == 2 * len(pairs)

@@ -34,7 +34,7 @@ NEEDS = {
     "activations extract": NETWORK,
     "activations attacked": NETWORK,
     "saes fit": {"numba", "numpy", "pyarrow", "safetensors", "zarr"},
-    "toy train": {"numpy", "safetensors", "torch"},
+    "toy train": {"numba", "numpy", "safetensors", "torch"},
     "toy evaluate": {"numpy", "pyarrow", "safetensors", "torch"},
     "analysis l0": {"numba", "numpy", "pyarrow", "safetensors", "zarr"},
     "analysis table": {"numpy", "pandas", "pyarrow"},

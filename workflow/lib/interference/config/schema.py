@@ -225,10 +225,26 @@ class Densities(Section):
         return [float(f"{self.max * ratio**i:.6g}") for i in range(self.count)]
 
 
+class ToyGradient(Section):
+    """Steps along the gradient, the first of them taken at inputs with noise."""
+
+    type: Literal["gradient"]
+    steps: Count
+    relative_step: Positive
+    noise: Annotated[float, Field(ge=0)]
+
+
+class ToyAnalytic(Section):
+    """Towards the output whose own direction raises the loss most (Elhage et al. 2022)."""
+
+    type: Literal["analytic"]
+
+
 class ToyAdversarial(Section):
     relative_epsilon: Positive
+    radius: Literal["sample", "mean"]
     weight: Fraction
-    noise: Annotated[float, Field(ge=0)]
+    attack: Annotated[ToyGradient | ToyAnalytic, Field(discriminator="type")]
 
 
 class ToyPgd(Section):
@@ -252,6 +268,7 @@ class Toy(Section):
     steps: Count
     batch_size: Count
     learning_rate: Positive
+    weight_decay: Annotated[float, Field(ge=0)]
     adversarial: ToyAdversarial
     evaluation: ToyEvaluation
 

@@ -1,0 +1,185 @@
+"""Products of small matrices in compiled code, a tile of the result at a time in registers.
+
+A library's matrix product repacks both factors, which costs as much as the product itself where
+one of them has 20 rows. Here a tile of the result stays in vector registers while one loop runs
+over the summed axis. The loop is written in LLVM's own language, by way of numba's `intrinsic`,
+because numba's loop vectoriser neither keeps such a tile in registers nor uses 512-bit vectors.
+
+Matrices are C-contiguous and padded with zeros to whole tiles.
+"""
+
+import llvmlite.binding as llvm
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+_FEATURES = llvm.get_host_cpu_features()
+#: Bytes of a vector register.
+_VECTOR = 64 if _FEATURES.get("avx512f") else 32 if _FEATURES.get("avx2") else 16
+#: A tile has ROWS by VECTORS accumulators; the loop also needs VECTORS + 1 registers for factors,
+#: of 32 with AVX-512 and on ARM, of 16 on other x86.
+ROWS = 4
+VECTORS = 2 if _VECTOR == 32 else 4
+
+#: Of every compiled function here and in `kernels`.
+OPTIONS = {"fastmath": True, "nogil": True, "error_model": "numpy"}
+
+
+def padded(size: int, multiple: int) -> int:
+    """The next multiple of ``multiple``."""
+    return -(-size // multiple) * multiple
+
+
+def lanes(dtype: np.dtype) -> int:
+    """Numbers in a vector."""
+    return _VECTOR // np.dtype(dtype).itemsize
+
+
+class _Matrix:
+    """A C-contiguous 2-D array argument of an intrinsic."""
+
+    def __init__(self, context, builder, kind, value):
+        array = context.make_array(kind)(context, builder, value)
+        self.builder = builder
+        self.data = builder.bitcast(array.data, ir.IntType(8).as_pointer())
+        self.stride = cgutils.unpack_tuple(builder, array.strides, 2)[0]
+        self.size = kind.dtype.bitwidth // 8
+        self.number = context.get_value_type(kind.dtype)
+        self.vector = ir.VectorType(self.number, _VECTOR // self.size)
+
+    def row(self, index):
+        """Pointer to the first number of a row."""
+        start = self.builder.gep(self.data, [self.builder.mul(self.stride, index)])
+        return self.builder.bitcast(start, self.number.as_pointer())
+
+    def at(self, row, column):
+        """Pointer to the vector that starts at a column of a row."""
+        return self.builder.bitcast(self.builder.gep(row, [column]), self.vector.as_pointer())
+
+    def load(self, row, column):
+        return self.builder.load(self.at(row, column), align=self.size)
+
+    def splat(self, number):
+        """The vector that has ``number`` in every lane."""
+        undefined = ir.Constant(self.vector, ir.Undefined)
+        one = self.builder.insert_element(undefined, number, ir.Constant(ir.IntType(32), 0))
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), self.vector.count), None)
+        return self.builder.shuffle_vector(one, undefined, mask)
+
+    def accumulators(self):
+        """ROWS by VECTORS vectors of zeros, which LLVM promotes to registers."""
+        zero = ir.Constant(self.vector, None)
+        return [
+            [cgutils.alloca_once_value(self.builder, zero) for _ in range(VECTORS)]
+            for _ in range(ROWS)
+        ]
+
+
+def _add_product(builder, sum_pointer, a, b):
+    """Fused multiply-add."""
+    product = builder.fmul(a, b, flags=("contract",))
+    builder.store(
+        builder.fadd(product, builder.load(sum_pointer), flags=("contract",)), sum_pointer
+    )
+
+
+def _totals(builder, vectors):
+    """The sum over each vector's lanes, as one vector, of as many vectors as there are lanes.
+
+    Halves of neighbours are added until one vector is left: far fewer shuffles than a sum a vector.
+    """
+    lanes = width = len(vectors)
+    while len(vectors) > 1:
+        width //= 2
+        low = [lane for lane in range(2 * lanes) if lane // width % 2 == 0]
+        masks = [
+            ir.Constant(ir.VectorType(ir.IntType(32), lanes), [lane + shift for lane in low])
+            for shift in (0, width)
+        ]
+        vectors = [
+            builder.fadd(*(builder.shuffle_vector(a, b, mask) for mask in masks))
+            for a, b in zip(vectors[::2], vectors[1::2])
+        ]
+    return vectors[0]
+
+
+@intrinsic
+def _multiply_tile(typing, A, B, C, depth, i, j, k):
+    """C[i : i + ROWS, k : k + columns] = A[i : i + ROWS, :depth] @ B[:depth, j : j + columns]."""
+
+    def generate(context, builder, signature, arguments):
+        a, b, c = (
+            _Matrix(context, builder, kind, value)
+            for kind, value in zip(signature.args[:3], arguments[:3])
+        )
+        depth, i, j, k = arguments[3:]
+        rows = [a.row(builder.add(i, i.type(r))) for r in range(ROWS)]
+        steps = [v * b.vector.count for v in range(VECTORS)]
+        sums = c.accumulators()
+        with cgutils.for_range(builder, depth) as loop:
+            row = b.row(loop.index)
+            vectors = [b.load(row, builder.add(j, j.type(step))) for step in steps]
+            for r in range(ROWS):
+                factor = a.splat(builder.load(builder.gep(rows[r], [loop.index])))
+                for v in range(VECTORS):
+                    _add_product(builder, sums[r][v], factor, vectors[v])
+        for r in range(ROWS):
+            row = c.row(builder.add(i, i.type(r)))
+            for v in range(VECTORS):
+                place = c.at(row, builder.add(k, k.type(steps[v])))
+                builder.store(builder.load(sums[r][v]), place, align=c.size)
+        return context.get_dummy_value()
+
+    return types.void(A, B, C, depth, i, j, k), generate
+
+
+@intrinsic
+def _dot_tile(typing, A, B, C, depth, i, j):
+    """C[i : i + ROWS, j : j + VECTORS] = A[i : i + ROWS, :depth] @ B[j : j + VECTORS, :depth].T."""
+
+    def generate(context, builder, signature, arguments):
+        a, b, c = (
+            _Matrix(context, builder, kind, value)
+            for kind, value in zip(signature.args[:3], arguments[:3])
+        )
+        depth, i, j = arguments[3:]
+        rows = [a.row(builder.add(i, i.type(r))) for r in range(ROWS)]
+        others = [b.row(builder.add(j, j.type(v))) for v in range(VECTORS)]
+        sums = c.accumulators()
+        step = depth.type(a.vector.count)
+        with cgutils.for_range_slice(builder, step.type(0), depth, step) as (k, _):
+            vectors = [b.load(other, k) for other in others]
+            for r in range(ROWS):
+                factor = a.load(rows[r], k)
+                for v in range(VECTORS):
+                    _add_product(builder, sums[r][v], factor, vectors[v])
+        flat = [builder.load(pointer) for row in sums for pointer in row]
+        for first in range(0, len(flat), c.vector.count):
+            totals = _totals(builder, flat[first : first + c.vector.count])
+            for lane in range(c.vector.count):
+                r, v = divmod(first + lane, VECTORS)
+                total = builder.extract_element(totals, ir.Constant(ir.IntType(32), lane))
+                row = c.row(builder.add(i, i.type(r)))
+                builder.store(total, builder.gep(row, [builder.add(j, j.type(v))]))
+        return context.get_dummy_value()
+
+    return types.void(A, B, C, depth, i, j), generate
+
+
+@numba.njit(**OPTIONS)
+def multiply(A, B, C, depth, width, b_start, c_start):
+    """C[:, c_start :][:, :width] = A[:, :depth] @ B[:depth, b_start :][:, :width]."""
+    for j in range(0, width, VECTORS * (_VECTOR // C.itemsize)):
+        for i in range(0, C.shape[0], ROWS):
+            _multiply_tile(A, B, C, depth, i, b_start + j, c_start + j)
+
+
+@numba.njit(**OPTIONS)
+def multiply_transposed(A, B, C, depth):
+    """C = A[:, :depth] @ B[:, :depth].T."""
+    for j in range(0, C.shape[1], VECTORS):
+        for i in range(0, C.shape[0], ROWS):
+            _dot_tile(A, B, C, depth, i, j)
