@@ -105,7 +105,7 @@ def results(tmp_path_factory):
             "of_bound": attacks[attack],
             "features_per_dimension": robust * packed, "vulnerability": robust * packed**2,
             "learned_features_per_dimension": robust**0.5 * packed,
-            "interference": robust**2 * packed, "gain": rng.random(),
+            "interference": robust**2 * packed, "gain": rng.random(), "increase_ratio": packed,
         })  # fmt: skip
     pd.DataFrame(rows).to_parquet(paths["toy"][0])
     return paths

@@ -14,6 +14,7 @@ BOOTSTRAP = {"confidence": 0.9, "resamples": 100, "seed": 3}
 WHICH = {
     "toy": {},
     "toy_attacks": {},
+    "toy_elhage": {},
     "accuracy": {},
     "fvu": {"layer": "stem"},
     "matched": {"type": "topk"},
@@ -28,6 +29,7 @@ def tables(results):
     return {
         "toy": toy.build({}, results["toy"]),
         "toy_attacks": toy.build({}, results["toy"]),
+        "toy_elhage": toy.build({}, results["toy"]),
         "accuracy": accuracy.build(BOOTSTRAP, results["accuracy"]),
         "fvu": saes.build(BOOTSTRAP, results["saes"]),
         "matched": matched.build(BOOTSTRAP, results["saes"]),

@@ -183,6 +183,14 @@ WRONG = {
         {"toy/hidden": 100, "toy/features": 100},
         ["toy.hidden: 100 is not below features: 100"],
     ),
+    "more densities shown than trained": (
+        {"toy/geometry": {"densities": 11}},
+        ["toy.geometry.densities: 11 to show, but densities.count trains 10"],
+    ),
+    "one density shown": (
+        {"toy/geometry": {"densities": 1}},
+        ["toy.geometry.densities: found 1", "greater than or equal to 2"],
+    ),
     "attack named as the clean condition": ({"attacks/methods/clean": FGSM}, ["clean"]),
     # missing
     "missing section": ({"toy": MISSING}, ["toy: missing", "config.yaml shows every key"]),

@@ -103,7 +103,8 @@ def implied(specs):
     at = [(m, layer) for m in models for layer in layers]
     saes = [(m, layer, t) for m, layer in at for t in types]
     norms = {m.norm for m in specs.config.attacks.methods.values()}
-    figures = [specs.figure(n) for n in ("toy", "toy_attacks", "accuracy")]
+    figures = [specs.figure(n) for n in ("toy", "toy_attacks", "toy_elhage", "accuracy")]
+    figures += [specs.figure(f"toy_{n}") for n in ("geometry", "interference", "densities")]
     figures += [specs.figure("fvu", layer=layer) for layer in layers]
     figures += [specs.figure("matched", type=t) for t in types]
     figures += [specs.figure("l0", model=m, norm=n) for m in models for n in norms]
@@ -117,7 +118,7 @@ def implied(specs):
         "activations": [specs.activations(*a) for a in at]
         + [specs.attacked_activations(*a) for a in at],
         "saes": [specs.saes(*s) for s in saes],
-        "toy": [specs.toy_models(), specs.toy_vulnerability()],
+        "toy": [specs.toy_models(), specs.toy_vulnerability(), specs.toy_geometry()],
         "analysis": [specs.l0(*s) for s in saes] + tables + figures,
     }
     return {room: len(set(specs)) for room, specs in jobs.items()}

@@ -111,10 +111,13 @@ BASE = {
             "noise": 0.01,
             "pgd": {"starts": 1, "steps": 5, "relative_step": 0.5},
         },
+        "geometry": {"densities": 2},
     },
 }
 
 TABLES = ("accuracy_table", "saes_table", "matched_table", "l0_table", "toy_table", "claims_table")
+#: Figures of the geometry of toy models.
+GRAPHS = ("toy_geometry_figure", "toy_interference_figure", "toy_densities_figure")
 FIGURES = (
     "accuracy_figure",
     "fvu_figure",
@@ -122,11 +125,15 @@ FIGURES = (
     "l0_figure",
     "toy_figure",
     "toy_attacks_figure",
+    "toy_elhage_figure",
+    *GRAPHS,
 )
 TRAINING = ("trunk", "finetune")
 #: Rules that run a network, so: read images and weights.
 INFERENCE = ("clean_predictions", "adversarial_images", "activations", "attacked_activations")
-TOY = ("toy_models", "toy_vulnerability")
+#: Rules that attack toy models, and all that run them.
+ATTACKED = ("toy_vulnerability", "toy_geometry")
+TOY = ("toy_models", *ATTACKED)
 BOOTSTRAPPED = ("saes_table", "matched_table", "l0_table")
 RULES = ("images", *TRAINING, *INFERENCE, "saes", "l0", *TOY, *TABLES, *FIGURES)
 
@@ -268,11 +275,12 @@ CONFIG = {
         ("toy_models",),
     ),
     "toy.evaluation.samples": (255, ("toy_vulnerability",)),
-    "toy.evaluation.relative_epsilon": (0.2, ("toy_vulnerability",)),
-    "toy.evaluation.noise": (0.02, ("toy_vulnerability",)),
-    "toy.evaluation.pgd.starts": (2, ("toy_vulnerability",)),
-    "toy.evaluation.pgd.steps": (6, ("toy_vulnerability",)),
-    "toy.evaluation.pgd.relative_step": (0.4, ("toy_vulnerability",)),
+    "toy.evaluation.relative_epsilon": (0.2, ATTACKED),
+    "toy.evaluation.noise": (0.02, ATTACKED),
+    "toy.evaluation.pgd.starts": (2, ATTACKED),
+    "toy.evaluation.pgd.steps": (6, ATTACKED),
+    "toy.evaluation.pgd.relative_step": (0.4, ATTACKED),
+    "toy.geometry.densities": (3, ("toy_geometry",)),
 }
 #: Keys that no edit of BASE alone can change, with a test of their own below.
 ELSEWHERE = {"data.root", "models.architecture"}
@@ -283,7 +291,7 @@ MODULES = {
     "compute": (*NETWORKS, *TOY),
     "store.files": RULES,
     "store.arrays": ("images", *NETWORKS, "saes", "l0"),
-    "store.tables": ("images", *NETWORKS, "saes", "l0", "toy_vulnerability"),
+    "store.tables": ("images", *NETWORKS, "saes", "l0", *ATTACKED),
     "store.tensors": (*NETWORKS, "saes", "l0", *TOY),
     "data.images": ("images",),
     "data.sources": ("images",),
@@ -315,14 +323,14 @@ MODULES = {
     "saes.rows": ("saes",),
     "saes.types.topk": ("saes/*/topk",),
     "saes.types.relu_l1": ("saes/*/relu_l1",),
-    "toy.attacks.one_step": ("toy_vulnerability",),
-    "toy.attacks.analytic": ("toy_vulnerability",),
-    "toy.attacks.pgd": ("toy_vulnerability",),
-    "toy.attacks.trust_region": ("toy_vulnerability",),
-    "toy.attacks.every": ("toy_vulnerability",),
-    "toy.bound": ("toy_vulnerability",),
-    "toy.problem": ("toy_vulnerability",),
-    "toy.quadratic": ("toy_vulnerability",),
+    "toy.attacks.one_step": ATTACKED,
+    "toy.attacks.analytic": ATTACKED,
+    "toy.attacks.pgd": ATTACKED,
+    "toy.attacks.trust_region": ATTACKED,
+    "toy.attacks.every": ATTACKED,
+    "toy.bound": ATTACKED,
+    "toy.problem": ATTACKED,
+    "toy.quadratic": ATTACKED,
     "toy.model": TOY,
     "toy.sampling": TOY,
     "toy.compiled": ("toy_models",),
@@ -332,8 +340,9 @@ MODULES = {
     "toy.tiles": ("toy_models",),
     "toy.state": ("toy_models",),
     "toy.train": ("toy_models",),
-    "toy.evaluate": ("toy_vulnerability",),
-    "toy.measures": ("toy_vulnerability",),
+    "toy.evaluate": ATTACKED,
+    "toy.measures": ATTACKED,
+    "toy.geometry": ("toy_geometry",),
     "analysis.l0": ("l0",),
     "analysis.frames": (*TABLES, *FIGURES),  # reads and writes tables
     "analysis.curves": ("saes_table", "matched_table"),
@@ -351,6 +360,12 @@ MODULES = {
     "analysis.figures.l0": ("l0_figure",),
     "analysis.figures.toy": ("toy_figure",),
     "analysis.figures.toy_attacks": ("toy_attacks_figure",),
+    "analysis.figures.toy_elhage": ("toy_elhage_figure",),
+    "analysis.figures.toy_geometry": ("toy_geometry_figure",),
+    "analysis.figures.toy_interference": ("toy_interference_figure",),
+    "analysis.figures.toy_densities": ("toy_densities_figure",),
+    "analysis.figures.overlaps": GRAPHS,
+    "analysis.figures.layout": GRAPHS,
 }
 #: These never touch a number: they read, plan, check, start and report.
 NO_NUMBERS = ("config", "cli", "provenance", "progress")
@@ -378,9 +393,11 @@ def jobs_of(values: dict) -> dict[str, str]:
             jobs[f"l0_figure/{model}/{norm}"] = specs.figure("l0", model=model, norm=norm)
     jobs["toy_models"] = specs.toy_models()
     jobs["toy_vulnerability"] = specs.toy_vulnerability()
+    jobs["toy_geometry"] = specs.toy_geometry()
     for name in ("accuracy", "saes", "matched", "l0", "toy", "claims"):
         jobs[f"{name}_table"] = specs.table(name)
-    for name in ("accuracy", "toy", "toy_attacks"):
+    toy = ("toy", "toy_attacks", "toy_elhage")
+    for name in ("accuracy", *toy, "toy_geometry", "toy_interference", "toy_densities"):
         jobs[f"{name}_figure"] = specs.figure(name)
     for layer in values["activations"]["layers"]:
         jobs[f"fvu_figure/{layer}"] = specs.figure("fvu", layer=layer)
@@ -565,7 +582,7 @@ def test_two_swapped_numbers_of_the_code_change_a_spec(base, package):
     before = jobs_of(BASE)
     path.write_text(source + "\n_PAIR = (2, 1)\n")
     provenance._module.cache_clear()
-    assert changed(before, jobs_of(BASE)) == {"toy_vulnerability"}
+    assert changed(before, jobs_of(BASE)) == set(ATTACKED)
 
 
 def test_two_swapped_numbers_of_the_config_change_a_spec(base):
@@ -588,7 +605,7 @@ def test_an_import_inside_a_function_is_followed(base, package):
     before = jobs_of(BASE)
     provenance._module.cache_clear()
     helper.write_text("A = 2\n")
-    assert changed(before, jobs_of(BASE)) == {"toy_vulnerability"}
+    assert changed(before, jobs_of(BASE)) == set(ATTACKED)
 
 
 def test_a_job_that_was_planned_with_other_code_refuses_to_run(base, tmp_path):

@@ -57,7 +57,7 @@ for path in {[str(REPO / "config.yaml"), str(REPO / "tests/experiments/tiny.yaml
     specs = Specs(config)
     describe(config)
     check_writable("results")
-    specs.images(), specs.trunk(0), specs.toy_models(), specs.toy_vulnerability()
+    specs.images(), specs.trunk(0), specs.toy_models(), specs.toy_vulnerability(), specs.toy_geometry()
     for model in specs.models:
         specs.finetune(model), specs.clean_predictions(model)
         [specs.adversarial_images(model, attack) for attack in specs.attacks]
@@ -66,6 +66,7 @@ for path in {[str(REPO / "config.yaml"), str(REPO / "tests/experiments/tiny.yaml
             [(specs.saes(model, layer, t), specs.l0(model, layer, t)) for t in specs.sae_types]
     [specs.table(t) for t in ("accuracy", "saes", "matched", "l0", "toy", "claims")]
     [specs.figure(f) for f in ("accuracy", "fvu", "matched", "l0", "toy", "toy_attacks")]
+    [specs.figure(f"toy_{{f}}") for f in ("elhage", "geometry", "interference", "densities")]
 """
     assert loaded_by(code) & HEAVY == set()
 

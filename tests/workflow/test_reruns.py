@@ -38,16 +38,25 @@ JOBS = {
     ),
     "toy_models",
     "toy_vulnerability",
+    "toy_geometry",
     *(f"{name}_table" for name in ("accuracy", "saes", "matched", "l0", "toy", "claims")),
     "toy_figure",
     "toy_attacks_figure",
+    "toy_elhage_figure",
+    "toy_geometry_figure",
+    "toy_interference_figure",
+    "toy_densities_figure",
     "accuracy_figure",
     *(f"fvu_figure/{layer}" for layer in LAYERS),
     *(f"matched_figure/{t}" for t in TYPES),
     *(f"l0_figure/{m}/l2" for m in MODELS),
 }
-TOY_FIGURES = ("toy_figure", "toy_attacks_figure")
-TOY = ("toy_models", "toy_vulnerability", "toy_table", *TOY_FIGURES)
+#: Figures of the toy table, those of the geometry of a few models, and both.
+TOY_CURVES = ("toy_figure", "toy_attacks_figure", "toy_elhage_figure")
+TOY_GRAPHS = ("toy_geometry_figure", "toy_interference_figure", "toy_densities_figure")
+TOY_FIGURES = (*TOY_CURVES, *TOY_GRAPHS)
+AFTER_TOY = ("toy_vulnerability", "toy_geometry", "toy_table", *TOY_FIGURES)
+TOY = ("toy_models", *AFTER_TOY)
 FIGURES = (*TOY_FIGURES, "accuracy_figure", "fvu_figure", "matched_figure", "l0_figure")
 NETWORKS = (
     "trunk",
@@ -82,7 +91,11 @@ MODULE_EDITS = {
     ),
     "saes/fit.py": (("saes",), ("l0", *AFTER_SAES)),
     "saes/types/relu_l1.py": (("saes/*/relu_l1",), ("l0/*/relu_l1", *AFTER_SAES)),
-    "toy/measures.py": (("toy_vulnerability",), ("toy_table", *TOY_FIGURES, "claims_table")),
+    "toy/measures.py": (
+        ("toy_vulnerability", "toy_geometry"),
+        ("toy_table", *TOY_FIGURES, "claims_table"),
+    ),
+    "toy/geometry.py": (("toy_geometry",), TOY_GRAPHS),
     "analysis/l0.py": (("l0",), AFTER_L0),
     "analysis/tables/matched.py": (("matched_table",), ("matched_figure", "claims_table")),
     "analysis/figures/style.py": (FIGURES, ()),
@@ -136,14 +149,14 @@ CONFIG_EDITS = {
         "steps: 100",
         "steps: 101",
         ("toy_models",),
-        ("toy_vulnerability", "toy_table", *TOY_FIGURES, "claims_table"),
+        (*AFTER_TOY, "claims_table"),
     ),
     # Params that Snakemake compares as a set of values, names dropped, would see no change here.
     "two swapped numbers": (
         "adversarial: {relative_epsilon: 0.1, weight: 0.5,",
         "adversarial: {relative_epsilon: 0.5, weight: 0.1,",
         ("toy_models",),
-        ("toy_vulnerability", "toy_table", *TOY_FIGURES, "claims_table"),
+        (*AFTER_TOY, "claims_table"),
     ),
 }
 
@@ -230,7 +243,7 @@ def test_a_module_edit_that_arrives_with_an_old_time_still_reruns(after_a_run):
 def test_a_config_edit_that_arrives_with_an_old_time_still_reruns(after_a_run):
     after_a_run.replace(TINY, "samples: 64", "samples: 63", old_time=True)
     assert_reruns(
-        after_a_run.plan(), ("toy_vulnerability",), ("toy_table", *TOY_FIGURES, "claims_table")
+        after_a_run.plan(), ("toy_vulnerability",), ("toy_table", *TOY_CURVES, "claims_table")
     )
 
 

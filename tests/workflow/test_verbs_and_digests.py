@@ -36,6 +36,7 @@ NEEDS = {
     "saes fit": {"numba", "numpy", "pyarrow", "safetensors", "zarr"},
     "toy train": {"numba", "numpy", "safetensors", "torch"},
     "toy evaluate": {"numpy", "pyarrow", "safetensors", "torch"},
+    "toy geometry": {"numpy", "pyarrow", "safetensors", "torch"},
     "analysis l0": {"numba", "numpy", "pyarrow", "safetensors", "zarr"},
     "analysis table": {"numpy", "pandas", "pyarrow"},
     "analysis figure": {"matplotlib", "numpy", "pandas", "pyarrow"},

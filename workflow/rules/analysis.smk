@@ -232,6 +232,108 @@ rule toy_attacks_figure:
         " {input.table} > {log} 2>&1"
 
 
+rule toy_elhage_figure:
+    input:
+        table=f"{ANALYSIS}/tables/toy.parquet",
+    output:
+        svg=report(
+            f"{ANALYSIS}/figures/toy_elhage.svg",
+            caption="../report/toy_elhage_figure.rst",
+            category="Toy models",
+            labels={"figure": "features per dimension and vulnerability"},
+        ),
+        png=f"{ANALYSIS}/figures/toy_elhage.png",
+    log:
+        f"{LOGS}/analysis/figures/toy_elhage.log",
+    benchmark:
+        f"{BENCHMARKS}/analysis/figures/toy_elhage.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        spec=specs.figure("toy_elhage"),
+    shell:
+        "interference analysis figure --spec {params.spec:q} --output {output.svg}"
+        " {input.table} > {log} 2>&1"
+
+
+rule toy_geometry_figure:
+    input:
+        pairs=f"{TOY}/geometry.parquet",
+        example=f"{TOY}/geometry.example.parquet",
+    output:
+        svg=report(
+            f"{ANALYSIS}/figures/toy_geometry.svg",
+            caption="../report/toy_geometry_figure.rst",
+            category="Toy models",
+            labels={"figure": "an attack on the graph of features"},
+        ),
+        png=f"{ANALYSIS}/figures/toy_geometry.png",
+    log:
+        f"{LOGS}/analysis/figures/toy_geometry.log",
+    benchmark:
+        f"{BENCHMARKS}/analysis/figures/toy_geometry.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        spec=specs.figure("toy_geometry"),
+    shell:
+        "interference analysis figure --spec {params.spec:q} --output {output.svg}"
+        " {input.pairs} {input.example} > {log} 2>&1"
+
+
+rule toy_interference_figure:
+    input:
+        pairs=f"{TOY}/geometry.parquet",
+        example=f"{TOY}/geometry.example.parquet",
+    output:
+        svg=report(
+            f"{ANALYSIS}/figures/toy_interference.svg",
+            caption="../report/toy_interference_figure.rst",
+            category="Toy models",
+            labels={"figure": "overlaps of features"},
+        ),
+        png=f"{ANALYSIS}/figures/toy_interference.png",
+    log:
+        f"{LOGS}/analysis/figures/toy_interference.log",
+    benchmark:
+        f"{BENCHMARKS}/analysis/figures/toy_interference.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        spec=specs.figure("toy_interference"),
+    shell:
+        "interference analysis figure --spec {params.spec:q} --output {output.svg}"
+        " {input.pairs} {input.example} > {log} 2>&1"
+
+
+rule toy_densities_figure:
+    input:
+        pairs=f"{TOY}/geometry.parquet",
+    output:
+        svg=report(
+            f"{ANALYSIS}/figures/toy_densities.svg",
+            caption="../report/toy_densities_figure.rst",
+            category="Toy models",
+            labels={"figure": "graphs of features against density"},
+        ),
+        png=f"{ANALYSIS}/figures/toy_densities.png",
+    log:
+        f"{LOGS}/analysis/figures/toy_densities.log",
+    benchmark:
+        f"{BENCHMARKS}/analysis/figures/toy_densities.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        spec=specs.figure("toy_densities"),
+    shell:
+        "interference analysis figure --spec {params.spec:q} --output {output.svg}"
+        " {input.pairs} > {log} 2>&1"
+
+
 rule accuracy_figure:
     input:
         table=f"{ANALYSIS}/tables/accuracy.parquet",

@@ -33,3 +33,24 @@ rule toy_vulnerability:
     shell:
         "interference toy evaluate --spec {params.spec:q} --models {input.models}"
         " --output {output.table} > {log} 2>&1"
+
+
+rule toy_geometry:
+    input:
+        models=f"{TOY}/models.json",
+        weights=ancient(f"{TOY}/models.safetensors"),
+    output:
+        pairs=f"{TOY}/geometry.parquet",
+        example=f"{TOY}/geometry.example.parquet",
+    log:
+        f"{LOGS}/toy/geometry.log",
+    benchmark:
+        f"{BENCHMARKS}/toy/geometry.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        spec=specs.toy_geometry(),
+    shell:
+        "interference toy geometry --spec {params.spec:q} --models {input.models}"
+        " --output {output.pairs} > {log} 2>&1"

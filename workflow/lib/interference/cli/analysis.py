@@ -34,8 +34,8 @@ def table(inputs: Inputs, spec: Spec, output: Output) -> None:
 
 
 @app.command()
-def figure(table: Annotated[Path, typer.Argument()], spec: Spec, output: Output) -> None:
-    """Draw the figure that the spec names from a table, as SVG and PNG."""
+def figure(inputs: Inputs, spec: Spec, output: Output) -> None:
+    """Draw the figure that the spec names from its tables, as SVG and PNG."""
     fields = begin(spec)
     import importlib
 
@@ -43,7 +43,7 @@ def figure(table: Annotated[Path, typer.Argument()], spec: Spec, output: Output)
     from interference.analysis.frames import read_frame
 
     module = importlib.import_module(f"interference.analysis.figures.{fields['figure']}")
-    save(module.draw(read_frame(table), fields), output)
+    save(module.draw(*map(read_frame, inputs), fields), output)
 
 
 @app.command()

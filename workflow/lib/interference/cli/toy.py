@@ -23,3 +23,12 @@ def evaluate(spec: Spec, models: Manifest, output: Output) -> None:
     from interference.toy.evaluate import evaluate
 
     evaluate(fields, models, output)
+
+
+@app.command()
+def geometry(spec: Spec, models: Manifest, output: Output) -> None:
+    """Write how features of a few models overlap, and what an attack does to one input."""
+    fields = begin(spec)
+    from interference.toy.geometry import describe
+
+    describe(fields, models, output)

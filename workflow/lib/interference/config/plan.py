@@ -45,7 +45,7 @@ def rooms(config: Config) -> list[Room]:
     toy = config.toy
     stack = 2 * toy.densities.count * len(toy.seeds)
     trained = models + len(config.models.seeds)
-    figures = 3 + depth + types + models * len({m.norm for m in methods})
+    figures = 7 + depth + types + models * len({m.norm for m in methods})
     return [
         Room("data", 1, f"{images:,} images", images * pixels),
         Room("models", trained, f"{trained} networks", 4 * trained * PARAMETERS[config.models.architecture]),
@@ -56,7 +56,7 @@ def rooms(config: Config) -> list[Room]:
         Room("saes", models * depth * types,
              f"{models * depth * sum(members.values())} SAEs, {fitted:,} rows seen",
              models * weights * sum(members.values())),
-        Room("toy", 2, f"{stack} toy models, {stack * toy.steps * toy.batch_size:,} samples",
+        Room("toy", 3, f"{stack} toy models, {stack * toy.steps * toy.batch_size:,} samples",
              4 * stack * toy.features * (toy.hidden + 1)),
         Room("analysis", models * depth * types + 6 + figures, f"{figures} figures", 0),
     ]  # fmt: skip

@@ -260,6 +260,10 @@ class ToyEvaluation(Section):
     pgd: ToyPgd
 
 
+class ToyGeometry(Section):
+    densities: Annotated[int, Field(ge=2)]
+
+
 class Toy(Section):
     features: Count
     hidden: Count
@@ -271,13 +275,19 @@ class Toy(Section):
     weight_decay: Annotated[float, Field(ge=0)]
     adversarial: ToyAdversarial
     evaluation: ToyEvaluation
+    geometry: ToyGeometry
 
     @model_validator(mode="after")
-    def _bottleneck(self) -> Self:
+    def _sizes(self) -> Self:
         if self.hidden >= self.features:
             raise ValueError(
                 f"hidden: {self.hidden} is not below features: {self.features}; "
                 "without a bottleneck there is no superposition"
+            )
+        if self.geometry.densities > self.densities.count:
+            raise ValueError(
+                f"geometry.densities: {self.geometry.densities} to show, but densities.count "
+                f"trains {self.densities.count}"
             )
         return self
 

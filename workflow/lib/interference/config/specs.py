@@ -185,11 +185,17 @@ class Specs:
     # toy
 
     def toy_models(self) -> str:
-        toy = self.config.toy.model_dump(exclude={"evaluation", "densities"})
+        toy = self.config.toy.model_dump(exclude={"evaluation", "geometry", "densities"})
         return spec(("interference.toy.train",), **toy, densities=self.config.toy.densities.values)
 
     def toy_vulnerability(self) -> str:
         return spec(("interference.toy.evaluate",), **self.config.toy.evaluation.model_dump())
+
+    def toy_geometry(self) -> str:
+        attack = self.config.toy.evaluation.model_dump(exclude={"samples"})
+        return spec(
+            ("interference.toy.geometry",), **attack, **self.config.toy.geometry.model_dump()
+        )
 
     # analysis
 

@@ -17,6 +17,9 @@ from torch import Tensor
 
 from interference.toy.model import encode
 
+#: Singular values below this share of the largest are taken for zero.
+RANK = 1e-12
+
 
 class Problem(NamedTuple):
     """The attacks' problem on each input of each model of a stack.
@@ -41,6 +44,17 @@ def pose(W: Tensor, b: Tensor, x: Tensor, epsilon: Tensor) -> Problem:
     W, b, x = W.double(), b.double(), x.double()
     clean = torch.baddbmm(b.unsqueeze(-1), W.mT, encode(W, x))
     return Problem(root(W) @ W, clean, x, epsilon.double().reshape(-1, 1, 1))
+
+
+def perturbation(W: Tensor, v: Tensor) -> Tensor:
+    """δ = Wᵀ R⁺ v, the shortest with W δ = R v: in the row space of W and no longer than v.
+
+    With W = U S Vᵀ it is V Uᵀ v, less directions of no singular value. W: (S, m, n) float64;
+    v: (S, m, B); returns (S, n, B).
+    """
+    U, S, Vt = torch.linalg.svd(W, full_matrices=False)
+    kept = S.gt(RANK * S[:, :1]).unsqueeze(-1)
+    return Vt.mT @ (U.mT @ v * kept)
 
 
 def preactivations(problem: Problem, v: Tensor) -> Tensor:
