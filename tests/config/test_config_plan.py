@@ -103,7 +103,7 @@ def implied(specs):
     at = [(m, layer) for m in models for layer in layers]
     saes = [(m, layer, t) for m, layer in at for t in types]
     norms = {m.norm for m in specs.config.attacks.methods.values()}
-    figures = [specs.figure(n) for n in ("toy", "toy_attacks", "accuracy")]
+    figures = [specs.figure(n) for n in ("toy", "toy_attacks", "toy_controls", "accuracy")]
     figures += [specs.figure("fvu", layer=layer) for layer in layers]
     figures += [specs.figure("matched", type=t) for t in types]
     figures += [specs.figure("l0", model=m, norm=n) for m in models for n in norms]

@@ -104,6 +104,8 @@ BASE = {
             "relative_epsilon": 0.1,
             "noise": 0.01,
             "pgd": {"starts": 1, "steps": 5, "relative_step": 0.5},
+            "refit_samples": 64,
+            "common_density": 0.4,
         },
     },
 }
@@ -116,6 +118,7 @@ FIGURES = (
     "l0_figure",
     "toy_figure",
     "toy_attacks_figure",
+    "toy_controls_figure",
 )
 TRAINING = ("trunk", "finetune")
 #: Rules that run a network, so: read images and weights.
@@ -246,6 +249,8 @@ CONFIG = {
     "toy.evaluation.pgd.starts": (2, ("toy_vulnerability",)),
     "toy.evaluation.pgd.steps": (6, ("toy_vulnerability",)),
     "toy.evaluation.pgd.relative_step": (0.4, ("toy_vulnerability",)),
+    "toy.evaluation.refit_samples": (65, ("toy_vulnerability",)),
+    "toy.evaluation.common_density": (0.5, ("toy_vulnerability",)),
 }
 #: Keys that no edit of BASE alone can change, with a test of their own below.
 ELSEWHERE = {"data.root", "models.architecture"}
@@ -301,10 +306,12 @@ MODULES = {
     "toy.train": ("toy_models",),
     "toy.evaluate": ("toy_vulnerability",),
     "toy.measures": ("toy_vulnerability",),
+    "toy.shrinkage": ("toy_vulnerability",),
     "analysis.l0": ("l0",),
     "analysis.frames": (*TABLES, *FIGURES),  # reads and writes tables
     "analysis.curves": ("saes_table", "matched_table"),
     "analysis.statistics": ("accuracy_table", *BOOTSTRAPPED, "claims_table"),
+    "analysis.shrinkage": ("toy_table", "claims_table"),
     "analysis.tables.accuracy": ("accuracy_table",),
     "analysis.tables.saes": ("saes_table",),
     "analysis.tables.matched": ("matched_table",),
@@ -318,6 +325,7 @@ MODULES = {
     "analysis.figures.l0": ("l0_figure",),
     "analysis.figures.toy": ("toy_figure",),
     "analysis.figures.toy_attacks": ("toy_attacks_figure",),
+    "analysis.figures.toy_controls": ("toy_controls_figure",),
 }
 #: These never touch a number: they read, plan, check, start and report.
 NO_NUMBERS = ("config", "cli", "provenance", "progress")
@@ -347,7 +355,7 @@ def jobs_of(values: dict) -> dict[str, str]:
     jobs["toy_vulnerability"] = specs.toy_vulnerability()
     for name in ("accuracy", "saes", "matched", "l0", "toy", "claims"):
         jobs[f"{name}_table"] = specs.table(name)
-    for name in ("accuracy", "toy", "toy_attacks"):
+    for name in ("accuracy", "toy", "toy_attacks", "toy_controls"):
         jobs[f"{name}_figure"] = specs.figure(name)
     for layer in values["activations"]["layers"]:
         jobs[f"fvu_figure/{layer}"] = specs.figure("fvu", layer=layer)

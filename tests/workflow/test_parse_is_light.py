@@ -65,7 +65,7 @@ for path in {[str(REPO / "config.yaml"), str(REPO / "tests/experiments/tiny.yaml
             specs.activations(model, layer), specs.attacked_activations(model, layer)
             [(specs.saes(model, layer, t), specs.l0(model, layer, t)) for t in specs.sae_types]
     [specs.table(t) for t in ("accuracy", "saes", "matched", "l0", "toy", "claims")]
-    [specs.figure(f) for f in ("accuracy", "fvu", "matched", "l0", "toy", "toy_attacks")]
+    [specs.figure(f) for f in ("accuracy", "fvu", "matched", "l0", "toy", "toy_attacks", "toy_controls")]
 """
     assert loaded_by(code) & HEAVY == set()
 

@@ -41,12 +41,13 @@ JOBS = {
     *(f"{name}_table" for name in ("accuracy", "saes", "matched", "l0", "toy", "claims")),
     "toy_figure",
     "toy_attacks_figure",
+    "toy_controls_figure",
     "accuracy_figure",
     *(f"fvu_figure/{layer}" for layer in LAYERS),
     *(f"matched_figure/{t}" for t in TYPES),
     *(f"l0_figure/{m}/l2" for m in MODELS),
 }
-TOY_FIGURES = ("toy_figure", "toy_attacks_figure")
+TOY_FIGURES = ("toy_figure", "toy_attacks_figure", "toy_controls_figure")
 TOY = ("toy_models", "toy_vulnerability", "toy_table", *TOY_FIGURES)
 FIGURES = (*TOY_FIGURES, "accuracy_figure", "fvu_figure", "matched_figure", "l0_figure")
 NETWORKS = (

@@ -14,7 +14,7 @@ from torch import Tensor
 
 # Streams of one seed, the second part of `compute.generator`'s seed. From 1: numpy takes the
 # seeds (s,) and (s, 0) for the same.
-INIT, TRAINING, TRAINING_NOISE, EVALUATION, EVALUATION_NOISE = range(1, 6)
+INIT, TRAINING, TRAINING_NOISE, EVALUATION, EVALUATION_NOISE, REFIT = range(1, 7)
 
 
 def sparse_inputs(u: Tensor, densities: Tensor) -> Tensor:
