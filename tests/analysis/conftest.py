@@ -88,7 +88,9 @@ def results(tmp_path_factory):
     paths["saes"] = [path.with_suffix(".json") for path in paths["saes"]]
 
     rows = []
-    grid = itertools.product(("clean", "adversarial"), (1.0, 0.5, 0.1), (0, 1, 2))
+    # Shrunk models are half as long, and three quarters as robust, as adversarially trained ones.
+    kinds = {"clean": (1.0, 1.0), "adversarial": (0.5, 0.5), "shrunk": (0.5, 0.625)}
+    grid = itertools.product(kinds, (1.0, 0.5, 0.1), (0, 1, 2), ("own", "common"))
     attacks = {
         "one-step": 0.5,
         "analytic": 0.6,
@@ -97,13 +99,13 @@ def results(tmp_path_factory):
         "strongest": 0.9,
         "bound": 1.0,
     }
-    for (training, density, seed), attack in itertools.product(grid, attacks):
-        robust = 0.5 if training == "adversarial" else 1.0
-        packed = 1 / density * rng.uniform(0.9, 1.1)
+    for (training, density, seed, inputs), attack in itertools.product(grid, attacks):
+        (robust, vulnerable), packed = kinds[training], 1 / density * rng.uniform(0.98, 1.02)
         rows.append({
-            "training": training, "density": density, "seed": seed, "attack": attack,
-            "of_bound": attacks[attack],
-            "features_per_dimension": robust * packed, "vulnerability": robust * packed**2,
+            "training": training, "density": density, "seed": seed, "inputs": inputs,
+            "attack": attack, "of_bound": attacks[attack],
+            "loss_adversarial": attacks[attack] * (1 + seed),
+            "features_per_dimension": robust * packed, "vulnerability": vulnerable * packed**2,
             "learned_features_per_dimension": robust**0.5 * packed,
             "interference": robust**2 * packed, "gain": rng.random(), "increase_ratio": packed,
         })  # fmt: skip

@@ -15,6 +15,7 @@ WHICH = {
     "toy": {},
     "toy_attacks": {},
     "toy_elhage": {},
+    "toy_controls": {},
     "accuracy": {},
     "fvu": {"layer": "stem"},
     "matched": {"type": "topk"},
@@ -30,6 +31,7 @@ def tables(results):
         "toy": toy.build({}, results["toy"]),
         "toy_attacks": toy.build({}, results["toy"]),
         "toy_elhage": toy.build({}, results["toy"]),
+        "toy_controls": toy.build({}, results["toy"]),
         "accuracy": accuracy.build(BOOTSTRAP, results["accuracy"]),
         "fvu": saes.build(BOOTSTRAP, results["saes"]),
         "matched": matched.build(BOOTSTRAP, results["saes"]),
@@ -75,6 +77,35 @@ def test_the_accuracy_figure_shows_each_network_from_clean_to_the_largest_epsilo
     mine = mine.sort_values("epsilon")
     assert line.get_xdata().tolist() == mine["epsilon"].tolist() == [0, 1, 2]
     assert line.get_ydata().tolist() == pytest.approx(mine["accuracy"].tolist())
+
+
+def points(axis, label):
+    return lines(axis)[label].get_xdata().tolist(), lines(axis)[label].get_ydata().tolist()
+
+
+def test_the_controls_figure_shows_each_kind_of_models_on_both_inputs(tables):
+    table = tables["toy_controls"]
+    own, common, share, learned = draw("toy_controls", table).axes
+    strongest = table[table["attack"] == "strongest"].sort_values("density")
+    for axis, inputs in ((own, "own"), (common, "common")):
+        for training in ("clean", "adversarial", "shrunk"):
+            rows = strongest[(strongest["inputs"] == inputs) & (strongest["training"] == training)]
+            rows = rows[rows["quantity"] == "vulnerability"]
+            assert points(axis, training) == (rows["density"].tolist(), rows["mean"].tolist())
+    rows = strongest[(strongest["inputs"] == "own") & (strongest["quantity"] == "shrinkage_share")]
+    assert points(share, "shrunk") == (rows["density"].tolist(), rows["mean"].tolist())
+    assert {"clean", "adversarial"} <= set(lines(learned))
+    assert "shrunk" not in lines(learned)
+
+
+@pytest.mark.parametrize("name", ["toy", "toy_attacks"])
+def test_figures_of_the_models_own_inputs_do_not_change_with_the_common_ones(
+    name, tables, tmp_path
+):
+    table = tables[name]
+    save(draw(name, table), tmp_path / "a.svg")
+    save(draw(name, table[table["inputs"] == "own"]), tmp_path / "b.svg")
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
 
 
 def test_the_l0_figure_has_a_panel_for_each_layer_and_type(tables):

@@ -1,11 +1,14 @@
 """Tables against brute force on the rows that they are made of."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
 from interference.analysis.frames import MEMBER, read_frames, write_frame
+from interference.analysis.shrinkage import shrinkage_share
 from interference.analysis.statistics import resample
 from interference.analysis.tables import accuracy, claims, l0, matched, saes, toy
 from interference.store.files import StoreError
@@ -158,12 +161,55 @@ def test_l0_is_compared_with_clean_images_and_with_noise_draw_by_draw(results, t
 
 def test_toy_measures_are_means_and_extremes_over_seeds(results, tables):
     raw, table = pd.read_parquet(results["toy"][0]), tables["toy"]
-    for row in table.iloc[::5].itertuples():
+    measured = table[table["quantity"] != "shrinkage_share"]
+    assert len(measured) == 3 * 3 * 2 * 6 * 7  # modes × densities × inputs × attacks × quantities
+    for row in measured.iloc[::5].itertuples():
         chosen = raw[(raw["training"] == row.training) & (raw["density"] == row.density)]
-        values = chosen[chosen["attack"] == row.attack][row.quantity]
-        assert row.seeds == 3
+        chosen = chosen[(chosen["inputs"] == row.inputs) & (chosen["attack"] == row.attack)]
+        values = chosen[row.quantity]
+        assert row.seeds == len(values) == 3
         assert (row.low, row.high) == (values.min(), values.max())
         assert row.mean == pytest.approx(values.mean())
+
+
+def test_the_share_that_shrinkage_explains_is_taken_seed_by_seed(results, tables):
+    raw, table = pd.read_parquet(results["toy"][0]), tables["toy"]
+    shares = table[table["quantity"] == "shrinkage_share"]
+    assert set(shares["training"]) == {"shrunk"}
+    assert len(shares) == 3 * 2 * 6  # densities × inputs × attacks
+    for row in shares.itertuples():
+        values = []
+        for seed in range(3):
+            here = raw[(raw["density"] == row.density) & (raw["seed"] == seed)]
+            here = here[(here["inputs"] == row.inputs) & (here["attack"] == row.attack)]
+            v = dict(zip(here["training"], here["vulnerability"]))
+            values.append((v["clean"] - v["shrunk"]) / (v["clean"] - v["adversarial"]))
+        assert row.mean == pytest.approx(np.mean(values))
+        assert (row.low, row.high) == (pytest.approx(min(values)), pytest.approx(max(values)))
+
+
+def vulnerable(clean, adversarial, shrunk, **where):
+    """Measurements of one attack: the vulnerability of each seed's models."""
+    where = {"inputs": "own", "attack": "strongest", "density": 0.1} | where
+    models = {"clean": clean, "adversarial": adversarial, "shrunk": shrunk}
+    return pd.DataFrame([
+        {**where, "training": training, "seed": seed, "vulnerability": v}
+        for training, values in models.items() for seed, v in enumerate(values)
+    ])  # fmt: skip
+
+
+def test_a_share_of_hardly_any_gain_is_missing_for_every_seed_of_its_density():
+    measured = pd.concat([
+        vulnerable([10, 8], [5, 4], [6, 4]),
+        vulnerable([10, 8], [9.6, 4], [9, 4], density=0.2),  # a gain of 4 %
+        vulnerable([10, 8], [12, 4], [9, 4], density=0.3),  # no gain but a loss
+        vulnerable([10, 8], [9.4, 4], [10.6, 4], density=0.4),
+    ])  # fmt: skip
+    parts = shrinkage_share(measured).groupby(level="density")
+    shares = {density: part.tolist() for density, part in parts}
+    assert shares[0.1] == pytest.approx([0.8, 1.0])
+    assert shares[0.4] == pytest.approx([-1.0, 1.0])
+    assert np.isnan([shares[0.2], shares[0.3]]).all()
 
 
 @pytest.mark.parametrize(
@@ -200,7 +246,10 @@ def test_claims_about_toy_models_are_read_seed_by_seed(results, concluded):
     raw = pd.read_parquet(results["toy"][0])
     rows = concluded[concluded["scope"].str.startswith("toy")]
     assert rows["scope"].value_counts().to_dict() == {
-        "toy models": 3, "toy models, strongest attack": 3, "toy models, one-step attack": 3
+        "toy models": 3, "toy models, strongest attack": 4, "toy models, one-step attack": 3,
+        "toy models, strongest attack, densities up to 0.15": 1,
+        "toy models, strongest attack, all densities with a gain": 1,
+        "toy models, 6 of 6 (training, density)": 3,
     }  # fmt: skip
     rise = rows[rows["claim"].str.startswith("vulnerability rises")].iloc[0]
     assert (rise["measured"], rise["verdict"]) == (pytest.approx(1), "reproduced")
@@ -208,7 +257,8 @@ def test_claims_about_toy_models_are_read_seed_by_seed(results, concluded):
     halved = rows[rows["claim"].str.startswith(lowers)].iloc[0]
     ratios = []
     for seed in range(3):
-        mine = raw[(raw["seed"] == seed) & (raw["attack"] == "strongest")].pivot_table(
+        mine = raw[(raw["seed"] == seed) & (raw["attack"] == "strongest")]
+        mine = mine[mine["inputs"] == "own"].pivot_table(
             index="density", columns="training", values="features_per_dimension"
         )
         ratios.append((mine["clean"] / mine["adversarial"]).mean())
@@ -227,11 +277,14 @@ def test_a_dip_is_below_where_the_plateau_starts(vulnerabilities, expected, said
     raw = pd.DataFrame({
         "density": [1.0, 0.5, 0.4, 0.3, 0.1], "training": "clean",
         "features_per_dimension": [1.0, 1.9, 2.0, 2.1, 5.0],
-        "learned_features_per_dimension": 1.0, "interference": 1.0,
+        "learned_features_per_dimension": 1.0, "interference": 1.0, "loss_adversarial": 1.0,
         "vulnerability": vulnerabilities,
     })  # fmt: skip
-    raw = pd.concat([raw, raw.assign(training="adversarial")])
-    raw = pd.concat([raw.assign(seed=s, attack=a) for s in (0, 1) for a in claims.TOY_ATTACKS])
+    grid = itertools.product(
+        ("clean", "adversarial", "shrunk"), (0, 1), ("own", "common"), claims.TOY_ORDER
+    )
+    keys = ("training", "seed", "inputs", "attack")
+    raw = pd.concat([raw.assign(**dict(zip(keys, key))) for key in grid])
     dips = [row for row in claims.toy_claims(raw) if "dips" in row["claim"]]
     assert [(row["measured"], row["verdict"]) for row in dips] == [(expected, said)] * 2
 
@@ -239,7 +292,57 @@ def test_a_dip_is_below_where_the_plateau_starts(vulnerabilities, expected, said
 def test_one_seed_decides_nothing(results):
     raw = pd.read_parquet(results["toy"][0])
     rows = claims.toy_claims(raw[raw["seed"] == 0])
-    assert {row["verdict"] for row in rows} == {"undecided"}
+    claimed = [row for row in rows if not row["claim"].startswith("check")]
+    assert {row["verdict"] for row in claimed} == {"undecided"}
+
+
+def test_the_shrinkage_claim_is_over_the_densities_that_it_names(results):
+    raw = pd.read_parquet(results["toy"][0])
+    own = raw[(raw["inputs"] == "own") & (raw["attack"] == "strongest")]
+    share = shrinkage_share(own).reset_index(name="share")
+    for row in claims.toy_claims(raw):
+        if row["claim"].startswith("shrinkage alone"):
+            most = 0.15 if row["scope"].endswith("0.15") else 1
+            seeds = share[share["density"] <= most].groupby("seed")["share"].mean()
+            assert (row["low"], row["high"]) == (seeds.min(), seeds.max())
+            assert row["verdict"] == "reproduced"  # the data were made so
+
+
+def test_without_sparse_densities_their_claim_is_undecided(results):
+    raw = pd.read_parquet(results["toy"][0])
+    rows = claims.toy_claims(raw[raw["density"] > 0.15])
+    verdicts = {row["scope"]: row["verdict"] for row in rows if row["source"] == "control"}
+    assert verdicts["toy models, strongest attack, densities up to 0.15"] == "undecided"
+    assert verdicts["toy models, strongest attack, all densities with a gain"] == "reproduced"
+
+
+def test_the_claim_at_one_density_reads_the_common_inputs_and_no_other_does(results):
+    raw = pd.read_parquet(results["toy"][0])
+    before = claims.toy_claims(raw)
+    common = raw["inputs"] == "common"
+    raw.loc[common & (raw["training"] == "adversarial"), "vulnerability"] *= 100
+    changed = [a for a, b in zip(claims.toy_claims(raw), before) if str(a) != str(b)]
+    assert [row["claim"] for row in changed] == [
+        "adversarial training lowers vulnerability at one common density"
+        " (clean over adversarially trained, mean over densities)"
+    ]
+    assert changed[0]["verdict"] == "not reproduced"
+
+
+def test_one_density_at_which_an_attack_is_weaker_fails_the_check_of_the_order(results):
+    raw = pd.read_parquet(results["toy"][0])
+    raw = raw[raw["inputs"] == "own"]
+    shrunk = raw["training"] == "shrunk"  # not trained, so not counted
+    raw.loc[shrunk & (raw["attack"] == "pgd"), "loss_adversarial"] = 0
+    assert {row["verdict"] for row in claims.attack_order(raw)} == {"reproduced"}
+    here = (raw["training"] == "clean") & (raw["density"] == 0.5) & (raw["attack"] == "pgd")
+    raw.loc[here, "loss_adversarial"] *= 0.5 / 0.8 - 1e-6
+    weak, *others = claims.attack_order(raw)
+    assert (weak["scope"], weak["verdict"]) == (
+        "toy models, 5 of 6 (training, density)",
+        "not reproduced",
+    )
+    assert {row["verdict"] for row in others} == {"reproduced"}
 
 
 def test_there_is_a_claim_for_each_trend_and_it_repeats_the_tables_numbers(tables, concluded):
@@ -280,7 +383,7 @@ def test_every_seed_of_the_clean_network_has_its_claims(tables):
 
 
 def test_an_attack_weaker_than_noise_fails_the_masking_check(tables, concluded):
-    assert concluded["claim"].str.startswith("check").sum() == 3
+    assert (concluded["source"] == "masking check").sum() == 3
     weak = tables["accuracy"].copy()
     weak.loc[weak["type"] == "pgd", "accuracy"] = 1.0
     weak.loc[weak["type"] == "noise", "accuracy"] = 0.5

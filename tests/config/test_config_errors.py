@@ -112,6 +112,10 @@ WRONG = {
     "momentum": ({"models/momentum": 1.0}, ["models.momentum: found 1.0", "less than 1"]),
     "fraction": ({"saes/decay_fraction": 1.1}, ["saes.decay_fraction: found 1.1", "equal to 1"]),
     "negative seed": ({"models/seeds": [0, -1]}, ["models.seeds.1: found -1", "equal to 0"]),
+    "density": (
+        {"toy/evaluation/common_density": 1.5},
+        ["toy.evaluation.common_density: found 1.5", "equal to 1"],
+    ),
     "resamples": ({"analysis/resamples": 10}, ["analysis.resamples: found 10", "to 100"]),
     "name": ({"experiment": "../up"}, ["experiment: found '../up'", "pattern"]),
     "name of a method": ({"attacks/methods/A b": FGSM}, ["attacks.methods.A b", "pattern"]),

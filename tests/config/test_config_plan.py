@@ -103,7 +103,8 @@ def implied(specs):
     at = [(m, layer) for m in models for layer in layers]
     saes = [(m, layer, t) for m, layer in at for t in types]
     norms = {m.norm for m in specs.config.attacks.methods.values()}
-    figures = [specs.figure(n) for n in ("toy", "toy_attacks", "toy_elhage", "accuracy")]
+    curves = ("toy", "toy_attacks", "toy_controls", "toy_elhage", "accuracy")
+    figures = [specs.figure(name) for name in curves]
     figures += [specs.figure(f"toy_{n}") for n in ("geometry", "interference", "densities")]
     figures += [specs.figure("fvu", layer=layer) for layer in layers]
     figures += [specs.figure("matched", type=t) for t in types]

@@ -67,6 +67,7 @@ def test_the_streams_of_a_seed_and_of_different_seeds_differ():
         sampling.TRAINING_NOISE,
         sampling.EVALUATION,
         sampling.EVALUATION_NOISE,
+        sampling.REFIT,
     ]
     pairs = [(seed, stream) for seed in (0, 1, 2) for stream in streams]
     draws = {tuple(torch.rand(4, generator=generator(*pair)).tolist()) for pair in pairs}

@@ -110,6 +110,8 @@ BASE = {
             "relative_epsilon": 0.1,
             "noise": 0.01,
             "pgd": {"starts": 1, "steps": 5, "relative_step": 0.5},
+            "refit_samples": 64,
+            "common_density": 0.4,
         },
         "geometry": {"densities": 2},
     },
@@ -127,6 +129,7 @@ FIGURES = (
     "toy_attacks_figure",
     "toy_elhage_figure",
     *GRAPHS,
+    "toy_controls_figure",
 )
 TRAINING = ("trunk", "finetune")
 #: Rules that run a network, so: read images and weights.
@@ -281,6 +284,13 @@ CONFIG = {
     "toy.evaluation.pgd.steps": (6, ATTACKED),
     "toy.evaluation.pgd.relative_step": (0.4, ATTACKED),
     "toy.geometry.densities": (3, ("toy_geometry",)),
+    "toy.evaluation.relative_epsilon": (0.2, ("toy_vulnerability",)),
+    "toy.evaluation.noise": (0.02, ("toy_vulnerability",)),
+    "toy.evaluation.pgd.starts": (2, ("toy_vulnerability",)),
+    "toy.evaluation.pgd.steps": (6, ("toy_vulnerability",)),
+    "toy.evaluation.pgd.relative_step": (0.4, ("toy_vulnerability",)),
+    "toy.evaluation.refit_samples": (65, ("toy_vulnerability",)),
+    "toy.evaluation.common_density": (0.5, ("toy_vulnerability",)),
 }
 #: Keys that no edit of BASE alone can change, with a test of their own below.
 ELSEWHERE = {"data.root", "models.architecture"}
@@ -343,10 +353,14 @@ MODULES = {
     "toy.evaluate": ATTACKED,
     "toy.measures": ATTACKED,
     "toy.geometry": ("toy_geometry",),
+    "toy.evaluate": ("toy_vulnerability",),
+    "toy.measures": ("toy_vulnerability",),
+    "toy.shrinkage": ("toy_vulnerability",),
     "analysis.l0": ("l0",),
     "analysis.frames": (*TABLES, *FIGURES),  # reads and writes tables
     "analysis.curves": ("saes_table", "matched_table"),
     "analysis.statistics": ("accuracy_table", *BOOTSTRAPPED, "claims_table"),
+    "analysis.shrinkage": ("toy_table", "claims_table"),
     "analysis.tables.accuracy": ("accuracy_table",),
     "analysis.tables.saes": ("saes_table",),
     "analysis.tables.matched": ("matched_table",),
@@ -366,6 +380,7 @@ MODULES = {
     "analysis.figures.toy_densities": ("toy_densities_figure",),
     "analysis.figures.overlaps": GRAPHS,
     "analysis.figures.layout": GRAPHS,
+    "analysis.figures.toy_controls": ("toy_controls_figure",),
 }
 #: These never touch a number: they read, plan, check, start and report.
 NO_NUMBERS = ("config", "cli", "provenance", "progress")
@@ -398,6 +413,7 @@ def jobs_of(values: dict) -> dict[str, str]:
         jobs[f"{name}_table"] = specs.table(name)
     toy = ("toy", "toy_attacks", "toy_elhage")
     for name in ("accuracy", *toy, "toy_geometry", "toy_interference", "toy_densities"):
+    for name in ("accuracy", "toy", "toy_attacks", "toy_controls"):
         jobs[f"{name}_figure"] = specs.figure(name)
     for layer in values["activations"]["layers"]:
         jobs[f"fvu_figure/{layer}"] = specs.figure("fvu", layer=layer)

@@ -66,7 +66,8 @@ for path in {[str(REPO / "config.yaml"), str(REPO / "tests/experiments/tiny.yaml
             [(specs.saes(model, layer, t), specs.l0(model, layer, t)) for t in specs.sae_types]
     [specs.table(t) for t in ("accuracy", "saes", "matched", "l0", "toy", "claims")]
     [specs.figure(f) for f in ("accuracy", "fvu", "matched", "l0", "toy", "toy_attacks")]
-    [specs.figure(f"toy_{{f}}") for f in ("elhage", "geometry", "interference", "densities")]
+    [specs.figure(f"toy_{{f}}") for f in ("controls", "elhage", "geometry")]
+    [specs.figure(f"toy_{{f}}") for f in ("interference", "densities")]
 """
     assert loaded_by(code) & HEAVY == set()
 

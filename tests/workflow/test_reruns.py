@@ -42,6 +42,7 @@ JOBS = {
     *(f"{name}_table" for name in ("accuracy", "saes", "matched", "l0", "toy", "claims")),
     "toy_figure",
     "toy_attacks_figure",
+    "toy_controls_figure",
     "toy_elhage_figure",
     "toy_geometry_figure",
     "toy_interference_figure",
@@ -52,7 +53,7 @@ JOBS = {
     *(f"l0_figure/{m}/l2" for m in MODELS),
 }
 #: Figures of the toy table, those of the geometry of a few models, and both.
-TOY_CURVES = ("toy_figure", "toy_attacks_figure", "toy_elhage_figure")
+TOY_CURVES = ("toy_figure", "toy_attacks_figure", "toy_controls_figure", "toy_elhage_figure")
 TOY_GRAPHS = ("toy_geometry_figure", "toy_interference_figure", "toy_densities_figure")
 TOY_FIGURES = (*TOY_CURVES, *TOY_GRAPHS)
 AFTER_TOY = ("toy_vulnerability", "toy_geometry", "toy_table", *TOY_FIGURES)

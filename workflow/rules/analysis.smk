@@ -232,6 +232,31 @@ rule toy_attacks_figure:
         " {input.table} > {log} 2>&1"
 
 
+rule toy_controls_figure:
+    input:
+        table=f"{ANALYSIS}/tables/toy.parquet",
+    output:
+        svg=report(
+            f"{ANALYSIS}/figures/toy_controls.svg",
+            caption="../report/toy_controls_figure.rst",
+            category="Toy models",
+            labels={"figure": "controls: shrunk weights, one common density"},
+        ),
+        png=f"{ANALYSIS}/figures/toy_controls.png",
+    log:
+        f"{LOGS}/analysis/figures/toy_controls.log",
+    benchmark:
+        f"{BENCHMARKS}/analysis/figures/toy_controls.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        spec=specs.figure("toy_controls"),
+    shell:
+        "interference analysis figure --spec {params.spec:q} --output {output.svg}"
+        " {input.table} > {log} 2>&1"
+
+
 rule toy_elhage_figure:
     input:
         table=f"{ANALYSIS}/tables/toy.parquet",

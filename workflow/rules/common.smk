@@ -49,7 +49,7 @@ def tables():
 def figures():
     """Every figure of the experiment."""
     norms = sorted({method.norm for method in experiment.attacks.methods.values()})
-    names = ["toy", "toy_attacks", "toy_elhage"]
+    names = ["toy", "toy_attacks", "toy_controls", "toy_elhage"]
     names += ["toy_geometry", "toy_interference", "toy_densities", "accuracy"]
     names += [f"fvu/{layer}" for layer in specs.layers]
     names += [f"matched/{sae_type}" for sae_type in specs.sae_types]

@@ -45,7 +45,7 @@ def rooms(config: Config) -> list[Room]:
     toy = config.toy
     stack = 2 * toy.densities.count * len(toy.seeds)
     trained = models + len(config.models.seeds)
-    figures = 7 + depth + types + models * len({m.norm for m in methods})
+    figures = 8 + depth + types + models * len({m.norm for m in methods})
     return [
         Room("data", 1, f"{images:,} images", images * pixels),
         Room("models", trained, f"{trained} networks", 4 * trained * PARAMETERS[config.models.architecture]),

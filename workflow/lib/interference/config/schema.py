@@ -258,6 +258,8 @@ class ToyEvaluation(Section):
     relative_epsilon: Positive
     noise: Annotated[float, Field(ge=0)]
     pgd: ToyPgd
+    refit_samples: Count
+    common_density: Annotated[float, Field(gt=0, le=1)]
 
 
 class ToyGeometry(Section):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 # Streams of one seed, the second part of a generator's seed. From 1: numpy takes the seeds (s,)
 # and (s, 0) for the same.
-INIT, TRAINING, TRAINING_NOISE, EVALUATION, EVALUATION_NOISE, EXAMPLE = range(1, 7)
+INIT, TRAINING, TRAINING_NOISE, EVALUATION, EVALUATION_NOISE, EXAMPLE, REFIT = range(1, 8)
 
 
 def stream(seed: int, purpose: int) -> np.random.Generator:

@@ -28,6 +28,8 @@ mpl.rcParams.update(
 #: Colour-blind safe (Okabe & Ito 2008).
 BLUE, ORANGE, RED, PURPLE, GREY = ("#0072B2", "#E69F00", "#D55E00", "#CC79A7", "#777777")
 TRAINING = {"clean": BLUE, "adversarial": RED}
+#: Clean-trained toy models with the weights of adversarially trained ones in length only.
+SHRUNK = ORANGE
 SAE_TYPES = {"topk": "TopK", "relu_l1": "ReLU-L1"}
 DENSITIES = (1, 0.5, 0.2, 0.1)
 NORMS = {"l2": "$L_2$", "linf": "$L_\\infty$", "clean": "clean"}
@@ -45,6 +47,12 @@ def density_axis(axis) -> None:
     axis.set_xticks(DENSITIES, [f"{density:g}" for density in DENSITIES])
     axis.minorticks_off()
     axis.invert_xaxis()
+
+
+def seed_band(axis, rows, colour, style="-", label=None) -> None:
+    """Mean and extremes over seeds against density. rows: of the table toy, sorted by density."""
+    axis.plot(rows["density"], rows["mean"], "o", ls=style, ms=3, color=colour, label=label)
+    axis.fill_between(rows["density"], rows["low"], rows["high"], color=colour, alpha=0.2, lw=0)
 
 
 def shades(count: int) -> list:

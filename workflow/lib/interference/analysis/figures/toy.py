@@ -7,7 +7,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from interference.analysis.figures.style import GREY, TRAINING, density_axis, grid
+from interference.analysis.figures.style import (
+    GREY,
+    SHRUNK,
+    TRAINING,
+    density_axis,
+    grid,
+    seed_band,
+)
 
 PANELS = (
     ("features_per_dimension", "features per dimension, $\\|W\\|_F^2/m$"),
@@ -16,12 +23,15 @@ PANELS = (
 )
 #: The strongest attack found, and the preprint's.
 ATTACKS = {"strongest": "-", "one-step": "--"}
+#: Of the shrunk models, under the strongest attack alone.
+SHRUNK_STYLE = "-."
 #: Antipodal pairs store two features in each dimension.
 ANTIPODAL = 2
 
 
 def draw(table: pd.DataFrame, which: dict) -> Figure:
-    """table: toy, one row a (training, density, attack, quantity)."""
+    """table: toy, of which inputs of the models' own densities are shown."""
+    table = table[table["inputs"] == "own"]
     figure, axes = grid(2, 2)
     for axis, (quantity, label) in zip(axes.flat, PANELS):
         attacks = ATTACKS if quantity == "vulnerability" else ["strongest"]
@@ -31,9 +41,12 @@ def draw(table: pd.DataFrame, which: dict) -> Figure:
         axis.set_ylabel(label)
         if "features" in quantity:
             axis.axhline(ANTIPODAL, color=GREY, lw=0.8, ls=":", label="antipodal pairs")
+    shrunk = _rows(table, "shrunk", "vulnerability", "strongest")
+    seed_band(axes.flat[1], shrunk, SHRUNK, SHRUNK_STYLE)
     axes.flat[0].legend(title="training", fontsize=8)
     lines = [Line2D([], [], color=GREY, ls=style) for style in ATTACKS.values()]
-    axes.flat[1].legend(lines, ATTACKS, title="attack", fontsize=8)
+    lines.append(Line2D([], [], color=SHRUNK, ls=SHRUNK_STYLE))
+    axes.flat[1].legend(lines, [*ATTACKS, "strongest, on shrunk"], title="attack", fontsize=8)
     axis = axes.flat[3]
     for (training, colour), (attack, style) in product(TRAINING.items(), ATTACKS.items()):
         x, y = (
@@ -49,9 +62,7 @@ def draw(table: pd.DataFrame, which: dict) -> Figure:
 def _against_density(axis: Axes, table: pd.DataFrame, quantity: str, attack: str) -> None:
     for training, colour in TRAINING.items():
         rows = _rows(table, training, quantity, attack)
-        axis.plot(rows["density"], rows["mean"], "o", ls=ATTACKS[attack], ms=3, color=colour,
-                  label=training)  # fmt: skip
-        axis.fill_between(rows["density"], rows["low"], rows["high"], color=colour, alpha=0.2, lw=0)
+        seed_band(axis, rows, colour, ATTACKS[attack], training)
 
 
 def _rows(table: pd.DataFrame, training: str, quantity: str, attack: str) -> pd.DataFrame:

@@ -25,9 +25,10 @@ ATTACKS = {
 
 
 def draw(table: pd.DataFrame, which: dict) -> Figure:
-    """table: toy, one row a (training, density, attack, quantity)."""
+    """table: toy, of which inputs of the models' own densities are shown."""
     figure, axes = grid(1, len(TRAINING), width=3.4, height=3, sharey=True)
-    shares = table[table["quantity"] == "of_bound"].sort_values("density")
+    chosen = (table["quantity"] == "of_bound") & (table["inputs"] == "own")
+    shares = table[chosen].sort_values("density")
     for axis, training in zip(axes.flat, TRAINING):
         for attack, colour in ATTACKS.items():
             rows = shares[(shares["training"] == training) & (shares["attack"] == attack)]

@@ -12,8 +12,9 @@ from interference.analysis.figures.style import BLUE, GREY, ORANGE, grid
 
 
 def draw(table: pd.DataFrame, which: dict) -> Figure:
-    """table: toy, one row a (training, density, attack, quantity)."""
-    rows = table[(table["training"] == "clean") & (table["attack"] == "analytic")]
+    """table: toy, one row a (inputs, training, density, attack, quantity)."""
+    clean = (table["training"] == "clean") & (table["inputs"] == "own")
+    rows = table[clean & (table["attack"] == "analytic")]
     figure, axes = grid(2, 1, width=4.6, height=2.3, sharex=True)
     top, bottom = axes.flat
     _line(top, rows, "features_per_dimension", BLUE, None)
