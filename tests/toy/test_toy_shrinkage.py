@@ -21,7 +21,13 @@ TRAINING = {
     "steps": 1500,
     "batch_size": 128,
     "learning_rate": 0.003,
-    "adversarial": {"relative_epsilon": 0.1, "weight": 0.5, "noise": 0.0},
+    "weight_decay": 0.0,
+    "adversarial": {
+        "relative_epsilon": 0.1,
+        "radius": "sample",
+        "weight": 0.5,
+        "attack": {"type": "gradient", "steps": 1, "relative_step": 1.0, "noise": 0.0},
+    },
 }
 SAMPLES = 2000
 

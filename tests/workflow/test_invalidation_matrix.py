@@ -284,11 +284,6 @@ CONFIG = {
     "toy.evaluation.pgd.steps": (6, ATTACKED),
     "toy.evaluation.pgd.relative_step": (0.4, ATTACKED),
     "toy.geometry.densities": (3, ("toy_geometry",)),
-    "toy.evaluation.relative_epsilon": (0.2, ("toy_vulnerability",)),
-    "toy.evaluation.noise": (0.02, ("toy_vulnerability",)),
-    "toy.evaluation.pgd.starts": (2, ("toy_vulnerability",)),
-    "toy.evaluation.pgd.steps": (6, ("toy_vulnerability",)),
-    "toy.evaluation.pgd.relative_step": (0.4, ("toy_vulnerability",)),
     "toy.evaluation.refit_samples": (65, ("toy_vulnerability",)),
     "toy.evaluation.common_density": (0.5, ("toy_vulnerability",)),
 }
@@ -350,11 +345,10 @@ MODULES = {
     "toy.tiles": ("toy_models",),
     "toy.state": ("toy_models",),
     "toy.train": ("toy_models",),
-    "toy.evaluate": ATTACKED,
+    "toy.evaluate": ("toy_vulnerability",),
     "toy.measures": ATTACKED,
     "toy.geometry": ("toy_geometry",),
-    "toy.evaluate": ("toy_vulnerability",),
-    "toy.measures": ("toy_vulnerability",),
+    "toy.stack": ATTACKED,
     "toy.shrinkage": ("toy_vulnerability",),
     "analysis.l0": ("l0",),
     "analysis.frames": (*TABLES, *FIGURES),  # reads and writes tables
@@ -411,9 +405,8 @@ def jobs_of(values: dict) -> dict[str, str]:
     jobs["toy_geometry"] = specs.toy_geometry()
     for name in ("accuracy", "saes", "matched", "l0", "toy", "claims"):
         jobs[f"{name}_table"] = specs.table(name)
-    toy = ("toy", "toy_attacks", "toy_elhage")
+    toy = ("toy", "toy_attacks", "toy_controls", "toy_elhage")
     for name in ("accuracy", *toy, "toy_geometry", "toy_interference", "toy_densities"):
-    for name in ("accuracy", "toy", "toy_attacks", "toy_controls"):
         jobs[f"{name}_figure"] = specs.figure(name)
     for layer in values["activations"]["layers"]:
         jobs[f"fvu_figure/{layer}"] = specs.figure("fvu", layer=layer)

@@ -192,7 +192,8 @@ class Specs:
         return spec(("interference.toy.evaluate",), **self.config.toy.evaluation.model_dump())
 
     def toy_geometry(self) -> str:
-        attack = self.config.toy.evaluation.model_dump(exclude={"samples"})
+        inputs = {"samples", "refit_samples", "common_density"}
+        attack = self.config.toy.evaluation.model_dump(exclude=inputs)
         return spec(
             ("interference.toy.geometry",), **attack, **self.config.toy.geometry.model_dump()
         )

@@ -22,15 +22,12 @@ from torch import Tensor
 from interference.compute import generator
 from interference.progress import track
 from interference.store.tables import write_table
-from interference.store.tensors import read_described
 from interference.toy import measures, sampling
 from interference.toy.attacks.every import worst_losses
 from interference.toy.model import norms
 from interference.toy.problem import losses, pose
 from interference.toy.shrinkage import shrunk
-
-#: Training mode of the models that vulnerability is measured against.
-REFERENCE = "clean"
+from interference.toy.stack import REFERENCE, Columns, read_stack
 
 MEASURES = (
     measures.features_per_dimension,
@@ -39,22 +36,6 @@ MEASURES = (
     measures.learned_norm,
     measures.interference,
 )
-
-Columns = dict[str, np.ndarray]
-
-
-def read_stack(models: Path) -> tuple[Tensor, Tensor, Columns]:
-    """The stack of a manifest: W (S, m, n), b (S, n), and training, density, seed, each (S,).
-
-    Raises StoreError where the weights are missing, or not those that the manifest describes.
-    """
-    tensors, manifest = read_described(models)
-    index = {
-        "training": np.array(manifest["modes"])[tensors["mode"]],
-        "density": tensors["density"],
-        "seed": tensors["seed"],
-    }
-    return torch.from_numpy(tensors["W"]), torch.from_numpy(tensors["b"]), index
 
 
 def with_shrunk(

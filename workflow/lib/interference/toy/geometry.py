@@ -16,9 +16,9 @@ from interference.compute import generator
 from interference.store.tables import write_table
 from interference.toy import measures, sampling
 from interference.toy.attacks.every import every
-from interference.toy.evaluate import REFERENCE, Columns, read_stack
 from interference.toy.model import encode, norms, reconstruct
 from interference.toy.problem import losses, perturbation, pose
+from interference.toy.stack import REFERENCE, Columns, read_stack
 
 #: One more than antipodal pairs store: a model past their plateau, and still legible as a graph.
 EXAMPLE = 3
