@@ -232,14 +232,33 @@ def test_a_verdict_needs_the_whole_interval_on_one_side(low, high, side, expecte
     assert claims.verdict(low, high, 1.0, side) == expected
 
 
+#: What claims about networks are read at.
+NETWORKS = {"confidence": 0.9, "attack": "pgd", "epsilon": 2.0}
+
+
 @pytest.fixture(scope="module")
 def concluded(results, tables, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tables")
     paths = [folder / f"{name}.parquet" for name in ("accuracy", "matched", "l0")]
     for path in paths:
         write_frame(tables[path.stem], path)
-    spec = {"confidence": 0.9, "attack": "pgd", "epsilon": 2.0}
-    return claims.build(spec, [*paths, results["toy"][0]])
+    return claims.build({"arms": ["networks", "toy"], **NETWORKS}, [*paths, results["toy"][0]])
+
+
+def test_claims_about_one_arm_are_those_of_both_that_are_about_it(
+    results, tables, concluded, tmp_path
+):
+    paths = [tmp_path / f"{name}.parquet" for name in ("accuracy", "matched", "l0")]
+    for path in paths:
+        write_frame(tables[path.stem], path)
+    alone = {
+        "toy": claims.build({"arms": ["toy"]}, results["toy"]),
+        "networks": claims.build({"arms": ["networks"], **NETWORKS}, paths),
+    }
+    of_toy = concluded["scope"].str.startswith("toy models")
+    assert 0 < of_toy.sum() < len(concluded)
+    for arm, expected in (("toy", concluded[of_toy]), ("networks", concluded[~of_toy])):
+        pd.testing.assert_frame_equal(alone[arm], expected.reset_index(drop=True))
 
 
 def test_claims_about_toy_models_are_read_seed_by_seed(results, concluded):

@@ -1,6 +1,7 @@
 """Wrong configs: the message names the field, what was found, what is allowed and the mend."""
 
 import copy
+import itertools
 import json
 import os
 import subprocess
@@ -20,6 +21,7 @@ FILES = [
 ]
 GOOD = yaml.safe_load((ROOT / "config.yaml").read_text())
 MISSING = object()
+NETWORKS = ("data", "models", "attacks", "activations", "saes")
 FGSM = {"type": "fgsm", "norm": "l2", "epsilons": [0.5]}
 
 
@@ -102,6 +104,7 @@ WRONG = {
     "number for a section": ({"toy": 3}, ["toy: found 3", "block of keys"]),
     "number for a method": ({"attacks/methods/pgd": 3}, ["attacks.methods.pgd: found 3", "block"]),
     "nothing for a section": ({"data": None}, ["data: found nothing", "block of keys"]),
+    "nothing for toy models": ({"toy": None}, ["toy: found nothing", "block of keys"]),
     "nothing for a number": ({"data/train": None}, ["data.train: found nothing"]),
     "number for a name": ({"experiment": 3}, ["experiment: found 3", "valid string"]),
     "not a number": ({"toy/learning_rate": float("nan")}, ["toy.learning_rate: found nan"]),
@@ -197,7 +200,26 @@ WRONG = {
     ),
     "attack named as the clean condition": ({"attacks/methods/clean": FGSM}, ["clean"]),
     # missing
-    "missing section": ({"toy": MISSING}, ["toy: missing", "config.yaml shows every key"]),
+    "missing section": (
+        {"analysis": MISSING},
+        ["analysis: missing", "config.yaml shows every key"],
+    ),
+    "one section of the networks": (
+        {section: MISSING for section in NETWORKS[1:]},
+        [
+            "models, attacks, activations, saes: missing, but found data;",
+            "add what is missing",
+            "remove data for an experiment on toy models alone",
+        ],
+    ),
+    "no arm": (
+        {section: MISSING for section in (*NETWORKS, "toy")},
+        ["toy: missing, and so are data, models,", "add toy (toy models)", "(networks), or both"],
+    ),
+    "a misspelt section": (
+        {"toys": GOOD["toy"], "toy": MISSING},
+        ["toys: unknown key", "did you mean toy?"],
+    ),
     "missing key": ({"data/seed": MISSING}, ["data.seed: missing"]),
     "missing key of a method": (
         {"attacks/methods/pgd/steps": MISSING},
@@ -220,9 +242,28 @@ def test_a_key_that_is_no_text_is_explained():
         check_config(GOOD | {3: 4})
 
 
-@pytest.mark.parametrize("section", GOOD)
-def test_each_section_is_asked_for(section):
+@pytest.mark.parametrize("section", ["experiment", "analysis"])
+def test_each_section_of_every_experiment_is_asked_for(section):
     assert f"{section}: missing" in message({section: MISSING})
+
+
+@pytest.mark.parametrize("absent", [NETWORKS, ("toy",)], ids=["toy", "networks"])
+def test_an_experiment_may_have_one_arm(absent):
+    config = check_config(changed({section: MISSING for section in absent}))
+    assert config.arms == ["toy" if absent == NETWORKS else "networks"]
+    assert {name for name in GOOD if getattr(config, name) is None} == set(absent)
+
+
+@pytest.mark.parametrize("toy", [True, False])
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_networks_with_sections_missing_are_refused(count, toy):
+    for absent in itertools.combinations(NETWORKS, count):
+        out = absent if toy else (*absent, "toy")
+        text = message({section: MISSING for section in out})
+        present = ", ".join(section for section in NETWORKS if section not in absent)
+        assert f"  {', '.join(absent)}: missing, but found {present};" in text
+        assert f"remove {present} " in text
+        assert text.startswith("the config has 1 error:")
 
 
 def test_all_errors_are_told_at_once():

@@ -97,31 +97,45 @@ def test_there_is_a_clean_baseline_for_each_seed_and_one_network_an_epsilon():
     }
 
 
+TOY_FIGURES = (
+    "toy",
+    "toy_attacks",
+    "toy_controls",
+    "toy_elhage",
+    "toy_geometry",
+    "toy_interference",
+    "toy_densities",
+)
+
+
 def implied(specs):
     """Jobs a room: one a distinct spec, which is what a rule's wildcards range over."""
+    networks, toy = specs.config.models is not None, specs.config.toy is not None
     models, layers, types = list(specs.models), specs.layers, specs.sae_types
     at = [(m, layer) for m in models for layer in layers]
     saes = [(m, layer, t) for m, layer in at for t in types]
-    norms = {m.norm for m in specs.config.attacks.methods.values()}
-    curves = ("toy", "toy_attacks", "toy_controls", "toy_elhage", "accuracy")
-    figures = [specs.figure(name) for name in curves]
-    figures += [specs.figure(f"toy_{n}") for n in ("geometry", "interference", "densities")]
+    norms = {m.norm for m in specs.config.attacks.methods.values()} if networks else set()
+    figures = [specs.figure(n) for n in TOY_FIGURES if toy]
+    figures += [specs.figure("accuracy")] if networks else []
     figures += [specs.figure("fvu", layer=layer) for layer in layers]
     figures += [specs.figure("matched", type=t) for t in types]
     figures += [specs.figure("l0", model=m, norm=n) for m in models for n in norms]
-    tables = [specs.table(n) for n in ("accuracy", "saes", "matched", "l0", "toy", "claims")]
-    jobs = {
-        "data": [specs.images()],
-        "models": [specs.trunk(s) for s in specs.config.models.seeds]
-        + [specs.finetune(m) for m in models],
-        "attacks": [specs.clean_predictions(m) for m in models]
-        + [specs.adversarial_images(m, a) for m in models for a in specs.attacks],
-        "activations": [specs.activations(*a) for a in at]
-        + [specs.attacked_activations(*a) for a in at],
-        "saes": [specs.saes(*s) for s in saes],
-        "toy": [specs.toy_models(), specs.toy_vulnerability(), specs.toy_geometry()],
-        "analysis": [specs.l0(*s) for s in saes] + tables + figures,
-    }
+    tables = ["accuracy", "saes", "matched", "l0"] if networks else []
+    tables = [specs.table(n) for n in [*tables, *(["toy"] if toy else []), "claims"]]
+    jobs = {"analysis": [specs.l0(*s) for s in saes] + tables + figures}
+    if networks:
+        jobs |= {
+            "data": [specs.images()],
+            "models": [specs.trunk(s) for s in specs.config.models.seeds]
+            + [specs.finetune(m) for m in models],
+            "attacks": [specs.clean_predictions(m) for m in models]
+            + [specs.adversarial_images(m, a) for m in models for a in specs.attacks],
+            "activations": [specs.activations(*a) for a in at]
+            + [specs.attacked_activations(*a) for a in at],
+            "saes": [specs.saes(*s) for s in saes],
+        }
+    if toy:
+        jobs["toy"] = [specs.toy_models(), specs.toy_vulnerability(), specs.toy_geometry()]
     return {room: len(set(specs)) for room, specs in jobs.items()}
 
 
@@ -129,6 +143,29 @@ def implied(specs):
 def test_a_plan_counts_the_jobs_that_the_specs_imply(path):
     config = read_config(path)
     assert {room.name: room.jobs for room in rooms(config)} == implied(Specs(config))
+
+
+NETWORKS = ("data", "models", "attacks", "activations", "saes")
+TOY_ALONE = {name: section for name, section in TINY.items() if name not in NETWORKS}
+NETWORKS_ALONE = {name: section for name, section in TINY.items() if name != "toy"}
+
+
+@pytest.mark.parametrize("values", [TOY_ALONE, NETWORKS_ALONE], ids=["toy", "networks"])
+def test_a_plan_counts_the_jobs_of_one_arm_alone(values):
+    config = check_config(values)
+    assert {room.name: room.jobs for room in rooms(config)} == implied(Specs(config))
+
+
+def test_the_plans_of_the_arms_make_up_the_plan_of_both():
+    *both, analysis = rooms(check_config(TINY))
+    *networks, about_networks = rooms(check_config(NETWORKS_ALONE))
+    *toy, about_toy = rooms(check_config(TOY_ALONE))
+    assert [room.name for room in networks] == list(NETWORKS)
+    assert [room.name for room in toy] == ["toy"]
+    assert both == networks + toy
+    # toy and claims table, seven figures; the claims are made in each
+    assert about_toy.jobs == 9
+    assert analysis.jobs == about_networks.jobs + about_toy.jobs - 1
 
 
 def test_a_plan_is_a_line_a_room_and_a_sum():

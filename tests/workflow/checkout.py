@@ -15,6 +15,8 @@ REPO = Path(__file__).parents[2]
 #: What a run needs; the tests' copies hold nothing else.
 PARTS = ("Snakefile", "config.yaml", "workflow", "profiles", "tests/experiments")
 TINY = "tests/experiments/tiny.yaml"
+#: The sections of the arm of networks; `toy` is the other arm.
+NETWORK_SECTIONS = ("data", "models", "attacks", "activations", "saes")
 
 #: Read by every Python that starts with this file's folder on its path: at the end of a verb of the
 #: package, its arguments and the names of all modules that it loaded go to a file of their own.
@@ -149,6 +151,12 @@ class Checkout:
     def recorded(self) -> list[dict]:
         """What each verb loaded: its arguments, and the names of modules."""
         return [json.loads(path.read_text()) for path in sorted(self.records.iterdir())]
+
+
+def without(values: dict, sections: Iterable[str]) -> dict:
+    """A config that lacks these sections."""
+    assert set(sections) <= set(values)
+    return {name: section for name, section in values.items() if name not in sections}
 
 
 def chosen(jobs: Iterable[str], *patterns: str) -> set[str]:

@@ -11,7 +11,8 @@ import os
 import time
 
 import pytest
-from checkout import TINY, Checkout, Plan, chosen
+import yaml
+from checkout import NETWORK_SECTIONS, TINY, Checkout, Plan, chosen, without
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
@@ -262,6 +263,22 @@ def test_an_sae_type_that_the_experiment_leaves_out_is_not_in_its_plan(after_a_r
     after_a_run.replace(TINY, relu_l1, "")
     planned = after_a_run.plan("--forceall")
     assert planned.jobs == {job for job in JOBS if "relu_l1" not in job}
+
+
+@pytest.mark.parametrize(
+    ("sections", "jobs"),
+    [
+        (NETWORK_SECTIONS, {*TOY, "claims_table"}),
+        (("toy",), JOBS - set(TOY)),
+    ],
+    ids=["toy models alone", "networks alone"],
+)
+def test_an_arm_that_the_experiment_leaves_out_is_not_in_its_plan(sections, jobs, after_a_run):
+    left = without(yaml.safe_load((after_a_run.folder / TINY).read_text()), sections)
+    after_a_run.write(TINY, lambda text: yaml.safe_dump(left, sort_keys=False))
+    assert after_a_run.plan("--forceall").jobs == jobs
+    # of what was made with both arms, only the claims are about both
+    assert after_a_run.plan().jobs == {"claims_table"}
 
 
 @pytest.mark.parametrize(

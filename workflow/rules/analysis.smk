@@ -123,7 +123,7 @@ rule l0_table:
         mem_mb=2000,
         runtime=60,
     params:
-        spec=specs.table("l0"),
+        spec=lambda wildcards: specs.table("l0"),
     shell:
         "interference analysis table --spec {params.spec:q} --output {output.parquet}"
         " {input.tables} > {log} 2>&1"
@@ -156,10 +156,10 @@ rule toy_table:
 
 rule claims_table:
     input:
-        accuracy=f"{ANALYSIS}/tables/accuracy.parquet",
-        matched=f"{ANALYSIS}/tables/matched.parquet",
-        l0=f"{ANALYSIS}/tables/l0.parquet",
-        toy=f"{TOY}/vulnerability.parquet",
+        accuracy=of_arm("networks", f"{ANALYSIS}/tables/accuracy.parquet"),
+        matched=of_arm("networks", f"{ANALYSIS}/tables/matched.parquet"),
+        l0=of_arm("networks", f"{ANALYSIS}/tables/l0.parquet"),
+        toy=of_arm("toy", f"{TOY}/vulnerability.parquet"),
     output:
         table=report(
             f"{ANALYSIS}/tables/claims.csv",

@@ -26,13 +26,25 @@ LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 
 
+def one_of(names):
+    """A wildcard's constraint: one of the names; where there are none, nothing matches."""
+    return "|".join(names) or "(?!)"
+
+
+# The rules are the same for every experiment. Of an arm that it lacks nothing is asked for, no path
+# matches, and specs that read a section of it stay functions that nobody calls.
 wildcard_constraints:
-    model="|".join(specs.models),
+    model=one_of(specs.models),
     seed=r"\d+",
-    attack="|".join(specs.attacks),
-    layer="|".join(specs.layers),
-    type="|".join(specs.sae_types),
-    norm="l2|linf",
+    attack=one_of(specs.attacks),
+    layer=one_of(specs.layers),
+    type=one_of(specs.sae_types),
+    norm=one_of(specs.attack_norms),
+
+
+def of_arm(arm, *names):
+    """The names where the experiment has the arm, "networks" or "toy"; else none."""
+    return list(names) if arm in experiment.arms else []
 
 
 def each_sae(path):
@@ -42,18 +54,24 @@ def each_sae(path):
 
 def tables():
     """Every table of the experiment."""
-    names = ["accuracy", "saes", "matched", "l0", "toy", "claims"]
+    names = (
+        of_arm("networks", "accuracy", "saes", "matched", "l0")
+        + of_arm("toy", "toy")
+        + ["claims"]
+    )
     return [f"{ANALYSIS}/tables/{name}.parquet" for name in names]
 
 
 def figures():
     """Every figure of the experiment."""
-    norms = sorted({method.norm for method in experiment.attacks.methods.values()})
-    names = ["toy", "toy_attacks", "toy_controls", "toy_elhage"]
-    names += ["toy_geometry", "toy_interference", "toy_densities", "accuracy"]
+    curves = ["toy", "toy_attacks", "toy_controls", "toy_elhage"]
+    graphs = ["toy_geometry", "toy_interference", "toy_densities"]
+    names = of_arm("toy", *curves, *graphs) + of_arm("networks", "accuracy")
     names += [f"fvu/{layer}" for layer in specs.layers]
     names += [f"matched/{sae_type}" for sae_type in specs.sae_types]
-    names += [f"l0/{model}.{norm}" for model in specs.models for norm in norms]
+    names += [
+        f"l0/{model}.{norm}" for model in specs.models for norm in specs.attack_norms
+    ]
     return [f"{ANALYSIS}/figures/{name}.svg" for name in names]
 
 

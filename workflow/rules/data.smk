@@ -11,6 +11,6 @@ rule images:
         mem_mb=2000,
         runtime=30,
     params:
-        spec=specs.images(),
+        spec=lambda wildcards: specs.images(),
     shell:
         "interference data images --spec {params.spec:q} --output {output.manifest} > {log} 2>&1"

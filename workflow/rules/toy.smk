@@ -10,7 +10,7 @@ rule toy_models:
         mem_mb=2000,
         runtime=240,
     params:
-        spec=specs.toy_models(),
+        spec=lambda wildcards: specs.toy_models(),
     shell:
         "interference toy train --spec {params.spec:q} --output {output.manifest} > {log} 2>&1"
 
@@ -29,7 +29,7 @@ rule toy_vulnerability:
         mem_mb=2000,
         runtime=60,
     params:
-        spec=specs.toy_vulnerability(),
+        spec=lambda wildcards: specs.toy_vulnerability(),
     shell:
         "interference toy evaluate --spec {params.spec:q} --models {input.models}"
         " --output {output.table} > {log} 2>&1"
@@ -50,7 +50,7 @@ rule toy_geometry:
         mem_mb=2000,
         runtime=60,
     params:
-        spec=specs.toy_geometry(),
+        spec=lambda wildcards: specs.toy_geometry(),
     shell:
         "interference toy geometry --spec {params.spec:q} --models {input.models}"
         " --output {output.pairs} > {log} 2>&1"

@@ -4,10 +4,32 @@ from collections.abc import Iterator
 
 from interference.config.facts import ARCHITECTURES, positions
 
+#: The sections of the arm of networks: all are there, or none is.
+NETWORKS = ("data", "models", "attacks", "activations", "saes")
+
 
 def problems(config) -> list[str]:
     """One line a problem of a `schema.Config`, each naming its field, what was found and the mend."""
+    found = [*_arms(config)]
+    if found or "networks" not in config.arms:
+        return found
     return [*_attacks(config), *_layers(config), *_saes(config)]
+
+
+def _arms(config) -> Iterator[str]:
+    present = [name for name in NETWORKS if getattr(config, name) is not None]
+    missing = [name for name in NETWORKS if name not in present]
+    if present and missing:
+        yield (
+            f"{', '.join(missing)}: missing, but found {', '.join(present)}; networks need all of "
+            f"{', '.join(NETWORKS)}: add what is missing (config.yaml shows every key), or remove "
+            f"{', '.join(present)} for an experiment on toy models alone"
+        )
+    if not present and config.toy is None:
+        yield (
+            f"toy: missing, and so are {', '.join(NETWORKS)}; add toy (toy models), the others "
+            "(networks), or both; config.yaml shows every key"
+        )
 
 
 def _attacks(config) -> Iterator[str]:

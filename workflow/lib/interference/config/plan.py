@@ -20,6 +20,21 @@ class Room:
 def rooms(config: Config) -> list[Room]:
     """One entry a room, upstream first. Bytes count arrays and weights, not tables or logs."""
     specs = Specs(config)
+    models, depth, types = len(specs.models), len(specs.layers), len(specs.sae_types)
+    plan, tables, figures = [], 1, 0  # the claims
+    if "networks" in config.arms:
+        plan += _networks(config, specs)
+        tables += 4
+        figures += 1 + depth + types + models * len(specs.attack_norms)
+    if "toy" in config.arms:
+        plan.append(_toy(config))
+        tables += 1
+        figures += 7
+    jobs = models * depth * types + tables + figures
+    return [*plan, Room("analysis", jobs, f"{figures} figures", 0)]
+
+
+def _networks(config: Config, specs: Specs) -> list[Room]:
     models, types = len(specs.models), len(specs.sae_types)
     layers, depth = specs.layers, len(specs.layers)
     data, methods = config.data, list(config.attacks.methods.values())
@@ -42,10 +57,7 @@ def rooms(config: Config) -> list[Room]:
     fitted = (
         sum(config.saes.layers[layer].rows for layer in layers) * models * sum(members.values())
     )
-    toy = config.toy
-    stack = 2 * toy.densities.count * len(toy.seeds)
     trained = models + len(config.models.seeds)
-    figures = 8 + depth + types + models * len({m.norm for m in methods})
     return [
         Room("data", 1, f"{images:,} images", images * pixels),
         Room("models", trained, f"{trained} networks", 4 * trained * PARAMETERS[config.models.architecture]),
@@ -56,10 +68,15 @@ def rooms(config: Config) -> list[Room]:
         Room("saes", models * depth * types,
              f"{models * depth * sum(members.values())} SAEs, {fitted:,} rows seen",
              models * weights * sum(members.values())),
-        Room("toy", 3, f"{stack} toy models, {stack * toy.steps * toy.batch_size:,} samples",
-             4 * stack * toy.features * (toy.hidden + 1)),
-        Room("analysis", models * depth * types + 6 + figures, f"{figures} figures", 0),
     ]  # fmt: skip
+
+
+def _toy(config: Config) -> Room:
+    toy = config.toy
+    stack = 2 * toy.densities.count * len(toy.seeds)
+    samples = stack * toy.steps * toy.batch_size
+    stored = 4 * stack * toy.features * (toy.hidden + 1)
+    return Room("toy", 3, f"{stack} toy models, {samples:,} samples", stored)
 
 
 def _sweep(config: Config, sae_type: str) -> list:

@@ -1,6 +1,7 @@
 """The whole config of an experiment, one pydantic model a section.
 
-Nothing here has a default: a missing key is an error, so a config file says all of its science.
+Nothing here has a value by default: a missing key is an error, so a config file says all of its
+science. What an experiment can do without is left out whole: an arm, a norm, an SAE type.
 """
 
 from typing import Annotated, Literal, Self
@@ -34,6 +35,8 @@ Radii = Annotated[list[Positive], Field(min_length=1), AfterValidator(_distinct)
 Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(_distinct)]
 #: A name that becomes part of a path.
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=60)]
+#: A section that a file may leave out, and not leave empty; None in a config without it.
+OPTIONAL = Field(None, json_schema_extra=lambda schema: schema.pop("default"))
 
 
 class Data(Section):
@@ -295,16 +298,16 @@ class Toy(Section):
 
 
 class Config(Section):
-    """One experiment."""
+    """One experiment: an arm of networks (data to saes, all or none), an arm of toy models, or both."""
 
     experiment: Name
-    data: Data
-    models: Models
-    attacks: Attacks
-    activations: Activations
-    saes: Saes
+    data: Data = OPTIONAL
+    models: Models = OPTIONAL
+    attacks: Attacks = OPTIONAL
+    activations: Activations = OPTIONAL
+    saes: Saes = OPTIONAL
     analysis: Analysis
-    toy: Toy
+    toy: Toy = OPTIONAL
 
     @model_validator(mode="after")
     def _combinations(self) -> Self:
@@ -312,3 +315,9 @@ class Config(Section):
         if found:
             raise ValueError("\n".join(found))
         return self
+
+    @property
+    def arms(self) -> list[str]:
+        """Which of "networks" and "toy" the experiment has."""
+        sections = {"networks": self.models, "toy": self.toy}
+        return [arm for arm, section in sections.items() if section is not None]

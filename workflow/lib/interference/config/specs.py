@@ -55,7 +55,7 @@ class Specs:
     def models(self) -> dict[str, Model]:
         """Every network of the experiment by name, the clean baseline of each seed first."""
         models = []
-        for seed in self.config.models.seeds:
+        for seed in self.config.models.seeds if self.config.models else []:
             models.append(Model("clean", 0.0, seed))
             for norm in ("l2", "linf"):
                 for epsilon in sorted(getattr(self.config.models.epsilons, norm) or []):
@@ -64,16 +64,20 @@ class Specs:
 
     @property
     def layers(self) -> list[str]:
-        return list(self.config.activations.layers)
+        return list(self.config.activations.layers) if self.config.activations else []
 
     @property
     def attacks(self) -> list[str]:
-        return list(self.config.attacks.methods)
+        return list(self.config.attacks.methods) if self.config.attacks else []
+
+    @property
+    def attack_norms(self) -> list[str]:
+        return sorted({self.config.attacks.methods[name].norm for name in self.attacks})
 
     @property
     def sae_types(self) -> list[str]:
-        types = self.config.saes.types
-        return [name for name in ("topk", "relu_l1") if getattr(types, name) is not None]
+        types = self.config.saes.types if self.config.saes else None
+        return [name for name in ("topk", "relu_l1") if getattr(types, name, None) is not None]
 
     # data
 
@@ -211,14 +215,15 @@ class Specs:
     def table(self, name: str) -> str:
         """The spec of one table: accuracy, saes, matched, l0, toy or claims."""
         analysis, fields = self.config.analysis, {}
-        if name != "toy":
+        networks = "networks" in self.config.arms
+        if name != "toy" and networks:
             fields["confidence"] = analysis.confidence
         if name in ("saes", "matched", "l0"):
             fields |= {"resamples": analysis.resamples, "seed": analysis.seed}
         if name == "l0":
             fields["controls"] = self._controls()
         if name == "claims":
-            fields |= self._headline_attack()
+            fields |= {"arms": self.config.arms, **(self._headline_attack() if networks else {})}
         roots = ("interference.analysis.frames", f"interference.analysis.tables.{name}")
         return spec(roots, table=name, **fields)
 

@@ -43,15 +43,19 @@ def verdict(low: float, high: float, bound: float, side: str) -> str:
 
 
 def build(spec: dict, inputs: list[Path]) -> pd.DataFrame:
-    """One row a claim. inputs: the tables accuracy, matched and l0, and the toy measurements a seed."""
-    accuracy, matched, l0, toy = map(read_frame, inputs)
-    interval = f"{spec['confidence']:.0%} bootstrap over images"
-    rows = [
-        *toy_claims(toy),
-        *reconstruction_claims(matched, interval),
-        *awakening_claims(l0, spec["attack"], spec["epsilon"], interval),
-        *masking_checks(accuracy),
-    ]
+    """One row a claim about the arms that the experiment has.
+
+    inputs: of networks, the tables accuracy, matched and l0; of toy models, the measurements a seed.
+    """
+    frames, rows = [read_frame(path) for path in inputs], []
+    if "toy" in spec["arms"]:
+        rows += toy_claims(frames.pop())
+    if "networks" in spec["arms"]:
+        accuracy, matched, l0 = frames
+        interval = f"{spec['confidence']:.0%} bootstrap over images"
+        rows += reconstruction_claims(matched, interval)
+        rows += awakening_claims(l0, spec["attack"], spec["epsilon"], interval)
+        rows += masking_checks(accuracy)
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
