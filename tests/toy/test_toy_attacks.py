@@ -133,7 +133,8 @@ def test_in_two_dimensions_the_strongest_nearly_reaches_a_grid_over_the_disc(see
 
 
 def test_the_strongest_is_stronger_than_a_dense_random_search():
-    posed = problem(11, 0.5)
-    found = losses(posed, every(posed, generator(), SPEC)["strongest"])
+    # Few starts can all miss the best of several maxima, at one of these inputs by 2.5 %.
+    posed, spec = problem(11, 0.5), SPEC | {"pgd": SPEC["pgd"] | {"starts": 6}}
+    found = losses(posed, every(posed, generator(), spec)["strongest"])
     for v in random_points(posed, 2000, generator(1)):
         assert (losses(posed, v) <= found * (1 + 0.01)).all()

@@ -121,7 +121,9 @@ def compiled_gradients(stack, uniforms, normals, robust, attack):
     for model in range(MODELS):
         kernels.gradients(scratch, W[model], b[model], uniforms.numpy(), normals.numpy(),
                           stepper.models[0][0], attack, stepper.reals, stepper.counts)  # fmt: skip
-        found.append((scratch.grad_W[:HIDDEN, :FEATURES].copy(), scratch.grad_b[:FEATURES].copy()))
+        found.append(
+            (scratch.grad_W[:HIDDEN, :FEATURES].copy(), scratch.grad_b[0, :FEATURES].copy())
+        )
     return [torch.from_numpy(np.stack(part)) for part in zip(*found)]
 
 

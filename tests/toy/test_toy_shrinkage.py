@@ -92,7 +92,8 @@ def test_a_large_offset_of_z_moves_b_by_as_much():
 @pytest.fixture(scope="module")
 def stack():
     """W, b and index of a trained stack."""
-    W, b = train(TRAINING)
+    arrays = train(TRAINING).arrays
+    W, b = (torch.from_numpy(arrays[name]) for name in "Wb")
     kept = index(TRAINING)
     kept["training"] = np.array(["clean", "adversarial"])[kept.pop("mode")]
     return W, b, kept

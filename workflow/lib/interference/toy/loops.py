@@ -1,6 +1,6 @@
-"""Loops over the samples of one row: numba vectorises them only as functions of their own.
+"""Loops over samples that numba vectorises by itself, each small enough for that.
 
-Every argument is a row (batch,) or a number, and the last row is written.
+Matrices are (M, B), or wider where only their first B columns count; rows are (B,).
 """
 
 import numba
@@ -15,68 +15,53 @@ _jit = numba.njit(**OPTIONS)
 
 
 @_jit
-def input_row(draws, minus_inverse_density, row, squares):
-    one, zero = row.dtype.type(1), row.dtype.type(0)
-    for t in range(draws.shape[0]):
-        value = max(one + minus_inverse_density * draws[t], zero)
-        row[t] = value
-        squares[t] += value * value
+def over_norms(a, b, lengths, out):
+    """out = lengths / √(Σ_j a_j b_j)."""
+    zero, tiny = out.dtype.type(0), out.dtype.type(TINY)
+    out[:] = zero
+    for j in range(a.shape[0]):
+        for t in range(out.shape[0]):
+            out[t] += a[j, t] * b[j, t]
+    for t in range(out.shape[0]):
+        out[t] = lengths[t] / max(np.sqrt(max(out[t], zero)), tiny)
 
 
 @_jit
-def error_row(x, row, bias):
-    """Turns Wᵀ h into e = (x' − x) · [x' > 0]; returns its sum."""
-    zero = row.dtype.type(0)
-    total = zero
-    for t in range(row.shape[0]):
-        output = row[t] + bias
-        error = output - x[t] if output > zero else zero
-        row[t] = error
-        total += error
-    return total
+def add(a, target):
+    """target += a, where a is."""
+    for j in range(a.shape[0]):
+        for t in range(a.shape[1]):
+            target[j, t] += a[j, t]
 
 
 @_jit
-def add_squared_error(x, row, bias, push, radius, sums):
-    zero = row.dtype.type(0)
-    for t in range(row.shape[0]):
-        error = max(row[t] + bias + push * radius[t], zero) - x[t]
+def scale_all(target, factor):
+    """target *= factor."""
+    for j in range(target.shape[0]):
+        for t in range(target.shape[1]):
+            target[j, t] *= factor
+
+
+@_jit
+def add_scaled(a, factors, target):
+    """target += a · factors, a factor a column."""
+    for j in range(a.shape[0]):
+        for t in range(factors.shape[0]):
+            target[j, t] += a[j, t] * factors[t]
+
+
+@_jit
+def scale(target, factors):
+    """target *= factors, a factor a column."""
+    for j in range(target.shape[0]):
+        for t in range(factors.shape[0]):
+            target[j, t] *= factors[t]
+
+
+@_jit
+def add_squared_errors(x, preactivations, bias, push, radius, sums):
+    """sums += (ReLU(preactivations + bias + push · radius) − x)², all of them rows."""
+    zero = sums.dtype.type(0)
+    for t in range(sums.shape[0]):
+        error = max(preactivations[t] + bias + push * radius[t], zero) - x[t]
         sums[t] += error * error
-
-
-@_jit
-def copy_scaled(source, factor, target):
-    for t in range(source.shape[0]):
-        target[t] = factor * source[t]
-
-
-@_jit
-def add_scaled(source, factor, target):
-    for t in range(source.shape[0]):
-        target[t] += factor * source[t]
-
-
-@_jit
-def add(a, b, target):
-    for t in range(a.shape[0]):
-        target[t] = a[t] + b[t]
-
-
-@_jit
-def add_products(a, b, target):
-    for t in range(a.shape[0]):
-        target[t] += a[t] * b[t]
-
-
-@_jit
-def multiply_by(factors, target):
-    for t in range(factors.shape[0]):
-        target[t] *= factors[t]
-
-
-@_jit
-def over_norm(lengths, squares):
-    """lengths / √squares into squares."""
-    zero, tiny = squares.dtype.type(0), squares.dtype.type(TINY)
-    for t in range(squares.shape[0]):
-        squares[t] = lengths[t] / max(np.sqrt(max(squares[t], zero)), tiny)

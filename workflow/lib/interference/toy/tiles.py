@@ -78,6 +78,12 @@ class _Matrix:
         ]
 
 
+def _matrices(context, builder, signature, arguments, count):
+    """The first arguments of an intrinsic."""
+    kinds = zip(signature.args[:count], arguments)
+    return [_Matrix(context, builder, kind, value) for kind, value in kinds]
+
+
 def _add_product(builder, sum_pointer, a, b):
     """Fused multiply-add."""
     product = builder.fmul(a, b, flags=("contract",))
@@ -106,34 +112,110 @@ def _totals(builder, vectors):
     return vectors[0]
 
 
+class _Tile:
+    """The product A[i : i + ROWS, :depth] @ B[:depth, j : j + columns] in registers."""
+
+    def __init__(self, builder, a, b, depth, i, j):
+        self.builder, self.i = builder, i
+        self.rows = [builder.add(i, i.type(r)) for r in range(ROWS)]
+        self.steps = [v * b.vector.count for v in range(VECTORS)]
+        factors = [a.row(row) for row in self.rows]
+        self.sums = b.accumulators()
+        with cgutils.for_range(builder, depth) as loop:
+            vectors = self.vectors(b, loop.index, j)
+            for r in range(ROWS):
+                factor = a.splat(builder.load(builder.gep(factors[r], [loop.index])))
+                for v in range(VECTORS):
+                    _add_product(builder, self.sums[r][v], factor, vectors[v])
+
+    def pointers(self, matrix, row, column):
+        """To the VECTORS vectors of a matrix's row that start at a column."""
+        start, add = matrix.row(row), self.builder.add
+        return [matrix.at(start, add(column, column.type(step))) for step in self.steps]
+
+    def vectors(self, matrix, row, column):
+        pointers = self.pointers(matrix, row, column)
+        return [self.builder.load(p, align=matrix.size) for p in pointers]
+
+    def store(self, values, matrix, row, column):
+        for value, pointer in zip(values, self.pointers(matrix, row, column)):
+            self.builder.store(value, pointer, align=matrix.size)
+
+
 @intrinsic
 def _multiply_tile(typing, A, B, C, depth, i, j, k):
     """C[i : i + ROWS, k : k + columns] = A[i : i + ROWS, :depth] @ B[:depth, j : j + columns]."""
 
     def generate(context, builder, signature, arguments):
-        a, b, c = (
-            _Matrix(context, builder, kind, value)
-            for kind, value in zip(signature.args[:3], arguments[:3])
-        )
+        a, b, c = _matrices(context, builder, signature, arguments, 3)
         depth, i, j, k = arguments[3:]
-        rows = [a.row(builder.add(i, i.type(r))) for r in range(ROWS)]
-        steps = [v * b.vector.count for v in range(VECTORS)]
-        sums = c.accumulators()
-        with cgutils.for_range(builder, depth) as loop:
-            row = b.row(loop.index)
-            vectors = [b.load(row, builder.add(j, j.type(step))) for step in steps]
-            for r in range(ROWS):
-                factor = a.splat(builder.load(builder.gep(rows[r], [loop.index])))
-                for v in range(VECTORS):
-                    _add_product(builder, sums[r][v], factor, vectors[v])
-        for r in range(ROWS):
-            row = c.row(builder.add(i, i.type(r)))
-            for v in range(VECTORS):
-                place = c.at(row, builder.add(k, k.type(steps[v])))
-                builder.store(builder.load(sums[r][v]), place, align=c.size)
+        tile = _Tile(builder, a, b, depth, i, j)
+        for row, sums in zip(tile.rows, tile.sums):
+            tile.store([builder.load(total) for total in sums], c, row, k)
         return context.get_dummy_value()
 
     return types.void(A, B, C, depth, i, j, k), generate
+
+
+@intrinsic
+def _error_tile(typing, W_T, H, E, bias, used, totals, weight, depth, i, h, j, k):
+    """E[:, k :] = weight · (x' − x) · [x' > 0] · used, x' = W_T H[:, h :] + b, x = E[:, j :].
+
+    Rows i : i + ROWS, as many columns as a tile has. bias: (N, 1); used: (1, B), ones and zeros;
+    totals: (N, lanes), to which each row's errors are added.
+    """
+
+    def generate(context, builder, signature, arguments):
+        a, b, e, bias, used, totals = _matrices(context, builder, signature, arguments, 6)
+        weight, depth, i, h, j, k = arguments[6:]
+        tile = _Tile(builder, a, b, depth, i, h)
+        zero, first = ir.Constant(e.vector, None), i.type(0)
+        scale = e.splat(weight)
+        masks = [builder.fmul(scale, mask) for mask in tile.vectors(used, first, j)]
+        for row, sums in zip(tile.rows, tile.sums):
+            shift = e.splat(builder.load(bias.row(row)))
+            errors = []
+            for total, x, mask in zip(sums, tile.vectors(e, row, j), masks):
+                output = builder.fadd(builder.load(total), shift)
+                alive = builder.fcmp_ordered(">", output, zero)
+                error = builder.fmul(builder.fsub(output, x), mask)
+                errors.append(builder.select(alive, error, zero))
+            tile.store(errors, e, row, k)
+            place = totals.at(totals.row(row), first)
+            total = builder.load(place, align=e.size)
+            for error in errors:
+                total = builder.fadd(total, error)
+            builder.store(total, place, align=e.size)
+        return context.get_dummy_value()
+
+    kinds = (W_T, H, E, bias, used, totals, weight, depth, i, h, j, k)
+    return types.void(*kinds), generate
+
+
+@intrinsic
+def _input_tile(typing, U, X, used, squares, slope, rows, j):
+    """X[:rows, j :] = max(1 + slope · U[:rows, j :], 0) · used; squares[0, j :]: its columns' sums
+    of squares. As many columns as a tile has; used and squares: (1, B)."""
+
+    def generate(context, builder, signature, arguments):
+        u, x, used, squares = _matrices(context, builder, signature, arguments, 4)
+        slope, rows, j = arguments[4:]
+        zero, one = ir.Constant(x.vector, None), x.splat(ir.Constant(x.number, 1.0))
+        slope, first = x.splat(slope), rows.type(0)
+        tile = _Tile(builder, x, x, first, first, j)
+        masks, sums = tile.vectors(used, first, j), tile.sums[0]
+        with cgutils.for_range(builder, rows) as loop:
+            values = []
+            for draw, mask, total in zip(tile.vectors(u, loop.index, j), masks, sums):
+                value = builder.fadd(one, builder.fmul(slope, draw), flags=("contract",))
+                alive = builder.fcmp_ordered(">", value, zero)
+                values.append(builder.fmul(builder.select(alive, value, zero), mask))
+                _add_product(builder, total, values[-1], values[-1])
+            tile.store(values, x, loop.index, j)
+        tile.store([builder.load(total) for total in sums], squares, first, j)
+        return context.get_dummy_value()
+
+    return types.void(U, X, used, squares, slope, rows, j), generate
 
 
 @intrinsic
@@ -141,10 +223,7 @@ def _dot_tile(typing, A, B, C, depth, i, j):
     """C[i : i + ROWS, j : j + VECTORS] = A[i : i + ROWS, :depth] @ B[j : j + VECTORS, :depth].T."""
 
     def generate(context, builder, signature, arguments):
-        a, b, c = (
-            _Matrix(context, builder, kind, value)
-            for kind, value in zip(signature.args[:3], arguments[:3])
-        )
+        a, b, c = _matrices(context, builder, signature, arguments, 3)
         depth, i, j = arguments[3:]
         rows = [a.row(builder.add(i, i.type(r))) for r in range(ROWS)]
         others = [b.row(builder.add(j, j.type(v))) for v in range(VECTORS)]
@@ -183,3 +262,26 @@ def multiply_transposed(A, B, C, depth):
     for j in range(0, C.shape[1], VECTORS):
         for i in range(0, C.shape[0], ROWS):
             _dot_tile(A, B, C, depth, i, j)
+
+
+@numba.njit(**OPTIONS)
+def errors(W_T, H, outer, bias, used, totals, weight, h, k):
+    """outer[:, k :] = weight · (x' − x) · [x' > 0], x' = W_T H[:, h :] + bias, x = outer[:, :].
+
+    W_T: (N, M); H: (M, …); bias: (N, 1); used: (1, B), ones for samples and zeros for padding, B
+    whole columns of tiles; totals: (N, lanes), whose rows' sums become those of the errors.
+    """
+    totals[:] = totals.dtype.type(0)
+    for j in range(0, used.shape[1], VECTORS * (_VECTOR // outer.itemsize)):
+        for i in range(0, W_T.shape[0], ROWS):
+            _error_tile(W_T, H, outer, bias, used, totals, weight, W_T.shape[1], i, h + j, j, k + j)
+
+
+@numba.njit(**OPTIONS)
+def inputs(U, outer, used, squares, slope):
+    """outer[:, :B] = max(1 + slope · U, 0), and its columns' sums of squares.
+
+    U: (n, at least B); used: (1, B) as of `errors`; squares: (1, B).
+    """
+    for j in range(0, used.shape[1], VECTORS * (_VECTOR // outer.itemsize)):
+        _input_tile(U, outer, used, squares, slope, U.shape[0], j)

@@ -8,16 +8,23 @@ from interference.toy.problem import Problem, better, gradient
 
 
 def pgd(
-    problem: Problem, random: torch.Generator, *, starts: int, steps: int, relative_step: float
+    problem: Problem,
+    first: Tensor,
+    random: torch.Generator,
+    *,
+    starts: int,
+    steps: int,
+    relative_step: float,
 ) -> Tensor:
-    """The best iterate of every start; returns v, (S, m, B).
+    """The best point of every start and of the way from it; returns v, (S, m, B).
 
-    A start is uniform in the ball and shared by the models of the stack (of each radius); a step is
-    ``relative_step`` radii along the gradient, and back onto the ball.
+    It starts from ``first``, (S, m, B), then ``starts`` times from points uniform in the ball, shared
+    by the models of the stack (of each radius). A step is ``relative_step`` radii along the
+    gradient, and back onto the ball.
     """
-    best = torch.zeros_like(problem.push @ problem.target)
-    for _ in range(starts):
-        v = problem.radius * _uniform_in_the_ball(best, random)
+    best = first
+    for start in range(starts + 1):
+        v = first if start == 0 else problem.radius * _uniform_in_the_ball(first, random)
         for _ in range(steps):
             v = v + steepest(gradient(problem, v), relative_step * problem.radius)
             v *= (problem.radius / v.norm(dim=-2, keepdim=True)).clamp_(max=1)
