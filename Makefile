@@ -12,6 +12,7 @@ help:
 	@echo "make run     set up, then run the whole experiment of config.yaml and build its report"
 	@echo "make test    set up, then check everything"
 	@echo "make setup   only set up: an environment in .venv from envs/requirements.txt"
+	@echo "make bench   set up, then time the toy trainer beside its peer: results/benchmarks/toy.json"
 	@echo "make plan    what a run would do and cost: jobs, rows, bytes"
 	@echo "make clean   remove .venv (results stay)"
 	@echo
@@ -39,7 +40,10 @@ run: $(READY)
 test: $(READY)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadgroup
 
+bench: $(READY)
+	$(BIN)/python tests/benchmarks/toy.py
+
 clean:
 	rm -rf $(VENV)
 
-.PHONY: help setup plan run test clean
+.PHONY: help setup plan run test bench clean

@@ -1,0 +1,37 @@
+"""The benchmarks run, and their rows hold what they say; no time is asserted."""
+
+import json
+
+import pytest
+import rows
+import torch
+import toy
+
+
+def test_the_toy_benchmark_writes_a_row_a_case(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows.write("toy", toy.rows(densities=2, batches=(16,), rounds=1))
+    written = json.loads((tmp_path / "results/benchmarks/toy.json").read_text())
+    assert [entry["case"] for entry in written] == ["clean-b16", "adversarial-b16"]
+    for entry in written:
+        assert set(entry) == {"case", "ours", "peer", "peer_name", "ratio", "floor_fraction"}
+        assert entry["ratio"] == pytest.approx(entry["ours"] / entry["peer"], rel=1e-2)
+        assert 0 < entry["floor_fraction"] < 1
+
+
+@pytest.mark.parametrize("mode", toy.FLOP)
+def test_the_peer_trains_the_same_models(mode):
+    # From the same weights on the same distribution, both reach the same loss.
+    spec = {
+        "features": 100, "hidden": 20, "densities": [0.4, 0.1], "seeds": [0], "batch_size": 64,
+        "learning_rate": 0.003, "weight_decay": 0.0,
+        "adversarial": {"relative_epsilon": 0.1, "radius": "sample", "weight": 0.5,
+                        "attack": toy.ATTACK},
+    }  # fmt: skip
+    torch.manual_seed(0)
+    ours, peer = toy.Ours(spec, mode), toy.Peer(spec, mode)
+    for _ in range(600):
+        ours.step(), peer.step()
+    norms = [torch.from_numpy(ours.state.arrays["W"]), peer.parameters[0].detach()]
+    ours_norm, peer_norm = (W.square().sum(dim=(1, 2)) for W in norms)
+    torch.testing.assert_close(ours_norm, peer_norm, rtol=0.03, atol=0)
