@@ -290,7 +290,7 @@ def _compile_step(source: str):
 
         stack: W (S, m, n) and b (S, n), and of each Adam's mean and square; uniforms, normals: of each
         seed, (K, n, batch); models: −1/p (S,), place of the seed (S,) and attack (S,).
-        reals, counts: as of `gradients`; constants: `stacked.adam_constants`.
+        reals, counts: as of `gradients`; constants: `state.adam_constants`.
         """
         _ = source
         W, W_mean, W_square, b, b_mean, b_square = stack

@@ -62,6 +62,21 @@ class _Matrix:
     def load(self, row, column):
         return self.builder.load(self.at(row, column), align=self.size)
 
+    def columns(self, column):
+        """Where the VECTORS vectors that start at a column start."""
+        steps = [column.type(v * self.vector.count) for v in range(VECTORS)]
+        return [self.builder.add(column, step) for step in steps]
+
+    def load_all(self, index, column):
+        """VECTORS vectors of a row from a column on."""
+        row = self.row(index)
+        return [self.load(row, place) for place in self.columns(column)]
+
+    def store_all(self, values, index, column):
+        row = self.row(index)
+        for value, place in zip(values, self.columns(column)):
+            self.builder.store(value, self.at(row, place), align=self.size)
+
     def splat(self, number):
         """The vector that has ``number`` in every lane."""
         undefined = ir.Constant(self.vector, ir.Undefined)
@@ -112,34 +127,22 @@ def _totals(builder, vectors):
     return vectors[0]
 
 
-class _Tile:
-    """The product A[i : i + ROWS, :depth] @ B[:depth, j : j + columns] in registers."""
+def _rows(builder, i):
+    """The indices of a tile's rows."""
+    return [builder.add(i, i.type(r)) for r in range(ROWS)]
 
-    def __init__(self, builder, a, b, depth, i, j):
-        self.builder, self.i = builder, i
-        self.rows = [builder.add(i, i.type(r)) for r in range(ROWS)]
-        self.steps = [v * b.vector.count for v in range(VECTORS)]
-        factors = [a.row(row) for row in self.rows]
-        self.sums = b.accumulators()
-        with cgutils.for_range(builder, depth) as loop:
-            vectors = self.vectors(b, loop.index, j)
-            for r in range(ROWS):
-                factor = a.splat(builder.load(builder.gep(factors[r], [loop.index])))
-                for v in range(VECTORS):
-                    _add_product(builder, self.sums[r][v], factor, vectors[v])
 
-    def pointers(self, matrix, row, column):
-        """To the VECTORS vectors of a matrix's row that start at a column."""
-        start, add = matrix.row(row), self.builder.add
-        return [matrix.at(start, add(column, column.type(step))) for step in self.steps]
-
-    def vectors(self, matrix, row, column):
-        pointers = self.pointers(matrix, row, column)
-        return [self.builder.load(p, align=matrix.size) for p in pointers]
-
-    def store(self, values, matrix, row, column):
-        for value, pointer in zip(values, self.pointers(matrix, row, column)):
-            self.builder.store(value, pointer, align=matrix.size)
+def _product(builder, a, b, depth, i, j):
+    """The vectors, a list a row, of A[i : i + ROWS, :depth] @ B[:depth, j : j + columns]."""
+    factors = [a.row(row) for row in _rows(builder, i)]
+    sums = b.accumulators()
+    with cgutils.for_range(builder, depth) as loop:
+        vectors = b.load_all(loop.index, j)
+        for r in range(ROWS):
+            factor = a.splat(builder.load(builder.gep(factors[r], [loop.index])))
+            for v in range(VECTORS):
+                _add_product(builder, sums[r][v], factor, vectors[v])
+    return [[builder.load(total) for total in row] for row in sums]
 
 
 @intrinsic
@@ -149,9 +152,8 @@ def _multiply_tile(typing, A, B, C, depth, i, j, k):
     def generate(context, builder, signature, arguments):
         a, b, c = _matrices(context, builder, signature, arguments, 3)
         depth, i, j, k = arguments[3:]
-        tile = _Tile(builder, a, b, depth, i, j)
-        for row, sums in zip(tile.rows, tile.sums):
-            tile.store([builder.load(total) for total in sums], c, row, k)
+        for row, sums in zip(_rows(builder, i), _product(builder, a, b, depth, i, j)):
+            c.store_all(sums, row, k)
         return context.get_dummy_value()
 
     return types.void(A, B, C, depth, i, j, k), generate
@@ -168,19 +170,18 @@ def _error_tile(typing, W_T, H, E, bias, used, totals, weight, depth, i, h, j, k
     def generate(context, builder, signature, arguments):
         a, b, e, bias, used, totals = _matrices(context, builder, signature, arguments, 6)
         weight, depth, i, h, j, k = arguments[6:]
-        tile = _Tile(builder, a, b, depth, i, h)
-        zero, first = ir.Constant(e.vector, None), i.type(0)
-        scale = e.splat(weight)
-        masks = [builder.fmul(scale, mask) for mask in tile.vectors(used, first, j)]
-        for row, sums in zip(tile.rows, tile.sums):
+        sums = _product(builder, a, b, depth, i, h)
+        zero, first, scale = ir.Constant(e.vector, None), i.type(0), e.splat(weight)
+        masks = [builder.fmul(scale, mask) for mask in used.load_all(first, j)]
+        for row, outputs in zip(_rows(builder, i), sums):
             shift = e.splat(builder.load(bias.row(row)))
             errors = []
-            for total, x, mask in zip(sums, tile.vectors(e, row, j), masks):
-                output = builder.fadd(builder.load(total), shift)
+            for output, x, mask in zip(outputs, e.load_all(row, j), masks):
+                output = builder.fadd(output, shift)
                 alive = builder.fcmp_ordered(">", output, zero)
                 error = builder.fmul(builder.fsub(output, x), mask)
                 errors.append(builder.select(alive, error, zero))
-            tile.store(errors, e, row, k)
+            e.store_all(errors, row, k)
             place = totals.at(totals.row(row), first)
             total = builder.load(place, align=e.size)
             for error in errors:
@@ -202,17 +203,16 @@ def _input_tile(typing, U, X, used, squares, slope, rows, j):
         slope, rows, j = arguments[4:]
         zero, one = ir.Constant(x.vector, None), x.splat(ir.Constant(x.number, 1.0))
         slope, first = x.splat(slope), rows.type(0)
-        tile = _Tile(builder, x, x, first, first, j)
-        masks, sums = tile.vectors(used, first, j), tile.sums[0]
+        masks, sums = used.load_all(first, j), x.accumulators()[0]
         with cgutils.for_range(builder, rows) as loop:
             values = []
-            for draw, mask, total in zip(tile.vectors(u, loop.index, j), masks, sums):
+            for draw, mask, total in zip(u.load_all(loop.index, j), masks, sums):
                 value = builder.fadd(one, builder.fmul(slope, draw), flags=("contract",))
                 alive = builder.fcmp_ordered(">", value, zero)
                 values.append(builder.fmul(builder.select(alive, value, zero), mask))
                 _add_product(builder, total, values[-1], values[-1])
-            tile.store(values, x, loop.index, j)
-        tile.store([builder.load(total) for total in sums], squares, first, j)
+            x.store_all(values, loop.index, j)
+        squares.store_all([builder.load(total) for total in sums], first, j)
         return context.get_dummy_value()
 
     return types.void(U, X, used, squares, slope, rows, j), generate
@@ -225,7 +225,7 @@ def _dot_tile(typing, A, B, C, depth, i, j):
     def generate(context, builder, signature, arguments):
         a, b, c = _matrices(context, builder, signature, arguments, 3)
         depth, i, j = arguments[3:]
-        rows = [a.row(builder.add(i, i.type(r))) for r in range(ROWS)]
+        rows = [a.row(row) for row in _rows(builder, i)]
         others = [b.row(builder.add(j, j.type(v))) for v in range(VECTORS)]
         sums = c.accumulators()
         step = depth.type(a.vector.count)
