@@ -80,9 +80,21 @@ def toy_claims(toy: pd.DataFrame) -> list[dict]:
                      "rises", _seeds(chosen, _rise), 0),
             _toy_row(f"adversarial training lowers vulnerability ({over})", scope, "> 1",
                      _seeds(chosen, partial(_lowered, quantity="vulnerability")), 1),
-            _toy_row("vulnerability dips on the antipodal plateau (least over it, over its start)",
-                     scope, "striking dip", _seeds(chosen, _dip), 1, "below"),
         ]  # fmt: skip
+    for attack in (
+        *TOY_ATTACKS,
+        "bound",
+    ):  # the true dip is between the strongest's and the bound's
+        dips = _seeds(own[own["attack"] == attack], _dip)
+        scope = (
+            f"toy models, {attack} attack"
+            if attack in TOY_ATTACKS
+            else "toy models, certified bound"
+        )
+        rows.append(
+            _toy_row("vulnerability dips on the antipodal plateau (least over it, over its start)",
+                     scope, "striking dip", dips, 1, "below")
+        )  # fmt: skip
     return [*rows, *toy_controls(own, common, over), *attack_order(own)]
 
 

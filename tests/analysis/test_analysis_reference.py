@@ -1,0 +1,49 @@
+"""The committed reference result of toy-full: what its raw measurements give, and what the README says."""
+
+import re
+
+import pandas as pd
+import pytest
+
+from interference.analysis.tables import claims, toy
+from interference.config.load import read_config
+from interference.provenance import ROOT
+
+REPO = ROOT.parents[2]
+FOLDER = REPO / "workflow/experiments/toy-full"
+RAW = FOLDER / "vulnerability.parquet"
+
+
+@pytest.fixture(scope="module")
+def concluded():
+    return claims.build({"arms": ["toy"]}, [RAW])
+
+
+def test_it_measures_the_models_of_its_experiment():
+    settings = read_config(FOLDER.with_suffix(".yaml")).toy
+    raw, densities = pd.read_parquet(RAW), settings.densities
+    assert sorted(raw["density"].unique(), reverse=True) == densities.values  # noqa: PD011
+    assert raw["seed"].unique().tolist() == settings.seeds
+    assert len(raw) == 30 * 5 * 3 * 2 * 6  # training modes and shrunk, inputs, attacks and bound
+
+
+def test_its_claims_and_table_are_those_that_the_code_makes_of_its_measurements(concluded):
+    pd.testing.assert_frame_equal(
+        pd.read_csv(FOLDER / "claims.csv"), concluded, rtol=1e-5, check_dtype=False
+    )
+    pd.testing.assert_frame_equal(pd.read_parquet(FOLDER / "toy.parquet"), toy.build({}, [RAW]))
+
+
+def test_its_files_are_small():
+    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 1_000_000
+
+
+def test_the_intervals_in_the_readme_are_among_its_claims(concluded):
+    text = (REPO / "README.md").read_text()
+    section = text[text.index("### Toy models") : text.index("### ResNet-18")]
+    quoted = re.findall(r"([\d.]+) \[([\d.]+), ([\d.]+)\]", section)
+    assert len(quoted) >= 8
+    for numbers in quoted:
+        places = len(numbers[0].split(".")[1])
+        rows = concluded[["measured", "low", "high"]].round(places)
+        assert (rows == [float(number) for number in numbers]).all(axis=1).any(), numbers
