@@ -185,6 +185,9 @@ def test_a_plan_counts_the_rows_that_are_stored():
     assert by_name["attacks"].rows.startswith("320 ")
     # 2 networks × 2 layers × (2 k + 2 l1) SAEs, each of which sees 3200 rows
     assert by_name["saes"].rows == "16 SAEs, 51,200 rows seen"
+    # W_enc and W_dec of 2 networks × 4 SAEs a layer, in the sweep and in a file of each member
+    matrices = 2 * (128 * 64 + 256 * 128)
+    assert by_name["saes"].stored == 2 * 2 * 4 * matrices * 4
 
 
 def spec_of(change, name, *arguments):

@@ -141,8 +141,9 @@ def test_the_job_writes_what_it_measured_and_repeats_it(tmp_path, store, name, s
     _, train_manifest = make(rows.with_suffix(".train.zarr"), store[:])
     held = rng.standard_normal((30, 2, D)).astype(np.float32)
     _, heldout_manifest = make(rows.with_suffix(".heldout.zarr"), held, "float32")
-    write_json(rows, {"train": train_manifest, "heldout": heldout_manifest})
     identity = {"model": "m", "model_norm": "l2", "model_epsilon": 1.0, "model_seed": 0}
+    origin = {"model": identity, "layer": "stem"}
+    write_json(rows, {"spec": origin, "train": train_manifest, "heldout": heldout_manifest})
     spec = {
         "model": identity,
         "layer": "stem",

@@ -1,4 +1,4 @@
-"""The command `interference ROOM VERB`: one verb a rule, one error a line.
+"""The command `interference ROOM VERB`: one verb a rule, one error a line; and `clean`.
 
 Each room's verbs import what they need when they run, so that no verb pays for another's library.
 """
@@ -17,6 +17,7 @@ from interference.cli import (  # noqa: E402
     activations,
     analysis,
     attacks,
+    clean,
     config,
     data,
     models,
@@ -34,6 +35,7 @@ app = typer.Typer(
 )
 for _room in (config, data, models, attacks, activations, saes, toy, analysis):
     app.add_typer(_room.app, name=_room.__name__.rsplit(".", 1)[-1], help=_room.__doc__)
+app.command()(clean.clean)
 
 _MENDS = {
     errno.ENOSPC: "the disk is full; free some space and run snakemake again (it resumes)",

@@ -67,7 +67,7 @@ def _networks(config: Config, specs: Specs) -> list[Room]:
              models * (clean_bytes + attacked_bytes)),
         Room("saes", models * depth * types,
              f"{models * depth * sum(members.values())} SAEs, {fitted:,} rows seen",
-             models * weights * sum(members.values())),
+             2 * models * weights * sum(members.values())),  # the sweeps, and members to reuse
     ]  # fmt: skip
 
 

@@ -15,6 +15,13 @@ class Adam:
         self.steps = 0
         self._moments = {n: (np.zeros_like(p), np.zeros_like(p)) for n, p in parameters.items()}
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Parameters and their moments, live: NAME, NAME.mean and NAME.square."""
+        arrays = dict(self.parameters)
+        for name, (mean, square) in self._moments.items():
+            arrays |= {f"{name}.mean": mean, f"{name}.square": square}
+        return arrays
+
     def step(self, gradients: dict[str, np.ndarray], rate: float) -> None:
         """gradients: name → array of the parameter's shape; rate: the learning rate now."""
         self.steps += 1

@@ -1,10 +1,13 @@
 """Train a sweep: every sparsity and seed of one SAE type, in one pass over a layer's rows.
 
 Members see the same batches and share nothing else: a member's bytes do not depend on which other
-members train beside it.
+members train beside it. So one that is finished need not train again when its sweep grows, and
+training that is interrupted goes on from its last checkpoint, with the same bytes at the end.
 """
 
 import importlib
+import time
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,14 +16,17 @@ import numpy as np
 from interference import progress
 from interference.saes.dictionary import Dictionary, calibrated_threshold, stack
 from interference.saes.metrics import score
-from interference.saes.rows import batches
-from interference.store.arrays import open_array
+from interference.saes.rows import batches, verify
+from interference.saes.state import State
+from interference.store.arrays import Reader, open_array
 from interference.store.files import StoreError, read_json, sha256, write_json
 from interference.store.tables import write_table
 from interference.store.tensors import write_tensors
 
 #: Training rows that set the threshold of threshold inference.
 CALIBRATION_ROWS = 8192
+#: Seconds between two checkpoints.
+CHECKPOINT_INTERVAL = 60.0
 
 
 @dataclass(frozen=True)
@@ -40,24 +46,54 @@ class Training:
         return self.learning_rate * (left / self.decay_fraction if decaying else 1.0)
 
 
-def train(sae_type, settings, training: Training, store, seeds: list[int]) -> dict:
-    """(sparsity, seed) → trained Dictionary.
+def train(
+    sae_type, settings, training: Training, store, seeds: list[int], state: State | None = None
+) -> dict:
+    """(sparsity, seed) → trained Dictionary. Raises StoreError where training diverges.
 
-    sae_type: a module of interference.saes.types; store: rows (n, d) float16, shuffled.
+    sae_type: a module of interference.saes.types; store: rows (n, d) float16, shuffled;
+    state: where finished members and checkpoints are kept, if anywhere.
     """
     d = store.shape[1]
     latents = d * training.expansion_factor
     sweep = getattr(settings, sae_type.SPARSITY)
     dictionaries = {}
-    steps = training.rows // training.batch_size
     for seed in seeds:
-        members = {s: sae_type.Member(settings, s, d, latents, seed) for s in sweep}
-        feed = batches(store, training.batch_size, training.rows, seed)
-        for step, x in enumerate(progress.track(feed, total=steps, label=f"seed {seed}, steps")):
+        finished = {s: state and state.kept(s, seed) for s in sweep}
+        left = [s for s in sweep if finished[s] is None]
+        if state and len(left) < len(sweep):
+            progress.say(f"seed {seed}: {len(sweep) - len(left)} members are there already")
+        members = {s: sae_type.Member(settings, s, d, latents, seed) for s in left}
+        if members:
+            train_members(members, training, store, seed, state)
+        for sparsity, member in members.items():
+            finished[sparsity] = member.dictionary()
+            arrays = finished[sparsity].w_enc, finished[sparsity].w_dec
+            if not all(np.isfinite(array).all() for array in arrays):
+                raise StoreError(
+                    f"training diverged at {sae_type.SPARSITY} = {sparsity}: lower the rate"
+                )
+            if state:
+                state.keep(sparsity, seed, finished[sparsity])
+        dictionaries |= {(s, seed): finished[s] for s in sweep}
+    return dictionaries
+
+
+def train_members(members: dict, training: Training, store, seed: int, state: State | None) -> None:
+    """Take the members of one seed, by sparsity, from where they are to the end of training."""
+    steps = training.rows // training.batch_size
+    done = state.resume(seed, members) if state else 0
+    if done:
+        progress.say(f"seed {seed}: going on from step {done} of {steps}")
+    saved = time.monotonic()
+    with closing(batches(store, training.batch_size, training.rows, seed, done)) as feed:
+        shown = progress.track(feed, total=steps - done, label=f"seed {seed}, steps")
+        for step, x in enumerate(shown, start=done):
             for member in members.values():
                 member.step(x, training.rate(step / steps), step / steps)
-        dictionaries |= {(s, seed): member.dictionary() for s, member in members.items()}
-    return dictionaries
+            if state and time.monotonic() - saved >= CHECKPOINT_INTERVAL:
+                state.save(seed, step + 1, members)
+                saved = time.monotonic()
 
 
 def calibrate(dictionary: Dictionary, rows: np.ndarray) -> Dictionary:
@@ -66,6 +102,42 @@ def calibrate(dictionary: Dictionary, rows: np.ndarray) -> Dictionary:
         return dictionary
     threshold = calibrated_threshold(dictionary.rectified(rows), dictionary.k)
     return replace(dictionary, threshold=threshold)
+
+
+def open_rows(rows: Path, manifest: dict, spec: dict) -> tuple[Reader, np.ndarray]:
+    """Training rows (n, d) and held-out rows (images, positions, d), all of them checked.
+
+    manifest: what the file ``rows`` holds. Raises StoreError where they are not those of the spec's
+    model and layer, not what their manifest says, or not finite.
+    """
+    for key in ("model", "layer"):
+        found = manifest["spec"][key]
+        if found != spec[key]:
+            raise StoreError(f"{rows}: {key} is {found}, the job is about {spec[key]}")
+    train, heldout = (
+        open_array(rows.with_suffix(f".{name}.zarr"), manifest[name])
+        for name in ("train", "heldout")
+    )
+    if heldout.shape[2] != train.shape[1]:
+        raise StoreError(
+            f"{heldout.path}: {heldout.shape[2]} channels, but {train.path} has {train.shape[1]}"
+        )
+    verify(train, manifest["train"])
+    verify(heldout, manifest["heldout"])
+    return train, heldout[:]
+
+
+def check(sae_type, settings, training: Training, store: Reader) -> None:
+    """Raise StoreError where the rows or the latents are too few to train or calibrate on."""
+    (count, d), size = store.shape, training.batch_size
+    if min(count, training.rows) < size:
+        raise StoreError(
+            f"{store.path}: {count} rows, of which training sees {training.rows}, but a batch "
+            f"takes {size}; lower batch_size or raise rows"
+        )
+    latents = d * training.expansion_factor
+    if sae_type.SPARSITY == "k" and max(settings.k) >= latents:
+        raise StoreError(f"k: {max(settings.k)} is not below the {latents} latents of {store.path}")
 
 
 def fit(spec: dict, rows: Path, output: Path) -> None:
@@ -77,17 +149,14 @@ def fit(spec: dict, rows: Path, output: Path) -> None:
     sae_type = importlib.import_module(f"interference.saes.types.{spec['type']}")
     settings, training = sae_type.Settings(**spec["settings"]), Training(**spec["training"])
     manifest = read_json(rows)
-    store = open_array(rows.with_suffix(".train.zarr"), manifest["train"])
-    heldout = open_array(rows.with_suffix(".heldout.zarr"), manifest["heldout"])[:]
-    dictionaries = train(sae_type, settings, training, store, spec["seeds"])
+    store, heldout = open_rows(rows, manifest, spec)
+    check(sae_type, settings, training, store)
+    state = State(output, spec, sae_type.SPARSITY, manifest["train"]["sha256"])
+    dictionaries = train(sae_type, settings, training, store, spec["seeds"], state)
     calibration = store[:CALIBRATION_ROWS].astype(np.float32)
     members, table, stacked = [], [], []
     for (sparsity, seed), trained in dictionaries.items():
         dictionary = calibrate(trained, calibration)
-        if not all(np.isfinite(a).all() for a in (dictionary.w_enc, dictionary.w_dec)):
-            raise StoreError(
-                f"training diverged at {sae_type.SPARSITY} = {sparsity}: lower the rate"
-            )
         scores = score(dictionary, heldout)
         member = {"sparsity": float(sparsity), "sae_seed": seed}
         members.append({**member, **scores.summary, "threshold": dictionary.threshold})
@@ -108,6 +177,7 @@ def fit(spec: dict, rows: Path, output: Path) -> None:
             "epochs": training.rows / store.shape[0],
         },
     )
+    state.clear()
 
 
 def _per_image(table: list) -> dict[str, np.ndarray]:

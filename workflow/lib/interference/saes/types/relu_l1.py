@@ -44,6 +44,10 @@ class Member:
         }
         self.adam = Adam(self.parameters)
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Every array that training changes, live; `adam.steps` beside them is all of its state."""
+        return self.adam.arrays()
+
     def step(self, x: np.ndarray, rate: float, fraction: float) -> None:
         """One update on x: (n, d) float32. fraction: of training done before this step."""
         warmup = self.settings.warmup_fraction

@@ -51,6 +51,10 @@ class Member:
         self.silent = np.zeros(latents, np.int64)  # rows since each latent fired
         self.adam = Adam(self.parameters)
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Every array that training changes, live; `adam.steps` beside them is all of its state."""
+        return {**self.adam.arrays(), "silent": self.silent}
+
     def step(self, x: np.ndarray, rate: float, fraction: float) -> None:
         """One update on x: (n, d) float32. fraction: of training done (unused by this type)."""
         gradients = self.gradients(x)
