@@ -15,6 +15,14 @@ class Adam:
         self.steps = 0
         self._moments = {n: (np.zeros_like(p), np.zeros_like(p)) for n, p in parameters.items()}
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The moments that steps change, named after their parameter."""
+        return {
+            f"{name}.{moment}": array
+            for name, pair in self._moments.items()
+            for moment, array in zip(("mean", "square"), pair, strict=True)
+        }
+
     def step(self, gradients: dict[str, np.ndarray], rate: float) -> None:
         """gradients: name → array of the parameter's shape; rate: the learning rate now."""
         self.steps += 1

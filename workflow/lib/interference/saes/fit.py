@@ -61,7 +61,7 @@ def train(sae_type, settings, training: Training, store, seeds: list[int]) -> di
 
 
 def calibrate(dictionary: Dictionary, rows: np.ndarray) -> Dictionary:
-    """Give a TopK dictionary its threshold. rows: (n, d) float32 training rows."""
+    """Give a dictionary with a k its threshold. rows: (n, d) float32 training rows."""
     if not dictionary.k:
         return dictionary
     threshold = calibrated_threshold(dictionary.rectified(rows), dictionary.k)
@@ -71,7 +71,8 @@ def calibrate(dictionary: Dictionary, rows: np.ndarray) -> Dictionary:
 def fit(spec: dict, rows: Path, output: Path) -> None:
     """The job. Beside the manifest ``output``, which holds each member's metrics, it writes
 
-    - .safetensors: the sweep stacked, w_enc and w_dec (members, h, d), b_enc, b_dec, k, threshold;
+    - .safetensors: the sweep stacked: w_enc, w_dec (members, h, d); b_enc, threshold (members, h);
+      b_dec (members, d); k, pooled (members,). The manifest has the mean threshold over latents;
     - .parquet: one row a (member, held-out image): squared error, deviation, l0.
     """
     sae_type = importlib.import_module(f"interference.saes.types.{spec['type']}")
@@ -84,13 +85,16 @@ def fit(spec: dict, rows: Path, output: Path) -> None:
     members, table, stacked = [], [], []
     for (sparsity, seed), trained in dictionaries.items():
         dictionary = calibrate(trained, calibration)
-        if not all(np.isfinite(a).all() for a in (dictionary.w_enc, dictionary.w_dec)):
+        arrays = (dictionary.w_enc, dictionary.w_dec, dictionary.threshold)
+        if not all(np.isfinite(array).all() for array in arrays):
             raise StoreError(
                 f"training diverged at {sae_type.SPARSITY} = {sparsity}: lower the rate"
             )
         scores = score(dictionary, heldout)
         member = {"sparsity": float(sparsity), "sae_seed": seed}
-        members.append({**member, **scores.summary, "threshold": dictionary.threshold})
+        members.append(
+            {**member, **scores.summary, "threshold": float(np.mean(dictionary.threshold))}
+        )
         stacked.append(dictionary)
         table.append((member, scores))
         progress.say(f"{members[-1]}")
