@@ -46,6 +46,16 @@ def test_counts_are_those_of_a_loop(threshold):
             assert woken[c, i] == pytest.approx(newly / POSITIONS)
 
 
+def test_every_latent_is_counted_at_its_own_threshold():
+    thresholds = np.linspace(0, 2, LATENTS).astype(np.float32)
+    sae, x = dictionary(threshold=thresholds), activations()
+    l0, _ = count_active(sae, x, CONDITIONS)
+    active = sae.rectified(x.reshape(-1, D)) > thresholds
+    np.testing.assert_allclose(l0, active.sum(1).reshape(CONDITIONS, IMAGES, -1).mean(2))
+    together, _ = count_active(dictionary(threshold=1.0), x, CONDITIONS)
+    assert (l0 != together).any()
+
+
 def test_nothing_wakes_up_on_the_clean_images_themselves():
     x = activations()[:IMAGES]
     l0, woken = count_active(dictionary(), np.concatenate([x, x]), 2)

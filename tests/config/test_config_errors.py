@@ -23,6 +23,8 @@ GOOD = yaml.safe_load((ROOT / "config.yaml").read_text())
 MISSING = object()
 NETWORKS = ("data", "models", "attacks", "activations", "saes")
 FGSM = {"type": "fgsm", "norm": "l2", "epsilons": [0.5]}
+JUMPRELU = {"l0": [0.01], "warmup_fraction": 0.05, "initial_threshold": 0.1, "bandwidth": 0.1}
+MATRYOSHKA = {**GOOD["saes"]["types"]["topk"], "prefixes": [0.5, 1.0]}
 
 
 def changed(changes):
@@ -132,10 +134,42 @@ WRONG = {
         {"saes/types/topk/k": [64]},
         ["saes.types.topk.k: 64", "64 dimensions of layer1", "k < 64"],
     ),
-    "no SAE type": ({"saes/types": {}}, ["saes.types: no SAE type", "topk, relu_l1"]),
+    "k too large for a batch": (
+        {"saes/types/batch_topk": {**GOOD["saes"]["types"]["topk"], "k": [8, 128]}},
+        ["saes.types.batch_topk.k: 128", "128 dimensions of layer2", "k < 128"],
+    ),
+    "an L1 type with a k": (
+        {"saes/types/gated": {"l1": [0.1], "warmup_fraction": 0.05, "k": [4]}},
+        ["saes.types.gated.k: unknown key", "allowed: l1, warmup_fraction"],
+    ),
+    "a threshold that is not above zero": (
+        {"saes/types/jumprelu": {**JUMPRELU, "initial_threshold": 0.0}},
+        ["saes.types.jumprelu.initial_threshold: found 0.0", "greater than 0"],
+    ),
+    "no bandwidth": (
+        {"saes/types/jumprelu": {k: v for k, v in JUMPRELU.items() if k != "bandwidth"}},
+        ["saes.types.jumprelu.bandwidth: missing"],
+    ),
+    "a misspelt type": (
+        {"saes/types/jump_relu": JUMPRELU},
+        ["jump_relu: unknown", "mean jumprelu?"],
+    ),
+    "prefixes that fall": (
+        {"saes/types/matryoshka": {**MATRYOSHKA, "prefixes": [0.5, 0.25, 1.0]}},
+        ["saes.types.matryoshka.prefixes: [0.5, 0.25, 1.0]: ", "must rise and end with 1.0"],
+    ),
+    "prefixes that leave latents out": (
+        {"saes/types/matryoshka": {**MATRYOSHKA, "prefixes": [0.25, 0.5]}},
+        ["saes.types.matryoshka.prefixes: [0.25, 0.5]: ", "end with 1.0"],
+    ),
+    "a prefix without a latent of its own": (
+        {"saes/types/matryoshka": {**MATRYOSHKA, "prefixes": [0.5, 0.5001, 1.0]}},
+        ["saes.types.matryoshka.prefixes: 0.5001 of the 512 latents of stem adds none"],
+    ),
+    "no SAE type": ({"saes/types": {}}, ["saes.types: no SAE type", "topk, relu_l1, batch_topk, "]),
     "empty SAE type": (
         {"saes/types": {"topk": None}},
-        ["saes.types: no SAE type", "topk, relu_l1"],
+        ["saes.types: no SAE type", "topk, relu_l1, batch_topk, "],
     ),
     "layer without rows": (
         {"saes/layers/layer2": MISSING},

@@ -183,11 +183,11 @@ def test_a_plan_counts_the_rows_that_are_stored():
     assert by_name["activations"].rows.startswith("9,600 ")
     # 2 networks × 32 images × 5 (method, epsilon)
     assert by_name["attacks"].rows.startswith("320 ")
-    # 2 networks × 2 layers × (2 k + 2 l1) SAEs, each of which sees 3200 rows
-    assert by_name["saes"].rows == "16 SAEs, 51,200 rows seen"
-    # W_enc and W_dec of 2 networks × 4 SAEs a layer, in the sweep and in a file of each member
+    # 2 networks × 2 layers × (2 k + 2 l1 + 2 l0) SAEs, each of which sees 3200 rows
+    assert by_name["saes"].rows == "24 SAEs, 76,800 rows seen"
+    # W_enc and W_dec of 2 networks × 6 SAEs a layer, in the sweep and in a file of each member
     matrices = 2 * (128 * 64 + 256 * 128)
-    assert by_name["saes"].stored == 2 * 2 * 4 * matrices * 4
+    assert by_name["saes"].stored == 2 * 2 * 6 * matrices * 4
 
 
 def spec_of(change, name, *arguments):

@@ -7,8 +7,18 @@ from interference.store.files import write_json
 
 D = 8
 MODEL = {"model": "m", "model_norm": "l2", "model_epsilon": 1.0, "model_seed": 0}
+TOPK = {"k": [2, 4], "aux_k": 8, "aux_weight": 1.0, "dead_after": 5}
 SETTINGS = {
-    "topk": {"k": [2, 4], "aux_k": 8, "aux_weight": 1.0, "dead_after": 5},
+    "topk": TOPK,
+    "batch_topk": TOPK,
+    "matryoshka": {**TOPK, "prefixes": [0.25, 1.0]},
+    "jumprelu": {
+        "l0": [0.1, 0.4],
+        "warmup_fraction": 0.05,
+        "initial_threshold": 0.1,
+        "bandwidth": 0.1,
+    },
+    "gated": {"l1": [0.1, 0.4], "warmup_fraction": 0.05},
     "relu_l1": {"l1": [0.1, 0.4], "warmup_fraction": 0.05, "gradient_clip": 1.0},
 }
 

@@ -77,9 +77,13 @@ def test_a_dictionary_is_a_copy_of_its_member():
 
 
 def test_a_stacked_sweep_comes_back_member_by_member():
-    members = [replace(random_dictionary(k, seed=k), threshold=0.1 * k) for k in (0, 2, 5)]
+    members = [replace(random_dictionary(k, seed=k), threshold=0.25 * k) for k in (0, 2, 5)]
+    thresholds = rng(8).random(LATENTS).astype(np.float32)
+    members.append(replace(random_dictionary(seed=9), threshold=thresholds))
+    members.append(replace(members[1], pooled=True))
     for found, member in zip(unstack(stack(members)), members, strict=True):
-        assert (found.k, found.threshold) == (member.k, member.threshold)
+        assert (found.k, found.pooled) == (member.k, member.pooled)
+        np.testing.assert_array_equal(found.threshold, np.broadcast_to(member.threshold, LATENTS))
         for name in ("w_enc", "b_enc", "w_dec", "b_dec"):
             np.testing.assert_array_equal(getattr(found, name), getattr(member, name))
 
@@ -104,6 +108,31 @@ def test_relu_needs_no_threshold():
     x = rng(1).standard_normal((30, D)).astype(np.float32)
     assert calibrate(dictionary, x) is dictionary
     np.testing.assert_array_equal(dictionary.encode_threshold(x), dictionary.encode(x))
+
+
+def test_a_threshold_a_latent_is_that_of_a_loop():
+    thresholds = rng(8).random(LATENTS).astype(np.float32)
+    dictionary = replace(random_dictionary(), threshold=thresholds)
+    x = rng(1).standard_normal((30, D)).astype(np.float32)
+    rectified, code = dictionary.rectified(x), dictionary.encode(x)
+    np.testing.assert_array_equal(dictionary.encode_threshold(x), code)
+    kept = dropped = 0
+    for r in range(30):
+        for i in range(LATENTS):
+            on = rectified[r, i] > thresholds[i]
+            assert code[r, i] == (rectified[r, i] if on else 0)
+            kept, dropped = kept + on, dropped + (rectified[r, i] > 0 and not on)
+    assert kept > 20 < dropped
+    assert calibrate(dictionary, x) is dictionary
+
+
+def test_a_pooled_dictionary_is_scored_with_threshold_inference():
+    x = rng(1).standard_normal((300, D)).astype(np.float32)
+    dictionary = calibrate(replace(random_dictionary(4), pooled=True), x)
+    code = dictionary.encode(x)
+    np.testing.assert_array_equal(code, dictionary.encode_threshold(x))
+    assert (code > 0).sum() == 4 * 300
+    assert score(dictionary, x[:, None]).summary["l0"] == pytest.approx(4)
 
 
 def heldout(images=130, positions=3):

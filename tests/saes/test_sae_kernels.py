@@ -152,3 +152,20 @@ def test_adam_changes_parameters_in_place():
     Adam(parameters).step({"p": np.ones(3, np.float32)}, 0.1)
     assert parameters["p"] is p
     np.testing.assert_allclose(p, 0.9, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", ROWS)
+def test_the_entries_above_their_columns_bar_are_those_of_numpy(name, dtype):
+    pre = ROWS[name].astype(dtype)
+    bar = np.random.default_rng(3).random(pre.shape[1]).astype(dtype)
+    index, value = kernels.rows_above(pre, bar)
+    above = pre > bar
+    assert index.shape == value.shape == (len(pre), above.sum(1).max())
+    assert value.dtype == dtype
+    for r, row in enumerate(above):
+        there = np.flatnonzero(row)
+        np.testing.assert_array_equal(index[r, : len(there)], there)
+        np.testing.assert_array_equal(value[r, : len(there)], pre[r, there])
+        assert not index[r, len(there) :].any()
+        assert not value[r, len(there) :].any()

@@ -9,7 +9,7 @@ import pytest
 from interference.saes.fit import Training, fit, train
 from interference.saes.metrics import score
 from interference.saes.rows import batches, chunks
-from interference.saes.types import relu_l1, topk
+from interference.saes.types import batch_topk, gated, jumprelu, matryoshka, relu_l1, topk
 from interference.store import arrays
 from interference.store.arrays import open_array, writing
 from interference.store.files import sha256, write_json
@@ -19,6 +19,15 @@ from interference.store.tensors import read_tensors
 D = 8
 TOPK = topk.Settings(k=[2, 4], aux_k=8, aux_weight=1.0, dead_after=200)
 RELU = relu_l1.Settings(l1=[0.1, 0.4], warmup_fraction=0.05, gradient_clip=1.0)
+TYPES = {
+    topk: TOPK,
+    relu_l1: RELU,
+    batch_topk: batch_topk.Settings(**vars(TOPK)),
+    jumprelu: jumprelu.Settings([0.003, 0.03], 0.05, initial_threshold=0.1, bandwidth=0.1),
+    gated: gated.Settings(l1=[0.1, 0.4], warmup_fraction=0.05),
+    matryoshka: matryoshka.Settings(**vars(TOPK), prefixes=[0.25, 0.5, 1.0]),
+}
+NAMES = [module.__name__.rsplit(".", 1)[1] for module in TYPES]
 TRAINING = Training(2, learning_rate=2e-3, decay_fraction=0.2, rows=1000, batch_size=50)
 
 
@@ -90,7 +99,7 @@ def test_the_rate_falls_to_zero_over_the_last_part(decay, fraction, rate):
     assert training.rate(fraction) == pytest.approx(3.0 * rate)
 
 
-@pytest.mark.parametrize(("sae_type", "settings"), [(topk, TOPK), (relu_l1, RELU)])
+@pytest.mark.parametrize(("sae_type", "settings"), TYPES.items(), ids=NAMES)
 def test_a_member_has_the_same_bytes_trained_alone_or_together(store, sae_type, settings):
     together = train(sae_type, settings, TRAINING, store, seeds=[0, 1])
     sweep = getattr(settings, sae_type.SPARSITY)
@@ -100,6 +109,7 @@ def test_a_member_has_the_same_bytes_trained_alone_or_together(store, sae_type, 
     ((key, member),) = alone.items()
     for name in ("w_enc", "b_enc", "w_dec", "b_dec"):
         assert getattr(member, name).tobytes() == getattr(together[key], name).tobytes()
+    np.testing.assert_array_equal(member.threshold, together[key].threshold)
     other_seed = together[sweep[1], 0]
     assert other_seed.w_enc.tobytes() != member.w_enc.tobytes()
 
@@ -132,9 +142,7 @@ def test_topk_finds_the_features_of_a_sparse_problem_where_pca_cannot(tmp_path):
     assert (matches > 0.9).mean() > 0.8
 
 
-@pytest.mark.parametrize(
-    ("name", "settings"), [("topk", vars(TOPK)), ("relu_l1", vars(RELU))], ids=["topk", "relu_l1"]
-)
+@pytest.mark.parametrize(("name", "settings"), [*zip(NAMES, map(vars, TYPES.values()))], ids=NAMES)
 def test_the_job_writes_what_it_measured_and_repeats_it(tmp_path, store, name, settings):
     rng = np.random.default_rng(1)
     rows = tmp_path / "rows.json"
@@ -171,4 +179,4 @@ def test_the_job_writes_what_it_measured_and_repeats_it(tmp_path, store, name, s
         fvu = table["squared_error"][mine].sum() / table["deviation"][mine].sum()
         assert member["fvu"] == pytest.approx(fvu)
         assert member["l0"] == pytest.approx(table["l0"][mine].mean())
-        assert (member["threshold"] > 0) == (name == "topk")
+        assert (member["threshold"] > 0) == (name != "relu_l1")

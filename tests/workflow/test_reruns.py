@@ -16,7 +16,7 @@ from checkout import NETWORK_SECTIONS, TINY, Checkout, Plan, chosen, without
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
-MODELS, LAYERS, TYPES = ("clean-s0", "l2-1-s0"), ("stem", "layer2"), ("topk", "relu_l1")
+MODELS, LAYERS, TYPES = ("clean-s0", "l2-1-s0"), ("stem", "layer2"), ("topk", "relu_l1", "jumprelu")
 ATTACKS = ("fgsm", "pgd", "noise")
 #: Every job of the tiny experiment.
 JOBS = {

@@ -1,8 +1,8 @@
 """How many latents wake up under attack, image by image.
 
-A latent is active where its activation, which carries its decoder norm, exceeds the threshold: 0
-for ReLU, the frozen training threshold for TopK, whose own count is k by construction. An image's
-L0 is the mean over its positions.
+A latent is active where its activation, which carries its decoder norm, exceeds its threshold: 0
+for ReLU, what was learned for JumpReLU and Gated, the frozen training threshold for BatchTopK and
+for TopK, whose own count is k by construction. An image's L0 is the mean over its positions.
 """
 
 from pathlib import Path
@@ -22,7 +22,7 @@ from interference.store.tensors import read_described
 def _count(pre, bias, threshold, clean, is_clean, active, woken):
     for r in range(pre.shape[0]):
         for i in range(pre.shape[1]):
-            on = pre[r, i] + bias[i] > threshold
+            on = pre[r, i] + bias[i] > threshold[i]
             if is_clean:
                 clean[r, i] = on
             if on:
@@ -43,7 +43,7 @@ def count_active(
     images, positions = len(x) // conditions, x.shape[1]
     counts = np.zeros((2, conditions, images * positions), np.int64)
     clean = np.zeros((images * positions, len(dictionary.b_enc)), np.bool_)
-    threshold = np.float32(dictionary.threshold)
+    threshold = np.zeros(dictionary.b_enc.shape, np.float32) + np.float32(dictionary.threshold)
     for c in range(conditions):
         rows = x[c * images : (c + 1) * images].reshape(images * positions, -1)
         pre = rows @ dictionary.w_enc.T

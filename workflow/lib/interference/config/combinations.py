@@ -81,13 +81,24 @@ def _saes(config) -> Iterator[str]:
     widths = ARCHITECTURES[config.models.architecture]
     for layer in config.activations.layers:
         width = widths[layer]
-        for k in config.saes.types.topk.k if config.saes.types.topk else []:
-            if k >= width:
-                yield (
-                    f"saes.types.topk.k: {k} is not below the {width} dimensions of {layer}; "
-                    f"a sparse code needs k < {width}"
-                )
+        for name, settings in config.saes.types.named.items():
+            for k in getattr(settings, "k", []):
+                if k >= width:
+                    yield (
+                        f"saes.types.{name}.k: {k} is not below the {width} dimensions of {layer}; "
+                        f"a sparse code needs k < {width}"
+                    )
         fit = config.saes.layers.get(layer)
+        nested = config.saes.types.matryoshka
+        if fit and nested:
+            latents = width * fit.expansion_factor
+            ends = [0, *(round(prefix * latents) for prefix in nested.prefixes)]
+            for prefix, start, end in zip(nested.prefixes, ends, ends[1:]):
+                if start == end:
+                    yield (
+                        f"saes.types.matryoshka.prefixes: {prefix:g} of the {latents} latents of "
+                        f"{layer} adds none to what comes before it; each prefix needs one more"
+                    )
         if fit and fit.rows < 10 * fit.batch_size:
             yield (
                 f"saes.layers.{layer}.rows: {fit.rows} rows are fewer than ten batches of "

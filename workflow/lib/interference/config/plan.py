@@ -45,7 +45,8 @@ def _networks(config: Config, specs: Specs) -> list[Room]:
     widths = ARCHITECTURES[config.models.architecture]
     sizes = positions(data.size, config.models.stem)
     kept = config.activations.layers
-    members = {t: len(_sweep(config, t)) * len(config.saes.seeds) for t in specs.sae_types}
+    types_named = config.saes.types.named
+    members = {t: len(s.sweep) * len(config.saes.seeds) for t, s in types_named.items()}
     rows = sum(kept[layer] for layer in layers) * data.train
     clean_bytes = sum(
         kept[layer] * widths[layer] * (2 * data.train + 4 * data.heldout) for layer in layers
@@ -77,11 +78,6 @@ def _toy(config: Config) -> Room:
     samples = stack * toy.steps * toy.batch_size
     stored = 4 * stack * toy.features * (toy.hidden + 1)
     return Room("toy", 3, f"{stack} toy models, {samples:,} samples", stored)
-
-
-def _sweep(config: Config, sae_type: str) -> list:
-    settings = getattr(config.saes.types, sae_type)
-    return settings.k if sae_type == "topk" else settings.l1
 
 
 def describe(config: Config) -> str:

@@ -6,35 +6,24 @@ science. What an experiment can do without is left out whole: an arm, a norm, an
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from interference.config.combinations import problems
 from interference.config.facts import ARCHITECTURES, DATASETS
+from interference.config.sae_types import SaeTypes
+from interference.config.values import (
+    Count,
+    Fraction,
+    Layer,
+    Name,
+    Norm,
+    Positive,
+    Radii,
+    Section,
+    Seed,
+    Seeds,
+)
 
-
-class Section(BaseModel):
-    """Strict: unknown keys and values of another type are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-def _distinct(values: list) -> list:
-    for i, value in enumerate(values):
-        if value in values[:i]:
-            raise ValueError(f"{value:g} is there twice; each value may stand once")
-    return values
-
-
-Norm = Literal["l2", "linf"]
-Layer = Literal["stem", "layer1", "layer2", "layer3", "layer4"]
-Count = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
-Positive = Annotated[float, Field(gt=0)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Radii = Annotated[list[Positive], Field(min_length=1), AfterValidator(_distinct)]
-Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(_distinct)]
-#: A name that becomes part of a path.
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=60)]
 #: A section that a file may leave out, and not leave empty; None in a config without it.
 OPTIONAL = Field(None, json_schema_extra=lambda schema: schema.pop("default"))
 
@@ -163,36 +152,6 @@ class LayerSaes(Section):
     expansion_factor: Count
     rows: Count
     batch_size: Count
-
-
-class TopK(Section):
-    """TopK with AuxK (Gao et al. 2024)."""
-
-    k: Annotated[list[Count], Field(min_length=1), AfterValidator(_distinct)]
-    aux_k: Annotated[int, Field(ge=0)]
-    aux_weight: Annotated[float, Field(ge=0)]
-    dead_after: Count
-
-
-class ReluL1(Section):
-    """ReLU with an L1 penalty (Conerly et al., April 2024)."""
-
-    l1: Radii
-    warmup_fraction: Fraction
-    gradient_clip: Positive
-
-
-class SaeTypes(Section):
-    """At least one type; a type may be left out."""
-
-    topk: TopK | None = None
-    relu_l1: ReluL1 | None = None
-
-    @model_validator(mode="after")
-    def _some(self) -> Self:
-        if self.topk is None and self.relu_l1 is None:
-            raise ValueError("no SAE type is named; allowed: topk, relu_l1")
-        return self
 
 
 class Saes(Section):

@@ -76,8 +76,7 @@ class Specs:
 
     @property
     def sae_types(self) -> list[str]:
-        types = self.config.saes.types if self.config.saes else None
-        return [name for name in ("topk", "relu_l1") if getattr(types, name, None) is not None]
+        return list(self.config.saes.types.named) if self.config.saes else []
 
     # data
 

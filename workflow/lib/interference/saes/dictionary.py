@@ -3,8 +3,10 @@
     f = activation(x W_encᵀ + b_enc),   x̂ = f W_dec + b_dec,   ‖W_dec,i‖ = 1
 
 A pre-encoder bias is folded into b_enc and decoder norms into W_enc, so that f_i is the length of
-what latent i adds to the reconstruction. The activation is ReLU; TopK keeps the k largest of it,
-or, at threshold inference, those above a frozen threshold, which lets the count respond.
+what latent i adds to the reconstruction. The activation is ReLU, of which those above a threshold
+are kept: 0, or one a latent (JumpReLU, Gated), or one for all. TopK keeps the k largest of a row,
+or, at threshold inference, those above a frozen threshold, which lets the count respond; BatchTopK,
+whose k is a mean over rows, is that threshold inference.
 """
 
 from dataclasses import dataclass
@@ -16,15 +18,17 @@ from interference.saes.kernels import relu_rows, top_rows
 
 @dataclass(frozen=True)
 class Dictionary:
-    """w_enc, w_dec: (h, d); b_enc: (h,); b_dec: (d,); k: kept latents, 0 for all;
-    threshold: what counts as active at threshold inference (0 for ReLU)."""
+    """w_enc, w_dec: (h, d); b_enc: (h,); b_dec: (d,); k: kept latents, 0 for any number;
+    threshold: what counts as active at threshold inference (0 for ReLU), a number or one a latent
+    (h,); pooled: k is a mean over rows, met by the threshold."""
 
     w_enc: np.ndarray
     b_enc: np.ndarray
     w_dec: np.ndarray
     b_dec: np.ndarray
     k: int = 0
-    threshold: float = 0.0
+    threshold: float | np.ndarray = 0.0
+    pooled: bool = False
 
     def rectified(self, x: np.ndarray) -> np.ndarray:
         """ReLU of the pre-activations: (n, d) → (n, h)."""
@@ -33,12 +37,13 @@ class Dictionary:
         return pre
 
     def encode(self, x: np.ndarray) -> np.ndarray:
-        """The code that the SAE was trained with: (n, d) → (n, h), non-negative."""
-        latents = self.rectified(x)
-        return keep_top(latents, self.k) if self.k else latents
+        """The code that the SAE is scored with: (n, d) → (n, h), non-negative."""
+        if self.k and not self.pooled:
+            return keep_top(self.rectified(x), self.k)
+        return self.encode_threshold(x)
 
     def encode_threshold(self, x: np.ndarray) -> np.ndarray:
-        """The code at threshold inference; for ReLU the same as `encode`: (n, d) → (n, h)."""
+        """The code at threshold inference, which differs from `encode` for TopK only."""
         latents = self.rectified(x)
         latents[latents <= self.threshold] = 0
         return latents
@@ -53,7 +58,10 @@ def stack(dictionaries: list[Dictionary]) -> dict[str, np.ndarray]:
     names = ("w_enc", "b_enc", "w_dec", "b_dec")
     stacked = {name: np.stack([getattr(d, name) for d in dictionaries]) for name in names}
     stacked["k"] = np.array([d.k for d in dictionaries], np.int64)
-    stacked["threshold"] = np.array([d.threshold for d in dictionaries], np.float64)
+    stacked["pooled"] = np.array([d.pooled for d in dictionaries])
+    stacked["threshold"] = np.empty(stacked["b_enc"].shape, stacked["b_enc"].dtype)
+    for row, dictionary in zip(stacked["threshold"], dictionaries, strict=True):
+        row[:] = dictionary.threshold
     return stacked
 
 
@@ -63,7 +71,8 @@ def unstack(arrays: dict[str, np.ndarray]) -> list[Dictionary]:
         Dictionary(
             *(arrays[name][i] for name in ("w_enc", "b_enc", "w_dec", "b_dec")),
             k=int(arrays["k"][i]),
-            threshold=float(arrays["threshold"][i]),
+            threshold=arrays["threshold"][i],
+            pooled=bool(arrays["pooled"][i]),
         )
         for i in range(len(arrays["k"]))
     ]

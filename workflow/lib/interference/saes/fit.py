@@ -67,8 +67,8 @@ def train(
         if members:
             train_members(members, training, store, seed, state)
         for sparsity, member in members.items():
-            finished[sparsity] = member.dictionary()
-            arrays = finished[sparsity].w_enc, finished[sparsity].w_dec
+            finished[sparsity] = made = member.dictionary()
+            arrays = (made.w_enc, made.w_dec, made.threshold)
             if not all(np.isfinite(array).all() for array in arrays):
                 raise StoreError(
                     f"training diverged at {sae_type.SPARSITY} = {sparsity}: lower the rate"
@@ -97,7 +97,7 @@ def train_members(members: dict, training: Training, store, seed: int, state: St
 
 
 def calibrate(dictionary: Dictionary, rows: np.ndarray) -> Dictionary:
-    """Give a TopK dictionary its threshold. rows: (n, d) float32 training rows."""
+    """Give a dictionary with a k its threshold. rows: (n, d) float32 training rows."""
     if not dictionary.k:
         return dictionary
     threshold = calibrated_threshold(dictionary.rectified(rows), dictionary.k)
@@ -143,7 +143,8 @@ def check(sae_type, settings, training: Training, store: Reader) -> None:
 def fit(spec: dict, rows: Path, output: Path) -> None:
     """The job. Beside the manifest ``output``, which holds each member's metrics, it writes
 
-    - .safetensors: the sweep stacked, w_enc and w_dec (members, h, d), b_enc, b_dec, k, threshold;
+    - .safetensors: the sweep stacked: w_enc, w_dec (members, h, d); b_enc, threshold (members, h);
+      b_dec (members, d); k, pooled (members,). The manifest has the mean threshold over latents;
     - .parquet: one row a (member, held-out image): squared error, deviation, l0.
     """
     sae_type = importlib.import_module(f"interference.saes.types.{spec['type']}")
@@ -159,7 +160,9 @@ def fit(spec: dict, rows: Path, output: Path) -> None:
         dictionary = calibrate(trained, calibration)
         scores = score(dictionary, heldout)
         member = {"sparsity": float(sparsity), "sae_seed": seed}
-        members.append({**member, **scores.summary, "threshold": dictionary.threshold})
+        members.append(
+            {**member, **scores.summary, "threshold": float(np.mean(dictionary.threshold))}
+        )
         stacked.append(dictionary)
         table.append((member, scores))
         progress.say(f"{members[-1]}")

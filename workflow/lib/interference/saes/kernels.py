@@ -68,6 +68,31 @@ def top_rows(pre, k, index, value):
 
 
 @_jit
+def rows_above(pre, bar):
+    """The entries of each row above their column's bar, as rows for the kernels below.
+
+    pre: (n, h); bar: (h,), none negative. Returns index (n, m) int32, ascending, and value (n, m),
+    where m is the most that one row has; the places left have index 0 and value 0.
+    """
+    most = 0
+    for r in range(pre.shape[0]):
+        count = 0
+        for i in range(pre.shape[1]):
+            count += pre[r, i] > bar[i]
+        most = max(most, count)
+    index = np.zeros((pre.shape[0], most), np.int32)
+    value = np.zeros((pre.shape[0], most), pre.dtype)
+    for r in range(pre.shape[0]):
+        count = 0
+        for i in range(pre.shape[1]):
+            if pre[r, i] > bar[i]:
+                index[r, count] = i
+                value[r, count] = pre[r, i]
+                count += 1
+    return index, value
+
+
+@_jit
 def decode_rows(index, value, w_dec, b_dec, out):
     """out[r] = b_dec + Σ_j value[r, j] · w_dec[index[r, j]]. w_dec: (h, d); out: (n, d)."""
     d = w_dec.shape[1]
@@ -122,6 +147,57 @@ def gate_rows(gradient, active, shift):
                 gradient[r, i] += shift[i]
             else:
                 gradient[r, i] = 0
+
+
+@_jit
+def jump_rows(pre, threshold, bandwidth, g, w_dec, penalty, gradient):
+    """Add to ``gradient`` (h,) the straight-through one of JumpReLU's thresholds θ (h,).
+
+    pre: (n, h) pre-activations z; g: (n, d) dL/dx̂; penalty: the L0 penalty of one active latent.
+    Every z within half a bandwidth of θ adds −(θ · g·w_dec[i] + penalty) / bandwidth.
+    """
+    half = bandwidth / 2
+    for r in range(pre.shape[0]):
+        for i in range(pre.shape[1]):
+            if abs(pre[r, i] - threshold[i]) < half:
+                s = g[r, 0] - g[r, 0]
+                for c in range(g.shape[1]):
+                    s += g[r, c] * w_dec[i, c]
+                gradient[i] -= (threshold[i] * s + penalty) / bandwidth
+
+
+@_jit
+def gated_rows(base, b_gate, scale, b_mag, gate, code):
+    """gate ← ReLU(base + b_gate); code ← ReLU(scale · base + b_mag) where gate > 0, else 0.
+
+    base, gate, code: (n, h); b_gate, scale, b_mag: (h,).
+    """
+    for r in range(base.shape[0]):
+        for i in range(base.shape[1]):
+            v, u = base[r, i] + b_gate[i], scale[i] * base[r, i] + b_mag[i]
+            gate[r, i] = v if v > 0 else 0
+            code[r, i] = u if v > 0 and u > 0 else 0
+
+
+@_jit
+def gated_backward(base, scale, gate, code, g_gate, g_code, b_gate, log_scale, b_mag):
+    """Through `gated_rows`: g_gate ← dL/dbase in place, and three gradients (h,) are added to.
+
+    g_gate, g_code: (n, h) dL/dgate and dL/dcode. b_gate, log_scale, b_mag: of the biases and of
+    the logarithm of the scale. The open or shut gate of a code has no gradient.
+    """
+    for r in range(base.shape[0]):
+        for i in range(base.shape[1]):
+            through = base[r, i] - base[r, i]
+            if gate[r, i] > 0:
+                through += g_gate[r, i]
+                b_gate[i] += g_gate[r, i]
+            if code[r, i] > 0:
+                scaled = g_code[r, i] * scale[i]
+                through += scaled
+                log_scale[i] += scaled * base[r, i]
+                b_mag[i] += g_code[r, i]
+            g_gate[r, i] = through
 
 
 @_jit

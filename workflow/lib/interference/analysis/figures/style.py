@@ -30,7 +30,14 @@ BLUE, ORANGE, RED, PURPLE, GREY = ("#0072B2", "#E69F00", "#D55E00", "#CC79A7", "
 TRAINING = {"clean": BLUE, "adversarial": RED}
 #: Clean-trained toy models with the weights of adversarially trained ones in length only.
 SHRUNK = ORANGE
-SAE_TYPES = {"topk": "TopK", "relu_l1": "ReLU-L1"}
+SAE_TYPES = {
+    "topk": "TopK",
+    "relu_l1": "ReLU-L1",
+    "batch_topk": "BatchTopK",
+    "jumprelu": "JumpReLU",
+    "gated": "Gated",
+    "matryoshka": "Matryoshka",
+}
 DENSITIES = (1, 0.5, 0.2, 0.1)
 NORMS = {"l2": "$L_2$", "linf": "$L_\\infty$", "clean": "clean"}
 

@@ -65,27 +65,40 @@ class Member:
     def gradients(self, x: np.ndarray) -> dict[str, np.ndarray]:
         """Gradients of L, and the firing counters brought up to date. x: (n, d)."""
         p = self.parameters
-        n = len(x)
         centred = x - p["b_dec"]
         pre = centred @ p["w_enc"].T
         pre += p["b_enc"]
-        index = np.zeros((n, self.k), np.int32)
-        value = np.zeros((n, self.k), x.dtype)
+        index, value = self._code(pre)
+        gradients = {name: np.zeros_like(array) for name, array in p.items()}
+        error = self._add_reconstruction(gradients, x, centred, index, value)
+        self.silent += len(x)
+        self.silent[index[value > 0]] = 0
+        self._add_auxiliary(gradients, centred, pre, error)
+        return gradients
+
+    def _code(self, pre: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """z of pre-activations (n, h) as rows of active latents: index and value, (n, any)."""
+        index = np.zeros((len(pre), self.k), np.int32)
+        value = np.zeros((len(pre), self.k), pre.dtype)
         top_rows(pre, self.k, index, value)
+        return index, value
+
+    def _add_reconstruction(
+        self, gradients: dict[str, np.ndarray], x: np.ndarray, centred: np.ndarray,
+        index: np.ndarray, value: np.ndarray,
+    ) -> np.ndarray:  # fmt: skip
+        """Add the gradients of the first term of L; returns e = x − x̂."""
+        p = self.parameters
         reconstruction = np.empty_like(x)
         decode_rows(index, value, p["w_dec"], p["b_dec"], reconstruction)
         error = x - reconstruction
-        g = error * x.dtype.type(-2 / n)
-        gradients = {name: np.zeros_like(array) for name, array in p.items()}
+        g = error * x.dtype.type(-2 / len(x))
         backward_rows(
             centred, g, index, value, p["w_dec"],
             gradients["w_dec"], gradients["w_enc"], gradients["b_enc"],
         )  # fmt: skip
         gradients["b_dec"] = g.sum(0) - gradients["b_enc"] @ p["w_enc"]
-        self.silent += n
-        self.silent[index[value > 0]] = 0
-        self._add_auxiliary(gradients, centred, pre, error)
-        return gradients
+        return error
 
     def _add_auxiliary(
         self, gradients: dict[str, np.ndarray], centred: np.ndarray, pre: np.ndarray,

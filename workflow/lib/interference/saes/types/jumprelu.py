@@ -1,0 +1,103 @@
+"""JumpReLU with an L0 penalty (Rajamanoharan et al. 2024, arXiv 2407.14435).
+
+    z = W_enc x + b_enc,   f = z · H(z − θ),   x̂ = W_decᵀ f + b_dec,   θ = exp(t) > 0
+    L = mean_rows ( Σ_dims (x − x̂)² + λ Σ_i H(z_i − θ_i) )
+
+x: (d,), z, θ: (h,); H is 1 above 0, else 0. W_enc, b_enc have L's ordinary gradient, where H counts
+as a constant. θ has the straight-through one, with K = 1 within ½ of 0, else 0 (its §3):
+
+    ∂f_i/∂θ_i = −(θ_i / ε) K((z_i − θ_i) / ε),   ∂H(z_i − θ_i)/∂θ_i = −(1 / ε) K((z_i − θ_i) / ε)
+
+Settings are in the paper's units, where E‖x‖² = 1; here it is d, so λ = l0 · d, ε = bandwidth · √d
+and θ starts at initial_threshold · √d. (The paper has 0.001 for both, and far more steps to move θ.)
+Decoder rows have unit norm, W_enc = W_dec at the start; λ rises linearly over the first part.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from interference.saes.adam import Adam
+from interference.saes.dictionary import Dictionary, initial_directions
+from interference.saes.kernels import (
+    backward_rows,
+    decode_rows,
+    jump_rows,
+    normalise_rows,
+    remove_parallel,
+    rows_above,
+)
+
+SPARSITY = "l0"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The sweep of l0 = λ / d, the share of training in which λ rises; θ's start and ε, over √d."""
+
+    l0: list[float]
+    warmup_fraction: float
+    initial_threshold: float
+    bandwidth: float
+
+
+class Member:
+    """One SAE of the sweep in training."""
+
+    def __init__(self, settings: Settings, l0: float, d: int, latents: int, seed: int):
+        self.settings = settings
+        self.penalty = l0 * d
+        self.bandwidth = settings.bandwidth * d**0.5
+        start = np.log(settings.initial_threshold * d**0.5)
+        w_dec = initial_directions(d, latents, seed)
+        self.parameters = {
+            "w_enc": w_dec.copy(),
+            "b_enc": np.zeros(latents, np.float32),
+            "log_threshold": np.full(latents, start, np.float32),
+            "w_dec": w_dec,
+            "b_dec": np.zeros(d, np.float32),
+        }
+        self.adam = Adam(self.parameters)
+
+    def step(self, x: np.ndarray, rate: float, fraction: float) -> None:
+        """One update on x: (n, d) float32. fraction: of training done before this step."""
+        warmup = self.settings.warmup_fraction
+        penalty = self.penalty * (min(1.0, fraction / warmup) if warmup else 1.0)
+        gradients = self.gradients(x, penalty)
+        remove_parallel(gradients["w_dec"], self.parameters["w_dec"])
+        self.adam.step(gradients, rate)
+        normalise_rows(self.parameters["w_dec"])
+
+    def gradients(self, x: np.ndarray, penalty: float) -> dict[str, np.ndarray]:
+        """Gradients of L at λ = penalty. x: (n, d)."""
+        p = self.parameters
+        n, number = len(x), x.dtype.type
+        threshold = np.exp(p["log_threshold"])
+        pre = x @ p["w_enc"].T
+        pre += p["b_enc"]
+        index, value = rows_above(pre, threshold)
+        reconstruction = np.empty_like(x)
+        decode_rows(index, value, p["w_dec"], p["b_dec"], reconstruction)
+        g = (reconstruction - x) * number(2 / n)
+        gradients = {name: np.zeros_like(array) for name, array in p.items()}
+        backward_rows(
+            x, g, index, value, p["w_dec"],
+            gradients["w_dec"], gradients["w_enc"], gradients["b_enc"],
+        )  # fmt: skip
+        jump_rows(
+            pre, threshold, number(self.bandwidth), g, p["w_dec"], number(penalty / n),
+            gradients["log_threshold"],
+        )  # fmt: skip
+        gradients["log_threshold"] *= threshold
+        gradients["b_dec"] = g.sum(0)
+        return gradients
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Every array that training changes, live; `adam.steps` beside them is all of its state."""
+        return self.adam.arrays()
+
+    def dictionary(self) -> Dictionary:
+        """The SAE as it is now."""
+        p = {name: array.copy() for name, array in self.parameters.items()}
+        threshold = np.exp(p["log_threshold"])
+        return Dictionary(p["w_enc"], p["b_enc"], p["w_dec"], p["b_dec"], threshold=threshold)
