@@ -326,6 +326,7 @@ MODULES = {
     "saes.kernels": ("saes", "l0"),
     "saes.metrics": ("saes",),
     "saes.rows": ("saes",),
+    "saes.selection": ("saes", "l0"),
     "saes.types.topk": ("saes/*/topk",),
     "saes.types.relu_l1": ("saes/*/relu_l1",),
     "toy.attacks.one_step": ATTACKED,
