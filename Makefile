@@ -5,6 +5,8 @@ CONFIG ?= config.yaml
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PEERS := .venv-peers
+PEERS_READY := $(PEERS)/.ready
 # What a script must not inherit: activated environments and user site-packages.
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV CONDA_PREFIX
 
@@ -12,9 +14,10 @@ help:
 	@echo "make run     set up, then run the whole experiment of config.yaml and build its report"
 	@echo "make test    set up, then check everything"
 	@echo "make setup   only set up: an environment in .venv from envs/requirements.txt"
-	@echo "make bench   set up, then time the toy trainer beside its peer: results/benchmarks/toy.json"
+	@echo "make bench   set up, then time the trainers beside their peers: results/benchmarks/*.json"
+	@echo "make bench-peers   only set up the libraries that SAEs are timed beside, in .venv-peers"
 	@echo "make plan    what a run would do and cost: jobs, rows, bytes"
-	@echo "make clean   remove .venv (results stay)"
+	@echo "make clean   remove .venv and .venv-peers (results stay)"
 	@echo
 	@echo "CONFIG=workflow/experiments/NAME.yaml picks another experiment, CORES=N limits the cores."
 
@@ -40,10 +43,19 @@ run: $(READY)
 test: $(READY)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadgroup
 
-bench: $(READY)
+bench: $(READY) bench-peers
 	$(BIN)/python tests/benchmarks/toy.py
+	$(PEERS)/bin/python tests/benchmarks/saes.py
+
+bench-peers: $(PEERS_READY)
+
+$(PEERS_READY): $(READY) tests/benchmarks/peers.txt
+	$(BIN)/python -m venv --clear $(PEERS)
+	$(BIN)/uv pip install --quiet --python $(PEERS)/bin/python -r tests/benchmarks/peers.txt
+	$(BIN)/uv pip install --quiet --python $(PEERS)/bin/python --no-deps --editable .
+	@touch $@
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(PEERS)
 
-.PHONY: help setup plan run test bench clean
+.PHONY: help setup plan run test bench bench-peers clean

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import rows
+import saes
 import torch
 import toy
 
@@ -35,3 +36,32 @@ def test_the_peer_trains_the_same_models(mode):
     norms = [torch.from_numpy(ours.state.arrays["W"]), peer.parameters[0].detach()]
     ours_norm, peer_norm = (W.square().sum(dim=(1, 2)) for W in norms)
     torch.testing.assert_close(ours_norm, peer_norm, rtol=0.03, atol=0)
+
+
+class Slow(saes.Ours):
+    """A peer for tests: ours, with each step made twice."""
+
+    name = "slow"
+
+    def step(self, x):
+        super().step(x), super().step(x)
+
+
+def test_the_sae_benchmark_has_a_row_a_case_and_library(monkeypatch):
+    monkeypatch.setattr(saes, "ROUNDS", 1)
+    monkeypatch.setattr(saes, "FVU_STEPS", 3)
+    found = list(saes.rows([Slow], sizes=[(8, 64)], batches=[32], fvu_sizes=[(8, 64)]))
+    case = "topk-d8-h64-b32-dead"
+    expected = [case + name for name in ("0", "0-sweep6", "25", "25-sweep6")] + ["fvu-d8-h64"]
+    assert [entry["case"] for entry in found] == expected
+    for entry in found:
+        assert set(entry) == {"case", "ours", "peer", "peer_name", "ratio", "floor_fraction"}
+        assert entry["peer_name"] == "slow"
+        assert entry["ours"] > 0
+    single, sweep = found[0], found[1]
+    assert sweep["peer"] == pytest.approx(single["peer"] / saes.MEMBERS, rel=1e-2)
+    assert found[-1]["ratio"] > 1  # more steps: a lower FVU
+
+
+def test_without_peers_there_is_nothing_to_compare():
+    assert list(saes.rows([], sizes=[(8, 64)], batches=[32], fvu_sizes=[])) == []
