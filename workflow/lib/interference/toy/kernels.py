@@ -21,6 +21,7 @@ from interference.toy.tiles import (
     multiply,
     multiply_transposed,
     padded,
+    zeros,
 )
 
 #: Kinds of attack, and none.
@@ -74,20 +75,20 @@ def scratch(features: int, hidden: int, batch: int, dtype: np.dtype) -> Scratch:
     M, N = padded(hidden, ROWS), padded(features, max(ROWS, VECTORS))
     C, B = padded(N, columns), padded(batch, columns)
 
-    def zeros(*shape: int) -> np.ndarray:
-        return np.zeros(shape, dtype)
+    def exact(*shape: int) -> np.ndarray:
+        return zeros(shape, dtype)
 
     def wide(rows: int) -> np.ndarray:
         # one vector more a row: rows a power of two apart would share a few sets of the cache
-        return zeros(rows, 3 * B + lanes(dtype))
+        return exact(rows, 3 * B + lanes(dtype))
 
-    used = zeros(1, B)
+    used = exact(1, B)
     used[:, :batch] = 1
     return Scratch(
-        B, zeros(M, C), zeros(N, M), zeros(M, M), zeros(N, 1), wide(M), wide(N), used,
-        zeros(features, B), zeros(N, B), zeros(N, B), *(zeros(M, B) for _ in range(4)),
-        zeros(1, B), *(zeros(B) for _ in range(3)), zeros(N, lanes(dtype)),
-        zeros(M, M), zeros(M, C), zeros(N, C), zeros(M, N), zeros(1, N),
+        B, exact(M, C), exact(N, M), exact(M, M), exact(N, 1), wide(M), wide(N), used,
+        exact(features, B), exact(N, B), exact(N, B), *(exact(M, B) for _ in range(4)),
+        exact(1, B), *(exact(B) for _ in range(3)), exact(N, lanes(dtype)),
+        exact(M, M), exact(M, C), exact(N, C), exact(M, N), exact(1, N),
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from interference.store.tensors import read_tensors, write_tensors
 from interference.toy import sampling
+from interference.toy.tiles import zeros
 
 #: Training modes, the halves of a stack; within each, densities, and within a density, seeds.
 MODES = ("clean", "adversarial")
@@ -20,21 +21,25 @@ BETA1, BETA2, EPS = 0.9, 0.999, 1e-8
 class State:
     """arrays: of `ARRAYS`, W's (S, m, n) and b's (S, n), float32; steps: done so far.
 
-    samples, noises: the streams of each seed.
+    samples, noises: the streams of each seed; draws: the buffers that they fill.
     """
 
     arrays: dict[str, np.ndarray]
     steps: int
     samples: list[np.random.Generator]
     noises: list[np.random.Generator]
+    draws: tuple[np.ndarray, np.ndarray] | None = None
 
     def draw(self, spec: dict) -> tuple[np.ndarray, np.ndarray]:
         """The uniforms and standard normals of one step, each (K, n, B) float32.
 
-        Normals are zero, and none is drawn, where no attack uses them.
+        Normals are zero, and none is drawn, where no attack uses them. The next draw overwrites
+        what this one returns.
         """
-        shape = (len(self.samples), spec["features"], spec["batch_size"])
-        uniforms, normals = np.empty(shape, np.float32), np.zeros(shape, np.float32)
+        if self.draws is None:
+            shape = (len(self.samples), spec["features"], spec["batch_size"])
+            self.draws = zeros(shape, np.float32), zeros(shape, np.float32)
+        uniforms, normals = self.draws
         for stream, block in zip(self.samples, uniforms):
             stream.random(out=block, dtype=np.float32)
         if spec["adversarial"]["attack"].get("noise", 0) > 0:
