@@ -5,8 +5,8 @@ are dead, so that AuxK works; k = 32. `…-sweep6` is six SAEs on the same rows;
 one at a time, so their single rate over six stands beside it. Dead latents are made: the first
 quarter of the encoder's rows is shortened a hundredfold, so that none is ever among the top k
 though half its pre-activations are positive, their counters are set beyond the patience, and the
-learning rate is too small to change that within the steps timed. overcomplete's AuxK is not about
-dead latents: it runs wherever P is not 0. AuxK takes the top d/2 dead latents in all of them.
+learning rate is too small to change that within the steps timed. AuxK takes the top d/2 dead
+latents; overcomplete's is not about dead ones: it takes h/2 latents, wherever P is not 0.
 
 The floor is that of a dense step, 10 d h FLOP a row, at the rate of a large matrix product in the
 same run; a TopK step needs less, so a floor_fraction may pass 1.
