@@ -155,8 +155,8 @@ CONFIG_EDITS = {
     ),
     # Params that Snakemake compares as a set of values, names dropped, would see no change here.
     "two swapped numbers": (
-        "adversarial: {relative_epsilon: 0.1, weight: 0.5,",
-        "adversarial: {relative_epsilon: 0.5, weight: 0.1,",
+        "relative_epsilon: 0.1\n    radius: sample\n    weight: 0.5",
+        "relative_epsilon: 0.5\n    radius: sample\n    weight: 0.1",
         ("toy_models",),
         (*AFTER_TOY, "claims_table"),
     ),

@@ -13,7 +13,9 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-_jit = numba.njit(cache=True, fastmath=True, nogil=True)
+_OPTIONS = {"fastmath": True, "nogil": True}
+#: Of kernels that Python calls, and of what they call: see `sparse`.
+_jit, _inner = numba.njit(cache=True, **_OPTIONS), numba.njit(**_OPTIONS)
 
 #: Numbers compared at once: a vector register of float32.
 LANES = 16
@@ -86,7 +88,7 @@ def _compress_lanes(typing, row, start, bar, index, value, count):
     return types.int64(*kinds), generate
 
 
-@_jit
+@_inner
 def _count_above(row, size, bar):
     """How many of row[:size] are above bar."""
     count = 0
@@ -98,7 +100,7 @@ def _count_above(row, size, bar):
     return count
 
 
-@_jit
+@_inner
 def _keep_above(row, size, bar, index, value):
     """Write the entries of row[:size] above bar and their places, in order; returns how many."""
     count = 0
@@ -113,7 +115,7 @@ def _keep_above(row, size, bar, index, value):
     return count
 
 
-@_jit
+@_inner
 def _bar_below_top(row, size, k, slack, low, guess):
     """A bar ≥ low above which are at least k entries of row[:size], and at most k + slack unless
     they tie; or ``low`` where it has no more above it. The search starts at ``guess``."""
@@ -138,7 +140,7 @@ def _bar_below_top(row, size, k, slack, low, guess):
     return low
 
 
-@_jit
+@_inner
 def _top(row, k, guess, index, value, spare_index, spare_value):
     """The k largest positive entries of a row, in order, of equals the first, to index and value.
 
@@ -170,13 +172,8 @@ def _top(row, k, guess, index, value, spare_index, spare_value):
     return count, bar
 
 
-@_jit
-def top_rows(pre, k, index, value):
-    """The k largest entries of each row that are positive; of equals, the lower indices.
-
-    pre: (n, h); writes index: (n, k) int32, ascending, and value: (n, k). Where fewer than k
-    entries are positive, the places left have index 0 and value 0.
-    """
+@_inner
+def _top_rows(pre, k, index, value):
     h = pre.shape[1]
     places, spare_places = np.empty(h + LANES, np.int32), np.empty(h + LANES, np.int32)
     values, spare_values = np.empty(h + LANES, pre.dtype), np.empty(h + LANES, pre.dtype)
@@ -189,6 +186,16 @@ def top_rows(pre, k, index, value):
 
 
 @_jit
+def top_rows(pre, k, index, value):
+    """The k largest entries of each row that are positive; of equals, the lower indices.
+
+    pre: (n, h); writes index: (n, k) int32, ascending, and value: (n, k). Where fewer than k
+    entries are positive, the places left have index 0 and value 0.
+    """
+    _top_rows(pre, k, index, value)
+
+
+@_jit
 def top_biased_rows(pre, bias, k, index, value, watched, z):
     """pre ← pre + bias, then `top_rows`; z: (n, w) ← ReLU of the columns ``watched``: (w,)."""
     for r in range(pre.shape[0]):
@@ -198,7 +205,7 @@ def top_biased_rows(pre, bias, k, index, value, watched, z):
         for j in range(watched.shape[0]):
             v = row[watched[j]]
             z[r, j] = v if v > 0 else 0
-    top_rows(pre, k, index, value)
+    _top_rows(pre, k, index, value)
 
 
 @_jit

@@ -16,7 +16,10 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-_jit = numba.njit(cache=True, fastmath=True, nogil=True, error_model="numpy")
+_OPTIONS = {"fastmath": True, "nogil": True, "error_model": "numpy"}
+#: Of kernels that Python calls, and of what they call. Only the former are cached, so that a kernel
+#: is compiled in one way, whatever the cache holds.
+_jit, _inner = numba.njit(cache=True, **_OPTIONS), numba.njit(**_OPTIONS)
 
 #: Numbers added at once: a vector register of float32.
 LANES = 16
@@ -131,7 +134,7 @@ def _dots(count):
 _combine_1, _combine_4, _dots_1, _dots_4 = _combine(1), _combine(4), _dots(1), _dots(4)
 
 
-@_jit
+@_inner
 def _combined(index, factor, begin, end, matrix, out):
     """out = Σ_j factor[j] · matrix[index[j]] over begin ≤ j < end. out: (d,)."""
     d = out.shape[0]
@@ -149,7 +152,7 @@ def _combined(index, factor, begin, end, matrix, out):
         out[e] = total
 
 
-@_jit
+@_inner
 def _dotted(index, a, r, b, begin, end, out):
     """out[j] = a[r] · b[index[j]] for begin ≤ j < end."""
     d = a.shape[1]
@@ -166,12 +169,8 @@ def _dotted(index, a, r, b, begin, end, out):
             out[j] += a[r, c] * b[index[j], c]
 
 
-@_jit
-def adam_rows(p, g, m, v, step, beta1, rest1, beta2, rest2, eps):
-    """One Adam step in place; all arrays flat and of one length, all scalars of their dtype.
-
-    rest = 1 − beta; step and eps carry the bias corrections (Kingma & Ba 2015, end of §2).
-    """
+@_inner
+def _adam(p, g, m, v, step, beta1, rest1, beta2, rest2, eps):
     for i in range(p.shape[0]):
         m[i] = beta1 * m[i] + rest1 * g[i]
         v[i] = beta2 * v[i] + rest2 * g[i] * g[i]
@@ -179,8 +178,16 @@ def adam_rows(p, g, m, v, step, beta1, rest1, beta2, rest2, eps):
 
 
 @_jit
-def normalise_rows(w):
-    """Scale each row to unit norm, in place. w: (h, d)."""
+def adam_rows(p, g, m, v, step, beta1, rest1, beta2, rest2, eps):
+    """One Adam step in place; all arrays flat and of one length, all scalars of their dtype.
+
+    rest = 1 − beta; step and eps carry the bias corrections (Kingma & Ba 2015, end of §2).
+    """
+    _adam(p, g, m, v, step, beta1, rest1, beta2, rest2, eps)
+
+
+@_inner
+def _normalise(w):
     for i in range(w.shape[0]):
         s = w[i, 0] - w[i, 0]
         for c in range(w.shape[1]):
@@ -188,6 +195,12 @@ def normalise_rows(w):
         s = 1 / np.sqrt(s)
         for c in range(w.shape[1]):
             w[i, c] *= s
+
+
+@_jit
+def normalise_rows(w):
+    """Scale each row to unit norm, in place. w: (h, d)."""
+    _normalise(w)
 
 
 @_jit
@@ -229,7 +242,7 @@ def by_latent(index, value, slope, start, row, values, slopes):
                 slopes[at] = slope[r, j]
 
 
-@_jit
+@_inner
 def _latent_gradient(x, g, code, i, dec, enc):
     """dec = Σ_r f·g[r] and enc = Σ_r s·x[r] over the rows in which latent i is active.
 
@@ -253,13 +266,24 @@ def gradient_latents(x, g, code, g_dec, g_enc, g_bias):
 
 
 @_jit
-def update_latents(x, g, code, extra, decoder, encoder, bias, pull, scalars):
+def bias_gradients(code, g_bias):
+    """The gradient of each latent's bias, (h,), without AuxK's. code: of `by_latent`."""
+    start, _, _, slopes = code
+    for i in range(g_bias.shape[0]):
+        total = slopes.dtype.type(0)
+        for j in range(start[i], start[i + 1]):
+            total += slopes[j]
+        g_bias[i] = total
+
+
+@_jit
+def update_latents(x, g, code, extra, decoder, encoder, bias, scalars):
     """The gradient of each latent, and Adam's step with it, in one pass over the parameters.
 
     x, g: (n, d); code: of `by_latent`; extra: (place, dec, enc, bias), AuxK's gradients of the
     latents whose place is not negative; decoder, encoder: (parameters, m, v), each (h, d); bias:
     the same, (h,). Decoder rows have unit norm: the gradient along them is removed, and they are
-    renormalised. pull: (d,) loses Σ_i g_bias[i] · w_enc[i] without ``extra``, of the old encoder.
+    renormalised.
     """
     w_dec, m_dec, v_dec = decoder
     w_enc, m_enc, v_enc = encoder
@@ -270,8 +294,6 @@ def update_latents(x, g, code, extra, decoder, encoder, bias, pull, scalars):
     g_b = np.empty(1, x.dtype)
     for i in range(h):
         total = _latent_gradient(x, g, code, i, dec, enc)
-        for c in range(d):
-            pull[c] -= total * w_enc[i, c]
         if place[i] >= 0:
             j = place[i]
             total += extra_bias[j]
@@ -284,7 +306,7 @@ def update_latents(x, g, code, extra, decoder, encoder, bias, pull, scalars):
             along += dec[c] * w_dec[i, c]
         for c in range(d):
             dec[c] -= along * w_dec[i, c]
-        adam_rows(w_dec[i], dec, m_dec[i], v_dec[i], *scalars)
-        adam_rows(w_enc[i], enc, m_enc[i], v_enc[i], *scalars)
-        adam_rows(b[i : i + 1], g_b, m_b[i : i + 1], v_b[i : i + 1], *scalars)
-        normalise_rows(w_dec[i : i + 1])
+        _adam(w_dec[i], dec, m_dec[i], v_dec[i], *scalars)
+        _adam(w_enc[i], enc, m_enc[i], v_enc[i], *scalars)
+        _adam(b[i : i + 1], g_b, m_b[i : i + 1], v_b[i : i + 1], *scalars)
+        _normalise(w_dec[i : i + 1])

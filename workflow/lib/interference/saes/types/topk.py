@@ -18,6 +18,7 @@ from interference.saes.dictionary import Dictionary, initial_directions
 from interference.saes.kernels import gate_rows
 from interference.saes.selection import keep_top_rows, top_biased_rows
 from interference.saes.sparse import (
+    bias_gradients,
     by_latent,
     errors_and_slopes,
     gradient_latents,
@@ -61,12 +62,14 @@ class Member:
     def step(self, x: np.ndarray, rate: float, fraction: float) -> None:
         """One update on x: (n, d) float32. fraction: of training done (unused by this type)."""
         centred, g, code, extra = self._backward(x)
-        scalars = self.adam.advance(rate)
-        g_dec = g.sum(0)
+        scalars, w_enc = self.adam.advance(rate), self.parameters["w_enc"]
+        g_bias = np.empty(len(w_enc), x.dtype)
+        bias_gradients(code, g_bias)
+        g_dec = g.sum(0) - g_bias @ w_enc
         update_latents(
             centred, g, code, extra,
             *(self.adam.state(name) for name in ("w_dec", "w_enc", "b_enc")),
-            g_dec, tuple(map(x.dtype.type, scalars)),
+            tuple(map(x.dtype.type, scalars)),
         )  # fmt: skip
         self.adam.update("b_dec", g_dec, scalars)
 
