@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from interference.saes import kernels, selection, sparse
+from interference.saes import kernels
 from interference.saes.adam import Adam
 from interference.saes.dictionary import keep_top
 
@@ -12,7 +12,7 @@ from interference.saes.dictionary import keep_top
 def top(pre, k):
     index = np.zeros((len(pre), k), np.int32)
     value = np.full((len(pre), k), 7, pre.dtype)
-    selection.top_rows(pre, k, index, value)
+    kernels.top_rows(pre, k, index, value)
     return index, value
 
 
@@ -102,56 +102,6 @@ def test_backward_rows_adds_matrix_products(code):
         np.testing.assert_allclose(found, start.pop(0) + expected, rtol=1e-10, atol=1e-12)
 
 
-# Whole tiles, whole vectors and neither; more rows than latents, and the other way round.
-SIZES = [(12, 9, 5, 4), (7, 40, 64, 3), (70, 50, 91, 9), (20, 33, 16, 1)]
-
-
-@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-11), (np.float32, 2e-5)])
-@pytest.mark.parametrize(("n", "h", "d", "k"), SIZES)
-def test_a_sparse_code_by_latent_has_the_gradients_of_matrix_products(n, h, d, k, dtype, tolerance):
-    rng = np.random.default_rng(n)
-    pre, x, w_dec, b_dec = (
-        rng.standard_normal(s).astype(dtype) for s in ((n, h), (n, d), (h, d), d)
-    )
-    pre -= dtype(0.8)
-    index, value = top(pre, k)
-    f = kept_by_sorting(pre, k)
-    g, slope = np.empty_like(x), np.empty_like(value)
-    sparse.errors_and_slopes(x, index, value, w_dec, b_dec, dtype(0.3), g, slope)
-    close = {"rtol": tolerance, "atol": tolerance * d}
-    np.testing.assert_allclose(g, dtype(0.3) * (f @ w_dec + b_dec - x), **close)
-    code = (np.empty(h + 1, np.int64), np.empty(n * k, np.int32), *np.empty((2, n * k), dtype))
-    sparse.by_latent(index, value, slope, *code)
-    np.testing.assert_array_equal(np.diff(code[0]), (f > 0).sum(0))
-    found = np.empty((h, d), dtype), np.empty((h, d), dtype), np.empty(h, dtype)
-    sparse.gradient_latents(x, g, code, *found)
-    back = (g @ w_dec.T) * (f > 0)
-    for array, expected in zip(found, (f.T @ g, back.T @ x, back.sum(0))):
-        np.testing.assert_allclose(array, expected, rtol=tolerance, atol=tolerance * n)
-
-
-@pytest.mark.parametrize("k", [1, 7, 49, 50])
-@pytest.mark.parametrize("name", ROWS)
-def test_keeping_top_rows_in_place_is_a_sort(name, k):
-    z = np.maximum(ROWS[name], 0)
-    k = min(k, z.shape[1])
-    expected = kept_by_sorting(z, k)
-    selection.keep_top_rows(z, k)
-    np.testing.assert_array_equal(z, expected)
-
-
-def test_biased_rows_are_watched_and_chosen_after_the_bias():
-    pre, bias = RNG.standard_normal((30, 40)), RNG.standard_normal(40)
-    expected, watched = pre + bias, np.array([3, 4, 39])
-    index, value = np.empty((30, 5), np.int32), np.empty((30, 5))
-    z = np.empty((30, 3))
-    selection.top_biased_rows(pre, bias, 5, index, value, watched, z)
-    np.testing.assert_array_equal(pre, expected)
-    np.testing.assert_array_equal(z, np.maximum(expected[:, watched], 0))
-    for found, wanted in zip((index, value), top(expected, 5)):
-        np.testing.assert_array_equal(found, wanted)
-
-
 def test_relu_and_gate_are_numpys():
     pre, bias = RNG.standard_normal((6, 8)), RNG.standard_normal(8)
     active = np.maximum(pre + bias, 0)
@@ -166,7 +116,7 @@ def test_relu_and_gate_are_numpys():
 def test_rows_are_normalised_and_lose_their_parallel_part():
     w = RNG.standard_normal((7, 5))
     unit = w / np.linalg.norm(w, axis=1, keepdims=True)
-    sparse.normalise_rows(w)
+    kernels.normalise_rows(w)
     np.testing.assert_allclose(w, unit, rtol=1e-14)
     gradient = RNG.standard_normal((7, 5))
     expected = np.stack([(np.eye(5) - np.outer(u, u)) @ g for u, g in zip(unit, gradient)])

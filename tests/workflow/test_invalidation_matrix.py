@@ -356,8 +356,6 @@ MODULES = {
     "saes.kernels": ("saes", "l0"),
     "saes.metrics": ("saes",),
     "saes.rows": ("saes",),
-    "saes.selection": ("saes", "l0"),
-    "saes.sparse": ("saes",),
     "saes.state": ("saes",),
     # BatchTopK is TopK with another choice, Matryoshka is BatchTopK with another loss.
     "saes.types.topk": ("saes/*/topk", "saes/*/batch_topk", "saes/*/matryoshka"),

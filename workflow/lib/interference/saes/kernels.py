@@ -1,14 +1,70 @@
 """Compiled loops: what a sparse code makes cheap, and what several numpy passes would make slow.
 
-Every kernel takes float32, or float64 for tests against autograd, and runs on one thread. The
-compiled code is cached beside the source, by this file alone: a kernel may call only kernels of
-this file.
+A TopK code has k of h latents active in a row, so decoding and both weight gradients touch k rows
+of each matrix, not all h. Every kernel takes float32, or float64 for tests against autograd, and
+runs on one thread. The compiled code is cached beside the source.
 """
 
 import numba
 import numpy as np
 
-_jit = numba.njit(cache=True, fastmath=True, nogil=True, error_model="numpy")
+_jit = numba.njit(cache=True, fastmath=True, nogil=True)
+
+
+@_jit
+def _count_above(row, bar):
+    count = 0
+    for i in range(row.shape[0]):
+        count += row[i] > bar
+    return count
+
+
+@_jit
+def _bar_below_top(row, k):
+    """A bar with at least k entries above it, and hardly more, by bisection from 0 and the maximum."""
+    low, high = row[0] - row[0], row.max()
+    for _ in range(32):
+        middle = (low + high) / 2
+        count = _count_above(row, middle)
+        if count >= k:
+            low = middle
+            if count <= k + 4:
+                break
+        else:
+            high = middle
+    return low
+
+
+@_jit
+def top_rows(pre, k, index, value):
+    """The k largest entries of each row that are positive; of equals, the lower indices.
+
+    pre: (n, h); writes index: (n, k) int32, ascending, and value: (n, k). Where fewer than k
+    entries are positive, the places left have index 0 and value 0.
+    """
+    h = pre.shape[1]
+    kept = np.empty(h, np.int32)
+    for r in range(pre.shape[0]):
+        row = pre[r]
+        bar = row[0] - row[0]
+        if _count_above(row, bar) > k:
+            bar = _bar_below_top(row, k)
+        count = 0
+        for i in range(h):
+            if row[i] > bar:
+                kept[count] = i
+                count += 1
+        while count > k:  # drop the smallest, of equals the last
+            worst = 0
+            for j in range(1, count):
+                if row[kept[j]] <= row[kept[worst]]:
+                    worst = j
+            for j in range(worst, count - 1):
+                kept[j] = kept[j + 1]
+            count -= 1
+        for j in range(k):
+            index[r, j] = kept[j] if j < count else 0
+            value[r, j] = row[kept[j]] if j < count else 0
 
 
 @_jit
@@ -153,3 +209,27 @@ def remove_parallel(gradient, unit):
             s += gradient[i, c] * unit[i, c]
         for c in range(unit.shape[1]):
             gradient[i, c] -= s * unit[i, c]
+
+
+@_jit
+def normalise_rows(w):
+    """Scale each row to unit norm, in place. w: (h, d)."""
+    for i in range(w.shape[0]):
+        s = w[i, 0] - w[i, 0]
+        for c in range(w.shape[1]):
+            s += w[i, c] * w[i, c]
+        s = 1 / np.sqrt(s)
+        for c in range(w.shape[1]):
+            w[i, c] *= s
+
+
+@_jit
+def adam_rows(p, g, m, v, step, beta1, rest1, beta2, rest2, eps):
+    """One Adam step in place; all arrays flat and of one length, all scalars of their dtype.
+
+    rest = 1 − beta; step and eps carry the bias corrections (Kingma & Ba 2015, end of §2).
+    """
+    for i in range(p.shape[0]):
+        m[i] = beta1 * m[i] + rest1 * g[i]
+        v[i] = beta2 * v[i] + rest2 * g[i] * g[i]
+        p[i] -= step * m[i] / (np.sqrt(v[i]) + eps)

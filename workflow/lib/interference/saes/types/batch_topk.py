@@ -10,14 +10,12 @@ threshold at which training rows have k active latents on average. (The paper ta
 batches of the least kept entry, which is similar.)
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from interference.saes.adam import Adam
-from interference.saes.dictionary import Dictionary, calibrated_threshold, initial_directions
-from interference.saes.kernels import backward_rows, decode_rows, remove_parallel, rows_above
-from interference.saes.sparse import normalise_rows
+from interference.saes.dictionary import Dictionary, calibrated_threshold
+from interference.saes.kernels import rows_above
 from interference.saes.types import topk
 
 SPARSITY = "k"
@@ -28,93 +26,13 @@ class Settings(topk.Settings):
     """The sweep of k, a mean over rows, and AuxK's size, weight and patience in rows."""
 
 
-class Member:
+class Member(topk.Member):
     """One SAE of the sweep in training."""
 
-    def __init__(self, settings: Settings, k: int, d: int, latents: int, seed: int):
-        self.settings, self.k = settings, k
-        w_dec = initial_directions(d, latents, seed)
-        self.parameters = {
-            "w_enc": w_dec.copy(),
-            "b_enc": np.zeros(latents, np.float32),
-            "w_dec": w_dec,
-            "b_dec": np.zeros(d, np.float32),
-        }
-        self.silent = np.zeros(latents, np.int64)  # rows since each latent fired
-        self.adam = Adam(self.parameters)
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Every array that training changes, live; `adam.steps` beside them is all of its state."""
-        return {**self.adam.arrays(), "silent": self.silent}
-
-    def step(self, x: np.ndarray, rate: float, fraction: float) -> None:
-        """One update on x: (n, d) float32. fraction: of training done (unused by this type)."""
-        gradients = self.gradients(x)
-        remove_parallel(gradients["w_dec"], self.parameters["w_dec"])
-        self.adam.step(gradients, rate)
-        normalise_rows(self.parameters["w_dec"])
-
-    def gradients(self, x: np.ndarray) -> dict[str, np.ndarray]:
-        """Gradients of L, and the firing counters brought up to date. x: (n, d)."""
-        p = self.parameters
-        centred = x - p["b_dec"]
-        pre = centred @ p["w_enc"].T
-        pre += p["b_enc"]
-        index, value = self._code(pre)
-        gradients = {name: np.zeros_like(array) for name, array in p.items()}
-        error = self._add_reconstruction(gradients, x, centred, index, value)
-        self.silent += len(x)
-        self.silent[index[value > 0]] = 0
-        self._add_auxiliary(gradients, centred, pre, error)
-        return gradients
-
     def _code(self, pre: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Z of pre-activations (n, h) as rows of active latents: index and value, (n, any)."""
         bar = calibrated_threshold(np.maximum(pre, 0), self.k)
         return rows_above(pre, np.full(pre.shape[1], bar, pre.dtype))
 
-    def _add_reconstruction(
-        self, gradients: dict[str, np.ndarray], x: np.ndarray, centred: np.ndarray,
-        index: np.ndarray, value: np.ndarray,
-    ) -> np.ndarray:  # fmt: skip
-        """Add the gradients of the first term of L; returns e = x − x̂."""
-        p = self.parameters
-        reconstruction = np.empty_like(x)
-        decode_rows(index, value, p["w_dec"], p["b_dec"], reconstruction)
-        error = x - reconstruction
-        g = error * x.dtype.type(-2 / len(x))
-        backward_rows(
-            centred, g, index, value, p["w_dec"],
-            gradients["w_dec"], gradients["w_enc"], gradients["b_enc"],
-        )  # fmt: skip
-        gradients["b_dec"] = g.sum(0) - gradients["b_enc"] @ p["w_enc"]
-        return error
-
-    def _add_auxiliary(
-        self, gradients: dict[str, np.ndarray], centred: np.ndarray, pre: np.ndarray,
-        error: np.ndarray,
-    ) -> None:  # fmt: skip
-        """Add the gradients of AuxK: only chosen dead latents get any, b_dec none."""
-        dead = np.flatnonzero(self.silent > self.settings.dead_after)
-        aux_k = min(self.settings.aux_k, len(dead))
-        if not aux_k or not self.settings.aux_weight:
-            return
-        w_dec = self.parameters["w_dec"][dead]
-        z = np.maximum(pre[:, dead], 0)
-        if aux_k < len(dead):
-            bar = -np.partition(-z, aux_k - 1, axis=1)[:, aux_k - 1 : aux_k]
-            z[z < bar] = 0
-        scale = self.settings.aux_weight * min(len(dead) / self.settings.aux_k, 1.0)
-        g = (z @ w_dec - error) * z.dtype.type(2 * scale / len(z))
-        g_pre = (g @ w_dec.T) * (z > 0)
-        gradients["w_dec"][dead] += z.T @ g
-        gradients["w_enc"][dead] += g_pre.T @ centred
-        gradients["b_enc"][dead] += g_pre.sum(0)
-
     def dictionary(self) -> Dictionary:
         """The SAE as it is now, to be calibrated, with the pre-encoder bias folded in."""
-        p = self.parameters
-        b_enc = p["b_enc"] - p["w_enc"] @ p["b_dec"]
-        return Dictionary(
-            p["w_enc"].copy(), b_enc, p["w_dec"].copy(), p["b_dec"].copy(), self.k, pooled=True
-        )
+        return replace(super().dictionary(), pooled=True)

@@ -23,10 +23,10 @@ from interference.saes.kernels import (
     backward_rows,
     decode_rows,
     jump_rows,
+    normalise_rows,
     remove_parallel,
     rows_above,
 )
-from interference.saes.sparse import normalise_rows
 
 SPARSITY = "l0"
 

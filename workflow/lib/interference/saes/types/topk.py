@@ -15,19 +15,15 @@ import numpy as np
 
 from interference.saes.adam import Adam
 from interference.saes.dictionary import Dictionary, initial_directions
-from interference.saes.kernels import gate_rows
-from interference.saes.selection import keep_top_rows, top_biased_rows
-from interference.saes.sparse import (
-    bias_gradients,
-    by_latent,
-    errors_and_slopes,
-    gradient_latents,
-    update_latents,
+from interference.saes.kernels import (
+    backward_rows,
+    decode_rows,
+    normalise_rows,
+    remove_parallel,
+    top_rows,
 )
 
 SPARSITY = "k"
-#: Rows whose pre-activations are made, and chosen from, at a time: they stay in cache.
-BLOCK = 256
 
 
 @dataclass(frozen=True)
@@ -61,85 +57,69 @@ class Member:
 
     def step(self, x: np.ndarray, rate: float, fraction: float) -> None:
         """One update on x: (n, d) float32. fraction: of training done (unused by this type)."""
-        centred, g, code, extra = self._backward(x)
-        scalars, w_enc = self.adam.advance(rate), self.parameters["w_enc"]
-        g_bias = np.empty(len(w_enc), x.dtype)
-        bias_gradients(code, g_bias)
-        g_dec = g.sum(0) - g_bias @ w_enc
-        update_latents(
-            centred, g, code, extra,
-            *(self.adam.state(name) for name in ("w_dec", "w_enc", "b_enc")),
-            tuple(map(x.dtype.type, scalars)),
-        )  # fmt: skip
-        self.adam.update("b_dec", g_dec, scalars)
+        gradients = self.gradients(x)
+        remove_parallel(gradients["w_dec"], self.parameters["w_dec"])
+        self.adam.step(gradients, rate)
+        normalise_rows(self.parameters["w_dec"])
 
     def gradients(self, x: np.ndarray) -> dict[str, np.ndarray]:
         """Gradients of L, and the firing counters brought up to date. x: (n, d)."""
         p = self.parameters
-        centred, g, code, (place, *extra) = self._backward(x)
-        found = {name: np.empty_like(array) for name, array in p.items()}
-        names = ("w_dec", "w_enc", "b_enc")
-        gradient_latents(centred, g, code, *(found[name] for name in names))
-        found["b_dec"] = g.sum(0) - found["b_enc"] @ p["w_enc"]
-        dead = np.flatnonzero(place >= 0)
-        for name, gradient in zip(names, extra):
-            found[name][dead] += gradient
-        return found
-
-    def _backward(self, x: np.ndarray) -> tuple:
-        """What the gradients are made of, and the firing counters brought up to date. x: (n, d).
-
-        Returns x − b_dec; g, the gradient at x̂; the code by latent; and AuxK's gradients.
-        """
-        p = self.parameters
-        n, h = len(x), len(p["b_enc"])
         centred = x - p["b_dec"]
-        index, row = np.empty((n, self.k), np.int32), np.empty(n * self.k, np.int32)
-        value, slope = np.empty((2, n, self.k), x.dtype)
-        values, slopes = np.empty((2, n * self.k), x.dtype)
-        watched = np.flatnonzero(self.silent + n > self.settings.dead_after)  # dead unless it fires
-        z = np.empty((n, len(watched)), x.dtype)
-        pre = np.empty((min(BLOCK, n), h), x.dtype)
-        for first in range(0, n, BLOCK):
-            block = slice(first, first + BLOCK)
-            part = np.matmul(centred[block], p["w_enc"].T, out=pre[: n - first])
-            top_biased_rows(part, p["b_enc"], self.k, index[block], value[block], watched, z[block])
-        g, scale = np.empty_like(x), x.dtype.type(2 / n)
-        errors_and_slopes(x, index, value, p["w_dec"], p["b_dec"], scale, g, slope)
-        code = (np.empty(h + 1, np.int64), row, values, slopes)
-        by_latent(index, value, slope, *code)
-        self.silent += n
-        self.silent[np.diff(code[0]) > 0] = 0
-        return centred, g, code, self._auxiliary(centred, g, watched, z)
+        pre = centred @ p["w_enc"].T
+        pre += p["b_enc"]
+        index, value = self._code(pre)
+        gradients = {name: np.zeros_like(array) for name, array in p.items()}
+        error = self._add_reconstruction(gradients, x, centred, index, value)
+        self.silent += len(x)
+        self.silent[index[value > 0]] = 0
+        self._add_auxiliary(gradients, centred, pre, error)
+        return gradients
 
-    def _auxiliary(
-        self, centred: np.ndarray, g: np.ndarray, watched: np.ndarray, z: np.ndarray
-    ) -> tuple:
-        """AuxK's gradients, of chosen dead latents only; b_dec gets none.
+    def _code(self, pre: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """z of pre-activations (n, h) as rows of active latents: index and value, (n, any)."""
+        index = np.zeros((len(pre), self.k), np.int32)
+        value = np.zeros((len(pre), self.k), pre.dtype)
+        top_rows(pre, self.k, index, value)
+        return index, value
 
-        z: (n, w), the rectified pre-activations of the latents ``watched``, which is overwritten.
-        Returns place: (h,), the dead latents' places in the other three and −1 elsewhere; the
-        gradients of w_dec and w_enc: (dead, d), and of b_enc: (dead,).
-        """
-        settings, w_dec = self.settings, self.parameters["w_dec"]
-        place = np.full(len(w_dec), -1, np.int64)
-        still = self.silent[watched] > settings.dead_after
-        dead = watched[still]
-        aux_k = min(settings.aux_k, len(dead))
-        if not aux_k or not settings.aux_weight:
-            nothing = np.empty((0, w_dec.shape[1]), z.dtype)
-            return place, nothing, nothing, nothing[:, 0]
-        place[dead] = np.arange(len(dead))
-        w_dec, z = w_dec[dead], z if still.all() else z[:, still]
+    def _add_reconstruction(
+        self, gradients: dict[str, np.ndarray], x: np.ndarray, centred: np.ndarray,
+        index: np.ndarray, value: np.ndarray,
+    ) -> np.ndarray:  # fmt: skip
+        """Add the gradients of the first term of L; returns e = x − x̂."""
+        p = self.parameters
+        reconstruction = np.empty_like(x)
+        decode_rows(index, value, p["w_dec"], p["b_dec"], reconstruction)
+        error = x - reconstruction
+        g = error * x.dtype.type(-2 / len(x))
+        backward_rows(
+            centred, g, index, value, p["w_dec"],
+            gradients["w_dec"], gradients["w_enc"], gradients["b_enc"],
+        )  # fmt: skip
+        gradients["b_dec"] = g.sum(0) - gradients["b_enc"] @ p["w_enc"]
+        return error
+
+    def _add_auxiliary(
+        self, gradients: dict[str, np.ndarray], centred: np.ndarray, pre: np.ndarray,
+        error: np.ndarray,
+    ) -> None:  # fmt: skip
+        """Add the gradients of AuxK: only chosen dead latents get any, b_dec none."""
+        dead = np.flatnonzero(self.silent > self.settings.dead_after)
+        aux_k = min(self.settings.aux_k, len(dead))
+        if not aux_k or not self.settings.aux_weight:
+            return
+        w_dec = self.parameters["w_dec"][dead]
+        z = np.maximum(pre[:, dead], 0)
         if aux_k < len(dead):
-            keep_top_rows(z, aux_k)
-        scale = settings.aux_weight * min(len(dead) / settings.aux_k, 1.0)
-        g_aux = z @ w_dec
-        g_aux *= z.dtype.type(2 * scale / len(z))
-        g_aux += z.dtype.type(scale) * g  # g is 2 (x̂ − x) / n
-        g_pre = g_aux @ w_dec.T
-        gate_rows(g_pre, z, np.zeros(len(dead), z.dtype))
-        return place, z.T @ g_aux, g_pre.T @ centred, g_pre.sum(0)
+            bar = -np.partition(-z, aux_k - 1, axis=1)[:, aux_k - 1 : aux_k]
+            z[z < bar] = 0
+        scale = self.settings.aux_weight * min(len(dead) / self.settings.aux_k, 1.0)
+        g = (z @ w_dec - error) * z.dtype.type(2 * scale / len(z))
+        g_pre = (g @ w_dec.T) * (z > 0)
+        gradients["w_dec"][dead] += z.T @ g
+        gradients["w_enc"][dead] += g_pre.T @ centred
+        gradients["b_enc"][dead] += g_pre.sum(0)
 
     def dictionary(self) -> Dictionary:
         """The SAE as it is now, with the pre-encoder bias folded in."""
