@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from interference.saes.adam import Adam
 from interference.saes.types import relu_l1, topk
 
 D, LATENTS, ROWS = 6, 20, 32
@@ -129,6 +130,61 @@ def test_topk_keeps_its_decoder_rows_at_unit_norm():
         member.step(rows(step).astype(np.float32), rate=0.05, fraction=step / 20)
         norms = np.linalg.norm(member.parameters["w_dec"], axis=1)
         np.testing.assert_allclose(norms, 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("dead", [0, 6])
+def test_a_topk_step_is_adam_on_its_gradients_without_their_part_along_the_decoder(dead):
+    def member(dtype):
+        settings = topk.Settings(k=[4], aux_k=3, aux_weight=1.0, dead_after=1000)
+        made = topk.Member(settings, 4, D, LATENTS, seed=0)
+        for name, p in made.parameters.items():
+            made.parameters[name] = p.astype(dtype)
+        made.adam = Adam(made.parameters)
+        made.parameters["b_enc"][:dead] -= 1.5
+        made.silent[:dead] = 10**6
+        return made
+
+    fused, plain = member(np.float32), member(np.float64)
+    plain.scale_encoder(rows())
+    for step in range(8):
+        x = rows(step)
+        fused.step(x.astype(np.float32), rate=0.01, fraction=0.0)
+        gradients, w_dec = plain.gradients(x), plain.parameters["w_dec"]
+        gradients["w_dec"] -= (gradients["w_dec"] * w_dec).sum(1, keepdims=True) * w_dec
+        plain.adam.step(gradients, 0.01)
+        w_dec /= np.linalg.norm(w_dec, axis=1, keepdims=True)
+        np.testing.assert_array_equal(fused.silent, plain.silent)
+        for name, p in plain.parameters.items():
+            np.testing.assert_allclose(fused.parameters[name], p, atol=2e-4, err_msg=name)
+
+
+def test_the_first_topk_step_scales_the_encoder_so_that_reconstructions_are_as_long_as_rows():
+    k, x = 4, rows(3).astype(np.float32)
+    member, settings = None, topk.Settings([k], 6, 1.0, 9)
+    for start in (1.0, 7.0):  # whatever the scale before
+        member = topk.Member(settings, k, D, LATENTS, seed=0)
+        member.parameters["w_enc"] *= np.float32(start)
+        member.step(x, rate=0.0, fraction=0.0)
+        dictionary = member.dictionary()
+        lengths = (
+            np.square(a, dtype=float).sum() for a in (dictionary.decode(dictionary.encode(x)), x)
+        )
+        assert next(lengths) == pytest.approx(next(lengths), rel=1e-5)
+        norms = np.linalg.norm(member.parameters["w_enc"], axis=1)
+        np.testing.assert_allclose(norms, norms[0], rtol=1e-5)
+    before = member.parameters["w_enc"].copy()
+    member.step(10 * x, rate=0.0, fraction=0.0)  # only the first
+    np.testing.assert_array_equal(member.parameters["w_enc"], before)
+
+
+def test_a_topk_step_keeps_its_arrays():
+    member = topk.Member(topk.Settings([4], 6, 1.0, 64), 4, D, LATENTS, seed=0)
+    names = list(member.parameters)
+    before = [array for name in names for array in member.adam.state(name)]
+    for step in range(4):
+        member.step(rows(step).astype(np.float32), rate=0.01, fraction=0.0)
+    after = [array for name in names for array in member.adam.state(name)]
+    assert all(a is b for a, b in zip(before, after, strict=True))
 
 
 def test_topk_starts_tied_at_unit_norm_and_relu_l1_tied_at_a_tenth():

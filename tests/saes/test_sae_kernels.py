@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from interference.saes import kernels
+from interference.saes import codes, kernels, selection, sparse
 from interference.saes.adam import Adam
 from interference.saes.dictionary import keep_top
 
@@ -12,7 +12,7 @@ from interference.saes.dictionary import keep_top
 def top(pre, k):
     index = np.zeros((len(pre), k), np.int32)
     value = np.full((len(pre), k), 7, pre.dtype)
-    kernels.top_rows(pre, k, index, value)
+    selection.top_rows(pre, k, index, value)
     return index, value
 
 
@@ -74,32 +74,59 @@ def test_a_pick_that_is_not_positive_has_value_zero():
     assert ((index >= 0) & (index < 50)).all()
 
 
-@pytest.fixture
-def code():
-    """A sparse code as top_rows gives it: index, value and the dense form, with empty places."""
-    pre = np.random.default_rng(1).standard_normal((12, 9)) - 0.8
-    index, value = top(pre, 4)
-    assert (value == 0).any()
-    return index, value, kept_by_sorting(pre, 4)
+# Whole tiles, whole vectors and neither; more rows than latents, and the other way round.
+SIZES = [(12, 9, 5, 4), (7, 40, 64, 3), (70, 50, 91, 9), (20, 33, 16, 1)]
 
 
-def test_decoding_rows_is_a_matrix_product(code):
-    index, value, f = code
-    w_dec, b_dec = RNG.standard_normal((9, 5)), RNG.standard_normal(5)
-    out = np.full((12, 5), np.nan)
-    kernels.decode_rows(index, value, w_dec, b_dec, out)
-    np.testing.assert_allclose(out, f @ w_dec + b_dec, rtol=1e-12)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-11), (np.float32, 2e-5)])
+@pytest.mark.parametrize("shares", [(1.0,), (0.2, 0.5, 1.0)], ids=["whole", "nested"])
+@pytest.mark.parametrize(("n", "h", "d", "k"), SIZES)
+def test_a_sparse_code_has_the_gradients_of_matrix_products(n, h, d, k, shares, dtype, tolerance):
+    """Of nested prefixes, each of which reconstructs x, and of the whole alone."""
+    rng = np.random.default_rng(n)
+    pre, x, w_dec, b_dec = (
+        rng.standard_normal(s).astype(dtype) for s in ((n, h), (n, d), (h, d), d)
+    )
+    pre -= dtype(0.8)
+    index, value = top(pre, k)
+    f = kept_by_sorting(pre, k)
+    ends = np.array([round(share * h) for share in shares])
+    g, slope = codes.errors(x, index, value, ends, w_dec, b_dec, 0.3)
+    errors = [0.3 * (f[:, :end] @ w_dec[:end] + b_dec - x) for end in ends]
+    close = {"rtol": tolerance, "atol": tolerance * d}
+    for q in range(len(ends)):
+        np.testing.assert_allclose(g[q], sum(errors[q:]), **close)
+    code = codes.ordered(index, value, slope, h)
+    np.testing.assert_array_equal(np.diff(code[0]), (f > 0).sum(0))
+    found = np.empty((h, d), dtype), np.empty((h, d), dtype), np.empty(h, dtype)
+    sparse.gradient_latents(x, g, code, ends, *found)
+    first = np.searchsorted(ends, np.arange(h), side="right")  # the first prefix of each latent
+    back = np.stack([g[first[i]] @ w_dec[i] for i in range(h)], 1) * (f > 0)
+    dec = np.stack([f[:, i] @ g[first[i]] for i in range(h)])
+    for array, expected in zip(found, (dec, back.T @ x, back.sum(0))):
+        np.testing.assert_allclose(array, expected, rtol=tolerance, atol=tolerance * n)
 
 
-def test_backward_rows_adds_matrix_products(code):
-    index, value, f = code
-    x, g, w_dec = (RNG.standard_normal(s) for s in ((12, 5), (12, 5), (9, 5)))
-    start = [RNG.standard_normal(s) for s in ((9, 5), (9, 5), (9,))]
-    g_dec, g_enc, g_bias = (a.copy() for a in start)
-    kernels.backward_rows(x, g, index, value, w_dec, g_dec, g_enc, g_bias)
-    back = (g @ w_dec.T) * (f > 0)
-    for found, expected in zip((g_dec, g_enc, g_bias), (f.T @ g, back.T @ x, back.sum(0))):
-        np.testing.assert_allclose(found, start.pop(0) + expected, rtol=1e-10, atol=1e-12)
+@pytest.mark.parametrize("k", [1, 7, 49, 50])
+@pytest.mark.parametrize("name", ROWS)
+def test_keeping_top_rows_in_place_is_a_sort(name, k):
+    z = np.maximum(ROWS[name], 0)
+    k = min(k, z.shape[1])
+    expected = kept_by_sorting(z, k)
+    selection.keep_top_rows(z, k)
+    np.testing.assert_array_equal(z, expected)
+
+
+def test_biased_rows_are_watched_and_chosen_after_the_bias():
+    pre, bias = RNG.standard_normal((30, 40)), RNG.standard_normal(40)
+    expected, watched = pre + bias, np.array([3, 4, 39])
+    index, value = np.empty((30, 5), np.int32), np.empty((30, 5))
+    z = np.empty((30, 3))
+    selection.top_biased_rows(pre, bias, 5, index, value, watched, z)
+    np.testing.assert_array_equal(pre, expected)
+    np.testing.assert_array_equal(z, np.maximum(expected[:, watched], 0))
+    for found, wanted in zip((index, value), top(expected, 5)):
+        np.testing.assert_array_equal(found, wanted)
 
 
 def test_relu_and_gate_are_numpys():
@@ -116,11 +143,11 @@ def test_relu_and_gate_are_numpys():
 def test_rows_are_normalised_and_lose_their_parallel_part():
     w = RNG.standard_normal((7, 5))
     unit = w / np.linalg.norm(w, axis=1, keepdims=True)
-    kernels.normalise_rows(w)
+    sparse.normalise_rows(w)
     np.testing.assert_allclose(w, unit, rtol=1e-14)
     gradient = RNG.standard_normal((7, 5))
     expected = np.stack([(np.eye(5) - np.outer(u, u)) @ g for u, g in zip(unit, gradient)])
-    kernels.remove_parallel(gradient, unit)
+    sparse.remove_parallel(gradient, unit)
     np.testing.assert_allclose(gradient, expected, atol=1e-14)
 
 

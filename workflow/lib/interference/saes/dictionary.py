@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from interference.saes.kernels import relu_rows, top_rows
+from interference.saes.kernels import relu_rows
+from interference.saes.selection import top_rows
 
 
 @dataclass(frozen=True)

@@ -29,9 +29,15 @@ class Settings(topk.Settings):
 class Member(topk.Member):
     """One SAE of the sweep in training."""
 
-    def _code(self, pre: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _code(
+        self, centred: np.ndarray, watched: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        p = self.parameters
+        pre = centred @ p["w_enc"].T
+        pre += p["b_enc"]
         bar = calibrated_threshold(np.maximum(pre, 0), self.k)
-        return rows_above(pre, np.full(pre.shape[1], bar, pre.dtype))
+        index, value = rows_above(pre, np.full(pre.shape[1], bar, pre.dtype))
+        return index, value, np.maximum(pre[:, watched], 0)
 
     def dictionary(self) -> Dictionary:
         """The SAE as it is now, to be calibrated, with the pre-encoder bias folded in."""

@@ -19,7 +19,8 @@ import numpy as np
 
 from interference.saes.adam import Adam
 from interference.saes.dictionary import Dictionary, initial_directions
-from interference.saes.kernels import gated_backward, gated_rows, normalise_rows, remove_parallel
+from interference.saes.kernels import gated_backward, gated_rows
+from interference.saes.sparse import normalise_rows, remove_parallel
 
 SPARSITY = "l1"
 

@@ -18,15 +18,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from interference.saes.adam import Adam
+from interference.saes.codes import errors, ordered
 from interference.saes.dictionary import Dictionary, initial_directions
-from interference.saes.kernels import (
-    backward_rows,
-    decode_rows,
-    jump_rows,
-    normalise_rows,
-    remove_parallel,
-    rows_above,
-)
+from interference.saes.kernels import jump_rows, rows_above
+from interference.saes.sparse import gradient_latents, normalise_rows, remove_parallel
 
 SPARSITY = "l0"
 
@@ -76,21 +71,20 @@ class Member:
         pre = x @ p["w_enc"].T
         pre += p["b_enc"]
         index, value = rows_above(pre, threshold)
-        reconstruction = np.empty_like(x)
-        decode_rows(index, value, p["w_dec"], p["b_dec"], reconstruction)
-        g = (reconstruction - x) * number(2 / n)
-        gradients = {name: np.zeros_like(array) for name, array in p.items()}
-        backward_rows(
-            x, g, index, value, p["w_dec"],
-            gradients["w_dec"], gradients["w_enc"], gradients["b_enc"],
+        ends = np.array([len(threshold)])
+        g, slope = errors(x, index, value, ends, p["w_dec"], p["b_dec"], 2 / n)
+        found = {name: np.zeros_like(array) for name, array in p.items()}
+        gradient_latents(
+            x, g, ordered(index, value, slope, len(threshold)), ends,
+            found["w_dec"], found["w_enc"], found["b_enc"],
         )  # fmt: skip
         jump_rows(
-            pre, threshold, number(self.bandwidth), g, p["w_dec"], number(penalty / n),
-            gradients["log_threshold"],
+            pre, threshold, number(self.bandwidth), g[0], p["w_dec"], number(penalty / n),
+            found["log_threshold"],
         )  # fmt: skip
-        gradients["log_threshold"] *= threshold
-        gradients["b_dec"] = g.sum(0)
-        return gradients
+        found["log_threshold"] *= threshold
+        found["b_dec"] = g[0].sum(0)
+        return found
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Every array that training changes, live; `adam.steps` beside them is all of its state."""

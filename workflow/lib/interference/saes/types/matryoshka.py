@@ -11,9 +11,6 @@ unit decoder rows, the tied start and threshold inference are BatchTopK's.
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from interference.saes.kernels import backward_rows, decode_rows
 from interference.saes.types import batch_topk, topk
 
 SPARSITY = "k"
@@ -29,27 +26,5 @@ class Settings(topk.Settings):
 class Member(batch_topk.Member):
     """One SAE of the sweep in training."""
 
-    def _add_reconstruction(
-        self, gradients: dict[str, np.ndarray], x: np.ndarray, centred: np.ndarray,
-        index: np.ndarray, value: np.ndarray,
-    ) -> np.ndarray:  # fmt: skip
-        p = self.parameters
-        latents = len(p["b_enc"])
-        ends = [round(share * latents) for share in self.settings.prefixes]
-        nothing, part = np.zeros_like(p["b_dec"]), np.empty_like(x)
-        error, groups, errors = -centred, [], []
-        for start, end in zip([0, *ends], ends):
-            group = np.where((index >= start) & (index < end), value, 0)
-            decode_rows(index, group, p["w_dec"], nothing, part)
-            error = error + part  # x̂_m − x
-            groups.append(group)
-            errors.append(error)
-        g = np.zeros_like(x)  # dL/dz of a latent comes from every prefix that holds it
-        for group, residual in zip(reversed(groups), reversed(errors)):
-            g += residual * x.dtype.type(2 / len(x))
-            backward_rows(
-                centred, g, index, group, p["w_dec"],
-                gradients["w_dec"], gradients["w_enc"], gradients["b_enc"],
-            )  # fmt: skip
-        gradients["b_dec"] = g.sum(0) - gradients["b_enc"] @ p["w_enc"]
-        return -error
+    def prefixes(self, latents: int) -> list[int]:
+        return [round(share * latents) for share in self.settings.prefixes]

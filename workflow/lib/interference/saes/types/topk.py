@@ -7,6 +7,9 @@ e = x − x̂ is taken as a constant, ê = W_decᵀ z_dead is made of the top k_
 b_dec: a latent is dead when it has not fired for ``dead_after`` rows. The scale of the auxiliary
 loss is SAELens's. Decoder rows have unit norm: the gradient along them is removed and they are
 renormalised after each step. A pick whose value is zero does not count as firing.
+
+W_enc starts as W_dec, times the number that makes reconstructions of the first batch as long as its
+rows (A.1): at unit norm the sum of k correlated latents overshoots x several times.
 """
 
 from dataclasses import dataclass
@@ -14,16 +17,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from interference.saes.adam import Adam
+from interference.saes.codes import errors, ordered
 from interference.saes.dictionary import Dictionary, initial_directions
-from interference.saes.kernels import (
-    backward_rows,
-    decode_rows,
-    normalise_rows,
-    remove_parallel,
-    top_rows,
-)
+from interference.saes.kernels import gate_rows
+from interference.saes.selection import keep_top_rows, top_biased_rows
+from interference.saes.sparse import gradient_latents, update_latents
 
 SPARSITY = "k"
+#: Rows whose pre-activations are made, and chosen from, at a time: they stay in cache.
+BLOCK = 256
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,17 @@ class Settings:
     aux_k: int
     aux_weight: float
     dead_after: int
+
+
+@dataclass(frozen=True)
+class Backward:
+    """What gradients are made of. centred: (n, d) x − b_dec; g: (prefixes, n, d) the gradients at
+    the reconstructions; code: of `by_latent`; extra: AuxK's gradients."""
+
+    centred: np.ndarray
+    g: np.ndarray
+    code: tuple
+    extra: tuple
 
 
 class Member:
@@ -50,6 +63,11 @@ class Member:
         }
         self.silent = np.zeros(latents, np.int64)  # rows since each latent fired
         self.adam = Adam(self.parameters)
+        self.ends = np.array(self.prefixes(latents))
+
+    def prefixes(self, latents: int) -> list[int]:
+        """Where the nested dictionaries end that each reconstruct the rows: here, all latents."""
+        return [latents]
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Every array that training changes, live; `adam.steps` beside them is all of its state."""
@@ -57,69 +75,100 @@ class Member:
 
     def step(self, x: np.ndarray, rate: float, fraction: float) -> None:
         """One update on x: (n, d) float32. fraction: of training done (unused by this type)."""
-        gradients = self.gradients(x)
-        remove_parallel(gradients["w_dec"], self.parameters["w_dec"])
-        self.adam.step(gradients, rate)
-        normalise_rows(self.parameters["w_dec"])
+        if not self.adam.steps:
+            self.scale_encoder(x)
+        made = self._backward(x)
+        scalars, g_enc = self.adam.advance(rate), np.zeros_like(self.parameters["b_dec"])
+        update_latents(
+            made.centred, made.g, made.code, self.ends, made.extra,
+            *(self.adam.state(name) for name in ("w_dec", "w_enc", "b_enc")),
+            tuple(map(x.dtype.type, scalars)), g_enc,
+        )  # fmt: skip
+        self.adam.update("b_dec", made.g[0].sum(0) - g_enc, scalars)
+
+    def scale_encoder(self, x: np.ndarray) -> None:
+        """Make the reconstructions of x: (n, d), without b_dec, as long as its rows on average."""
+        p = self.parameters
+        centred = x - p["b_dec"]
+        index, value, _ = self._code(centred, np.empty(0, np.int64))
+        nothing = np.zeros_like(p["b_dec"])
+        made, _ = errors(np.zeros_like(x), index, value, self.ends, p["w_dec"], nothing, 1.0)
+        length = np.square(made[-1], dtype=np.float64).sum()
+        if length > 0:
+            square = np.square(centred, dtype=np.float64).sum() / length
+            p["w_enc"] *= x.dtype.type(np.sqrt(square))
 
     def gradients(self, x: np.ndarray) -> dict[str, np.ndarray]:
         """Gradients of L, and the firing counters brought up to date. x: (n, d)."""
         p = self.parameters
+        made = self._backward(x)
+        place, *extra = made.extra
+        found = {name: np.empty_like(array) for name, array in p.items()}
+        names = ("w_dec", "w_enc", "b_enc")
+        gradient_latents(made.centred, made.g, made.code, self.ends, *map(found.get, names))
+        found["b_dec"] = made.g[0].sum(0) - found["b_enc"] @ p["w_enc"]
+        dead = np.flatnonzero(place >= 0)
+        for name, gradient in zip(names, extra):
+            found[name][dead] += gradient
+        return found
+
+    def _backward(self, x: np.ndarray) -> Backward:
+        """From rows (n, d) to what the gradients are made of; brings the counters up to date."""
+        p, n = self.parameters, len(x)
         centred = x - p["b_dec"]
-        pre = centred @ p["w_enc"].T
-        pre += p["b_enc"]
-        index, value = self._code(pre)
-        gradients = {name: np.zeros_like(array) for name, array in p.items()}
-        error = self._add_reconstruction(gradients, x, centred, index, value)
-        self.silent += len(x)
-        self.silent[index[value > 0]] = 0
-        self._add_auxiliary(gradients, centred, pre, error)
-        return gradients
+        watched = np.flatnonzero(self.silent + n > self.settings.dead_after)  # dead unless it fires
+        index, value, z = self._code(centred, watched)
+        g, slope = errors(x, index, value, self.ends, p["w_dec"], p["b_dec"], 2 / n)
+        code = ordered(index, value, slope, len(p["b_enc"]))
+        self.silent += n
+        self.silent[np.diff(code[0]) > 0] = 0
+        return Backward(centred, g, code, self._auxiliary(centred, g[-1], watched, z))
 
-    def _code(self, pre: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """z of pre-activations (n, h) as rows of active latents: index and value, (n, any)."""
-        index = np.zeros((len(pre), self.k), np.int32)
-        value = np.zeros((len(pre), self.k), pre.dtype)
-        top_rows(pre, self.k, index, value)
-        return index, value
+    def _code(
+        self, centred: np.ndarray, watched: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The code of rows (n, d), as index and value: (n, any), active latents first, ascending,
+        and z: (n, w), the rectified pre-activations of the latents ``watched``."""
+        p, n = self.parameters, len(centred)
+        index = np.empty((n, self.k), np.int32)
+        value = np.empty((n, self.k), centred.dtype)
+        z = np.empty((n, len(watched)), centred.dtype)
+        pre = np.empty((min(BLOCK, n), len(p["b_enc"])), centred.dtype)
+        for first in range(0, n, BLOCK):
+            block = slice(first, first + BLOCK)
+            part = np.matmul(centred[block], p["w_enc"].T, out=pre[: n - first])
+            top_biased_rows(part, p["b_enc"], self.k, index[block], value[block], watched, z[block])
+        return index, value, z
 
-    def _add_reconstruction(
-        self, gradients: dict[str, np.ndarray], x: np.ndarray, centred: np.ndarray,
-        index: np.ndarray, value: np.ndarray,
-    ) -> np.ndarray:  # fmt: skip
-        """Add the gradients of the first term of L; returns e = x − x̂."""
-        p = self.parameters
-        reconstruction = np.empty_like(x)
-        decode_rows(index, value, p["w_dec"], p["b_dec"], reconstruction)
-        error = x - reconstruction
-        g = error * x.dtype.type(-2 / len(x))
-        backward_rows(
-            centred, g, index, value, p["w_dec"],
-            gradients["w_dec"], gradients["w_enc"], gradients["b_enc"],
-        )  # fmt: skip
-        gradients["b_dec"] = g.sum(0) - gradients["b_enc"] @ p["w_enc"]
-        return error
+    def _auxiliary(
+        self, centred: np.ndarray, g: np.ndarray, watched: np.ndarray, z: np.ndarray
+    ) -> tuple:
+        """AuxK's gradients, of chosen dead latents only; b_dec gets none.
 
-    def _add_auxiliary(
-        self, gradients: dict[str, np.ndarray], centred: np.ndarray, pre: np.ndarray,
-        error: np.ndarray,
-    ) -> None:  # fmt: skip
-        """Add the gradients of AuxK: only chosen dead latents get any, b_dec none."""
-        dead = np.flatnonzero(self.silent > self.settings.dead_after)
-        aux_k = min(self.settings.aux_k, len(dead))
-        if not aux_k or not self.settings.aux_weight:
-            return
-        w_dec = self.parameters["w_dec"][dead]
-        z = np.maximum(pre[:, dead], 0)
+        g: (n, d) 2 (x̂ − x) / n; z: (n, w), the rectified pre-activations of the latents
+        ``watched``, which is overwritten. Returns place: (h,), the dead latents' places in the
+        other three and −1 elsewhere; the gradients of w_dec and w_enc: (dead, d), and of b_enc:
+        (dead,).
+        """
+        settings, w_dec = self.settings, self.parameters["w_dec"]
+        place = np.full(len(w_dec), -1, np.int64)
+        still = self.silent[watched] > settings.dead_after
+        dead = watched[still]
+        aux_k = min(settings.aux_k, len(dead))
+        if not aux_k or not settings.aux_weight:
+            nothing = np.empty((0, w_dec.shape[1]), z.dtype)
+            return place, nothing, nothing, np.empty(0, z.dtype)
+        place[dead] = np.arange(len(dead))
+        w_dec, z = w_dec[dead], z if still.all() else z[:, still]
         if aux_k < len(dead):
-            bar = -np.partition(-z, aux_k - 1, axis=1)[:, aux_k - 1 : aux_k]
-            z[z < bar] = 0
-        scale = self.settings.aux_weight * min(len(dead) / self.settings.aux_k, 1.0)
-        g = (z @ w_dec - error) * z.dtype.type(2 * scale / len(z))
-        g_pre = (g @ w_dec.T) * (z > 0)
-        gradients["w_dec"][dead] += z.T @ g
-        gradients["w_enc"][dead] += g_pre.T @ centred
-        gradients["b_enc"][dead] += g_pre.sum(0)
+            keep_top_rows(z, aux_k)
+        scale = settings.aux_weight * min(len(dead) / settings.aux_k, 1.0)
+        g_aux = z @ w_dec
+        g_aux *= z.dtype.type(2 * scale / len(z))
+        g_aux += z.dtype.type(scale) * g
+        g_pre = g_aux @ w_dec.T
+        gate_rows(g_pre, z, np.zeros(len(dead), z.dtype))
+        return place, z.T @ g_aux, g_pre.T @ centred, g_pre.sum(0)
 
     def dictionary(self) -> Dictionary:
         """The SAE as it is now, with the pre-encoder bias folded in."""

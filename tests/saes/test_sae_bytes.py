@@ -1,0 +1,46 @@
+"""The bytes of training follow from the source alone, not from when or how it was compiled."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+# Trains one member of each type whose steps have kernels of their own, between allocations that
+# move its arrays, and prints a hash of all that training changed.
+SCRIPT = """
+import hashlib, importlib, sys
+import numpy as np
+from sweeps import SETTINGS
+
+moves = np.random.default_rng(int(sys.argv[1]))
+for name in ("matryoshka", "jumprelu"):
+    module, settings = importlib.import_module(f"interference.saes.types.{name}"), SETTINGS[name]
+    sparsity = settings[module.SPARSITY][0]
+    member = module.Member(module.Settings(**settings), sparsity, 52, 104, 0)
+    rows, held = np.random.default_rng(1), []
+    for step in range(60):
+        held.append(np.empty(int(moves.integers(1, 100_000))))
+        member.step(rows.standard_normal((64, 52)).astype(np.float32), 3e-3, step / 60)
+    digest = hashlib.sha256()
+    for _, array in sorted(member.arrays().items()):
+        digest.update(array.tobytes())
+    print(name, digest.hexdigest())
+"""
+
+
+def trained(cache: Path, seed: int) -> str:
+    """What the script prints in a process of its own, with compiled code from ``cache``."""
+    variables = {"NUMBA_CACHE_DIR": str(cache), "PYTHONHASHSEED": str(seed)}
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(seed)], cwd=Path(__file__).parent, text=True,
+        env={**os.environ, **variables}, capture_output=True, check=True,
+    )  # fmt: skip
+    return done.stdout
+
+
+def test_training_has_the_same_bytes_from_fresh_and_from_cached_code(tmp_path):
+    fresh = trained(tmp_path, seed=0)
+    assert any(tmp_path.rglob("*.nbc")), "nothing was cached: the next run compiles again"
+    assert fresh.count("\n") == 2
+    for seed in (1, 2):
+        assert trained(tmp_path, seed) == fresh
