@@ -12,6 +12,7 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
 _OPTIONS = {"fastmath": True, "nogil": True}
@@ -20,6 +21,12 @@ _jit, _inner = numba.njit(cache=True, **_OPTIONS), numba.njit(**_OPTIONS)
 
 #: Numbers compared at once: a vector register of float32.
 LANES = 16
+
+
+def _require_contiguous(*arrays):
+    """Refuse to compile for arrays whose neighbours do not lie side by side: vectors are loaded."""
+    if any(array.layout != "C" for array in arrays):
+        raise TypingError(f"arrays must be C-contiguous, found {arrays}")
 
 
 def _above(context, builder, kind, row, start, bar):
@@ -45,6 +52,7 @@ def _ones(builder, mask):
 @intrinsic
 def _count_lanes(typing, row, start, bar):
     """How many of row[start : start + LANES] are above bar."""
+    _require_contiguous(row)
 
     def generate(context, builder, signature, arguments):
         _, mask = _above(context, builder, signature.args[0], *arguments)
@@ -59,6 +67,7 @@ def _compress_lanes(typing, row, start, bar, index, value, count):
 
     index: int32, with LANES places to spare, as value. Returns the new count.
     """
+    _require_contiguous(row, index, value)
 
     def generate(context, builder, signature, arguments):
         row, start, bar, index, value, count = arguments

@@ -18,6 +18,7 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
 _OPTIONS = {"nogil": True, "error_model": "numpy"}
@@ -26,6 +27,12 @@ _jit, _inner = numba.njit(cache=True, **_OPTIONS), numba.njit(**_OPTIONS)
 
 #: Numbers added at once: a vector register of float32.
 LANES = 16
+
+
+def _require_contiguous(*arrays):
+    """Refuse to compile for arrays whose neighbours do not lie side by side: vectors are loaded."""
+    if any(array.layout != "C" for array in arrays):
+        raise TypingError(f"arrays must be C-contiguous, found {arrays}")
 
 
 class _Gathered:
@@ -89,6 +96,8 @@ def _combine(vectors):
 
     @intrinsic
     def combine(typing, index, factor, begin, end, matrix, out, c):
+        _require_contiguous(index, factor, matrix, out)
+
         def generate(context, builder, signature, arguments):
             index, factor, begin, end, matrix, out, c = arguments
             kinds = signature.args
@@ -122,6 +131,8 @@ def _dots(count):
 
     @intrinsic
     def dots(typing, index, a, r, b, depth, out, j):
+        _require_contiguous(index, a, b, out)
+
         def generate(context, builder, signature, arguments):
             index, a, r, b, depth, out, j = arguments
             kinds = signature.args

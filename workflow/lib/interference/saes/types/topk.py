@@ -159,7 +159,7 @@ class Member:
             nothing = np.empty((0, w_dec.shape[1]), z.dtype)
             return place, nothing, nothing, np.empty(0, z.dtype)
         place[dead] = np.arange(len(dead))
-        w_dec, z = w_dec[dead], z if still.all() else z[:, still]
+        w_dec, z = w_dec[dead], np.ascontiguousarray(z[:, still])
         if aux_k < len(dead):
             keep_top_rows(z, aux_k)
         scale = settings.aux_weight * min(len(dead) / settings.aux_k, 1.0)
