@@ -352,6 +352,7 @@ MODULES = {
     "activations.attacked": ("attacked_activations",),
     "saes.adam": ("saes",),
     "saes.dictionary": ("saes", "l0"),
+    "saes.export": (),  # no job: a user's own command
     "saes.fit": ("saes",),
     "saes.kernels": ("saes", "l0"),
     "saes.metrics": ("saes",),
