@@ -15,7 +15,7 @@ help:
 	@echo "make test    set up, then check everything"
 	@echo "make setup   only set up: an environment in .venv from envs/requirements.txt"
 	@echo "make bench   set up, then time the trainers beside their peers: results/benchmarks/*.json"
-	@echo "make bench-peers   only set up the libraries that SAEs are timed beside, in .venv-peers"
+	@echo "make peers   only set up the libraries that SAEs are compared with, in .venv-peers"
 	@echo "make plan    what a run would do and cost: jobs, rows, bytes"
 	@echo "make clean   remove .venv and .venv-peers (results stay)"
 	@echo
@@ -40,14 +40,14 @@ run: $(READY)
 	$(BIN)/snakemake --cores 1 --configfile $(CONFIG) --report "$$($(BIN)/interference config results $(CONFIG))/report.html"
 	@$(BIN)/interference analysis conclude "$$($(BIN)/interference config results $(CONFIG))"
 
-test: $(READY)
+test: $(READY) $(PEERS_READY)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadgroup
 
-bench: $(READY) bench-peers
+bench: $(READY) $(PEERS_READY)
 	$(BIN)/python tests/benchmarks/toy.py
 	$(PEERS)/bin/python tests/benchmarks/saes.py
 
-bench-peers: $(PEERS_READY)
+peers: $(PEERS_READY)
 
 $(PEERS_READY): $(READY) tests/benchmarks/peers.txt
 	$(BIN)/python -m venv --clear $(PEERS)
@@ -58,4 +58,4 @@ $(PEERS_READY): $(READY) tests/benchmarks/peers.txt
 clean:
 	rm -rf $(VENV) $(PEERS)
 
-.PHONY: help setup plan run test bench bench-peers clean
+.PHONY: help setup plan run test bench peers clean

@@ -15,7 +15,7 @@ Rows `fvu-dD-hH` compare what training reaches, not time: ours and peer are the 
 unseen rows after the same steps, so there a ratio *below* 1 is better; floor_fraction is 0.
 
     make bench                                   both benchmarks
-    make bench-peers, then, with OMP_NUM_THREADS=1:
+    make peers, then, with OMP_NUM_THREADS=1:
     .venv-peers/bin/python tests/benchmarks/saes.py [--quick]       writes results/benchmarks/saes.json
 """
 

@@ -93,14 +93,25 @@ def test_the_schema_file_is_what_the_package_says():
     assert json.loads(text) == json.loads(json.dumps(Config.model_json_schema()))
 
 
-def test_pinned_requirements_name_versions_and_no_place():
-    lines = (REPO / "envs" / "requirements.txt").read_text().splitlines()
+@pytest.mark.parametrize("path", ["envs/requirements.txt", "tests/benchmarks/peers.txt"])
+def test_pinned_requirements_name_versions_and_no_place(path):
+    lines = (REPO / path).read_text().splitlines()
     pins = [line for line in lines if line.strip() and not line.strip().startswith("#")]
     for line in pins:
         assert re.match(
             r"^[A-Za-z0-9._-]+(\[[a-z,]+\])?==[^\s/:]+( ;.*)?$", line.split(" \\")[0]
         ), line
     assert not re.search(r"://|--(extra-)?index-url|--find-links|(^|\s)/\w", "\n".join(lines))
+
+
+def test_the_peers_that_are_asked_for_are_pinned():
+    asked, pinned = (
+        (REPO / "tests" / "benchmarks" / f"peers.{kind}").read_text().splitlines()
+        for kind in ("in", "txt")
+    )
+    asked = {line for line in asked if line and not line.startswith("#")}
+    assert "sae-lens" in {line.partition("==")[0] for line in asked}
+    assert asked <= set(pinned)
 
 
 @pytest.mark.workflow

@@ -353,6 +353,7 @@ MODULES = {
     "saes.adam": ("saes",),
     "saes.codes": ("saes/*/topk", "saes/*/batch_topk", "saes/*/matryoshka", "saes/*/jumprelu"),
     "saes.dictionary": ("saes", "l0"),
+    "saes.export": (),  # no job: a user's own command
     "saes.fit": ("saes",),
     "saes.kernels": ("saes", "l0"),
     "saes.metrics": ("saes",),

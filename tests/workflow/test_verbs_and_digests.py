@@ -34,6 +34,7 @@ NEEDS = {
     "activations extract": NETWORK,
     "activations attacked": NETWORK,
     "saes fit": {"numba", "numpy", "pyarrow", "safetensors", "zarr"},
+    "saes export": {"numba", "numpy", "safetensors"},
     "toy train": {"numba", "numpy", "safetensors", "torch"},
     "toy evaluate": {"numpy", "pyarrow", "safetensors", "torch"},
     "toy geometry": {"numpy", "pyarrow", "safetensors", "torch"},
@@ -55,6 +56,12 @@ BY_HAND = {
     "config plan": ["tests/experiments/tiny.yaml"],
     "config results": ["tests/experiments/tiny.yaml"],
     "config schema": [],
+    "saes export": [
+        "results/tiny/saes/clean-s0/stem/topk.json",
+        "exported",
+        "--rows",
+        "results/tiny/activations/clean-s0/stem/rows.json",
+    ],
 }
 
 

@@ -1,15 +1,13 @@
 """Sparse autoencoders."""
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from interference.cli.job import Manifest, Output, Spec, begin
 
 app = typer.Typer(no_args_is_help=True)
-
-
-@app.callback()
-def _room() -> None:
-    """Keeps the verb's name although the room has only one."""
 
 
 @app.command()
@@ -19,3 +17,24 @@ def fit(spec: Spec, rows: Manifest, output: Output) -> None:
     from interference.saes.fit import fit
 
     fit(fields, rows, output)
+
+
+@app.command()
+def export(
+    manifest: Annotated[Path, typer.Argument(help="Trained SAEs: saes/MODEL/LAYER/TYPE.json.")],
+    output: Annotated[Path, typer.Argument(help="Where each SAE gets a folder of its own.")],
+    sparsity: Annotated[float | None, typer.Option(help="Only SAEs of this sparsity.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Only SAEs of this seed.")] = None,
+    rows: Annotated[
+        Path | None,
+        typer.Option(
+            help="activations/MODEL/LAYER/rows.json: fold its mean and deviation in, so that the "
+            "SAEs take raw activations; without it they take standardised ones."
+        ),
+    ] = None,
+) -> None:
+    """Write trained SAEs in the format of SAELens, a folder each."""
+    from interference.saes.export import export
+
+    for folder in export(manifest, output, sparsity, seed, rows):
+        print(folder)
