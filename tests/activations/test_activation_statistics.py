@@ -56,6 +56,14 @@ def test_standardised_rows_have_mean_zero_and_deviation_one():
     np.testing.assert_allclose(rows.std(0), 1, atol=1e-6)
 
 
+def test_restoring_undoes_standardising():
+    x = values()
+    found = statistics(x)
+    assert found.restore(found.apply(x)).dtype == np.float32
+    np.testing.assert_allclose(found.restore(found.apply(x)), x, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found.restore(np.zeros(5)), x.reshape(-1, 5).mean(0), rtol=1e-5)
+
+
 def test_a_large_mean_is_removed_before_the_cast_to_half_precision():
     x = (1e5 + values()).astype(np.float32)
     half, clipped = statistics(x).half(x)

@@ -26,7 +26,7 @@ def identity(network):
 def results(tmp_path_factory):
     """Folder → paths of the tables that the analysis reads."""
     folder, rng = tmp_path_factory.mktemp("results"), np.random.default_rng(0)
-    paths = {"accuracy": [], "saes": [], "l0": [], "toy": [folder / "toy.parquet"]}
+    paths = {"accuracy": [], "saes": [], "l0": [], "splice": [], "toy": [folder / "toy.parquet"]}
 
     def save(kind, name, frame):
         paths[kind].append(folder / f"{kind}-{name}.parquet")
@@ -54,7 +54,7 @@ def results(tmp_path_factory):
 
     for network, layer, sae_type in itertools.product(NETWORKS, LAYERS, TYPES):
         where = {**identity(network), "layer": layer, "type": sae_type}
-        name, parts, members, l0 = f"{network[0]}-{layer}-{sae_type}", [], [], []
+        name, parts, members, l0, splice = f"{network[0]}-{layer}-{sae_type}", [], [], [], []
         for i, sparsity in enumerate(TYPES[sae_type]):
             size = 4 * 2**i * rng.uniform(0.9, 1.1)
             if sae_type == "relu_l1":
@@ -80,7 +80,16 @@ def results(tmp_path_factory):
                     columns = {"attack": attack, "epsilon": epsilon, "image": np.arange(IMAGES)}
                     columns |= {"l0": values, "woken": rise * size * rng.uniform(1, 1.2, IMAGES)}
                     l0.append(pd.DataFrame({**where, **key, **columns}))
+            cost = {"kl": rng.uniform(1, 2, IMAGES) / size, "correct": rng.random(IMAGES) > 0.2}
+            cost |= {"l0": part["l0"], "loss": 0.5 + cost["kl"], "clean_loss": 0.5}
+            cost |= {"ablated_loss": 2.5, "ablated_kl": 2.0, "ablated_correct": False}
+            splice.append(
+                pd.DataFrame(
+                    {**where, **key, "image": np.arange(IMAGES), "clean_correct": True, **cost}
+                )
+            )
         save("saes", name, pd.concat(parts))
+        save("splice", name, pd.concat(splice))
         save("l0", name, pd.concat(l0))
         spec = {"model": identity(network), "layer": layer, "type": sae_type}
         manifest = {"spec": spec, "members": members, "unique_rows": 100, "epochs": 2.5}

@@ -8,7 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from interference.analysis.figures.style import save
-from interference.analysis.tables import accuracy, l0, matched, saes, toy
+from interference.analysis.tables import accuracy, l0, matched, saes, splice, toy
 
 BOOTSTRAP = {"confidence": 0.9, "resamples": 100, "seed": 3}
 WHICH = {
@@ -20,6 +20,7 @@ WHICH = {
     "fvu": {"layer": "stem"},
     "matched": {"type": "topk"},
     "l0": {"model": "l2-1-s0", "norm": "l2"},
+    "splice": {},
 }
 
 
@@ -36,6 +37,7 @@ def tables(results):
         "fvu": saes.build(BOOTSTRAP, results["saes"]),
         "matched": matched.build(BOOTSTRAP, results["saes"]),
         "l0": l0.build({**BOOTSTRAP, "controls": controls}, results["l0"]),
+        "splice": splice.build(BOOTSTRAP, results["splice"]),
     }
 
 
@@ -119,6 +121,23 @@ def test_the_l0_figure_has_a_colour_for_any_number_of_attacks(tables):
     pgd = table[table["attack"] == "pgd"]
     more = [pgd.assign(attack=f"pgd-{steps}") for steps in (2, 5, 20, 50, 100)]
     draw("l0", pd.concat([table, *more]))
+
+
+def test_the_splice_figure_has_a_panel_for_each_layer_and_type_and_a_curve_for_each_network(tables):
+    table = tables["splice"]
+    figure = draw("splice", table)
+    titles = [axis.get_title() for axis in figure.axes]
+    assert titles == ["stem, TopK", "layer1, TopK", "stem, ReLU-L1", "layer1, ReLU-L1"]
+    panel = table[(table["layer"] == "layer1") & (table["type"] == "topk")]
+    shown = {container.get_label(): container[0] for container in figure.axes[1].containers}
+    networks = {"clean": "clean-s0", "$L_2$ 1": "l2-1-s0", "$L_2$ 2": "l2-2-s0"}
+    networks["$L_\\infty$ 0.1"] = "linf-0.1-s0"
+    assert set(shown) == set(networks)
+    for label, model in networks.items():
+        mine = panel[panel["model"] == model].sort_values("l0")
+        line = shown[label]
+        assert line.get_xdata().tolist() == mine["l0"].tolist()
+        assert line.get_ydata().tolist() == mine["kl"].tolist()
 
 
 def test_the_matched_figure_tells_the_trend_of_each_norm(tables):

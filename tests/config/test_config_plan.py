@@ -116,13 +116,14 @@ def implied(specs):
     saes = [(m, layer, t) for m, layer in at for t in types]
     norms = {m.norm for m in specs.config.attacks.methods.values()} if networks else set()
     figures = [specs.figure(n) for n in TOY_FIGURES if toy]
-    figures += [specs.figure("accuracy")] if networks else []
+    figures += [specs.figure(n) for n in ("accuracy", "splice") if networks]
     figures += [specs.figure("fvu", layer=layer) for layer in layers]
     figures += [specs.figure("matched", type=t) for t in types]
     figures += [specs.figure("l0", model=m, norm=n) for m in models for n in norms]
-    tables = ["accuracy", "saes", "matched", "l0"] if networks else []
+    tables = ["accuracy", "saes", "matched", "l0", "splice"] if networks else []
     tables = [specs.table(n) for n in [*tables, *(["toy"] if toy else []), "claims"]]
     jobs = {"analysis": [specs.l0(*s) for s in saes] + tables + figures}
+    jobs["analysis"] += [specs.splice(m) for m in models]
     if networks:
         jobs |= {
             "data": [specs.images()],

@@ -91,6 +91,20 @@ def test_nothing_beyond_the_hook_is_computed(layer):
     assert called == list(LAYERS[1 : LAYERS.index(layer) + 1])
 
 
+@pytest.mark.parametrize("size", [9, 20])  # layer4: one position, and several
+@pytest.mark.parametrize("stem", ["imagenet", "small"])
+@pytest.mark.parametrize("layer", LAYERS)
+def test_the_forward_pass_goes_on_from_a_hook_as_if_it_had_not_stopped(layer, stem, size):
+    net, x = network(stem, 1), torch.rand(2, 1, size, size)
+    with torch.inference_mode():
+        activations = net.activations(x, layer)
+        assert torch.equal(net.from_layer(activations, layer), net(x))
+        changed = net.from_layer(activations.flip(1) + 1, layer)
+        assert (changed - net(x)).abs().max() > 1e-3
+
+
 def test_an_unknown_hook_is_an_error():
     with pytest.raises(KeyError, match="layer5"):
         network("imagenet", 1).activations(torch.rand(1, 1, 16, 16), "layer5")
+    with pytest.raises(KeyError, match="layer5"):
+        network("imagenet", 1).from_layer(torch.rand(1, 16, 64), "layer5")

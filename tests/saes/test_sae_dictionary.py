@@ -157,7 +157,8 @@ def test_scores_are_those_of_ten_lines_of_brute_force(k):
         "dead_fraction": np.mean(~(f > 0).any(0)),
     }
     scores = score(dictionary, x)
-    assert scores.summary == pytest.approx(expected, rel=1e-5)
+    summary = scores.summary
+    assert {name: summary[name] for name in expected} == pytest.approx(expected, rel=1e-5)
     np.testing.assert_allclose(scores.squared_error, error.reshape(130, -1).sum(1), rtol=1e-4)
     np.testing.assert_allclose(scores.deviation, deviation.reshape(130, -1).sum(1), rtol=1e-10)
     np.testing.assert_allclose(scores.l0, (f > 0).sum(1).reshape(130, -1).mean(1))

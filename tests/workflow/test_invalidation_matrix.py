@@ -132,7 +132,15 @@ BASE = {
     },
 }
 
-TABLES = ("accuracy_table", "saes_table", "matched_table", "l0_table", "toy_table", "claims_table")
+TABLES = (
+    "accuracy_table",
+    "saes_table",
+    "matched_table",
+    "l0_table",
+    "splice_table",
+    "toy_table",
+    "claims_table",
+)
 #: Figures of the geometry of toy models.
 GRAPHS = ("toy_geometry_figure", "toy_interference_figure", "toy_densities_figure")
 FIGURES = (
@@ -140,6 +148,7 @@ FIGURES = (
     "fvu_figure",
     "matched_figure",
     "l0_figure",
+    "splice_figure",
     "toy_figure",
     "toy_attacks_figure",
     "toy_elhage_figure",
@@ -148,11 +157,17 @@ FIGURES = (
 )
 TRAINING = ("trunk", "finetune")
 #: Rules that run a network, so: read images and weights.
-INFERENCE = ("clean_predictions", "adversarial_images", "activations", "attacked_activations")
+INFERENCE = (
+    "clean_predictions",
+    "adversarial_images",
+    "activations",
+    "attacked_activations",
+    "splice",
+)
 #: Rules that attack toy models, and all that run them.
 ATTACKED = ("toy_vulnerability", "toy_geometry")
 TOY = ("toy_models", *ATTACKED)
-BOOTSTRAPPED = ("saes_table", "matched_table", "l0_table")
+BOOTSTRAPPED = ("saes_table", "matched_table", "l0_table", "splice_table")
 RULES = ("images", *TRAINING, *INFERENCE, "saes", "l0", *TOY, *TABLES, *FIGURES)
 
 ROBUST = ("finetune/l2-*", "finetune/linf-*")
@@ -182,7 +197,7 @@ CONFIG = {
     "models.epsilons.l2": ([1.0, 3.0], ()),
     "models.epsilons.linf": ([0.1, 0.2], ()),
     "models.seeds": ([0, 1], ()),
-    "attacks.images": (16, ("adversarial_images", "attacked_activations")),
+    "attacks.images": (16, ("adversarial_images", "attacked_activations", "splice")),
     "attacks.seed": (1, ("adversarial_images",)),
     # A new first PGD is also the attack that claims are read at.
     "attacks.methods.*.<fgsm>.type": (
@@ -348,17 +363,17 @@ MODULES = {
     "attacks.methods.pgd": PGD,
     "attacks.methods.noise": ("adversarial_images/*/noise", "adversarial_images/*/noise-linf"),
     "activations.extract": ("activations", "attacked_activations"),
-    "activations.standardise": ("activations", "attacked_activations"),
+    "activations.standardise": ("activations", "attacked_activations", "splice"),
     "activations.attacked": ("attacked_activations",),
     "saes.adam": ("saes",),
     "saes.codes": ("saes/*/topk", "saes/*/batch_topk", "saes/*/matryoshka", "saes/*/jumprelu"),
-    "saes.dictionary": ("saes", "l0"),
+    "saes.dictionary": ("saes", "l0", "splice"),
     "saes.export": (),  # no job: a user's own command
     "saes.fit": ("saes",),
-    "saes.kernels": ("saes", "l0"),
+    "saes.kernels": ("saes", "l0", "splice"),
     "saes.metrics": ("saes",),
     "saes.rows": ("saes",),
-    "saes.selection": ("saes", "l0"),
+    "saes.selection": ("saes", "l0", "splice"),
     "saes.sparse": ("saes",),
     "saes.state": ("saes",),
     # BatchTopK is TopK with another choice, Matryoshka is BatchTopK with another loss.
@@ -391,6 +406,7 @@ MODULES = {
     "toy.stack": ATTACKED,
     "toy.shrinkage": ("toy_vulnerability",),
     "analysis.l0": ("l0",),
+    "analysis.splice": ("splice",),
     "analysis.frames": (*TABLES, *FIGURES),  # reads and writes tables
     "analysis.curves": ("saes_table", "matched_table"),
     "analysis.statistics": ("accuracy_table", *BOOTSTRAPPED, "claims_table"),
@@ -399,6 +415,7 @@ MODULES = {
     "analysis.tables.saes": ("saes_table",),
     "analysis.tables.matched": ("matched_table",),
     "analysis.tables.l0": ("l0_table",),
+    "analysis.tables.splice": ("splice_table",),
     "analysis.tables.toy": ("toy_table",),
     "analysis.tables.claims": ("claims_table",),
     "analysis.figures.style": FIGURES,
@@ -406,6 +423,7 @@ MODULES = {
     "analysis.figures.fvu": ("fvu_figure",),
     "analysis.figures.matched": ("matched_figure",),
     "analysis.figures.l0": ("l0_figure",),
+    "analysis.figures.splice": ("splice_figure",),
     "analysis.figures.toy": ("toy_figure",),
     "analysis.figures.toy_attacks": ("toy_attacks_figure",),
     "analysis.figures.toy_elhage": ("toy_elhage_figure",),
@@ -430,6 +448,7 @@ def jobs_of(values: dict) -> dict[str, str]:
     for model in specs.models:
         jobs[f"finetune/{model}"] = specs.finetune(model)
         jobs[f"clean_predictions/{model}"] = specs.clean_predictions(model)
+        jobs[f"splice/{model}"] = specs.splice(model)
         for attack in methods:
             jobs[f"adversarial_images/{model}/{attack}"] = specs.adversarial_images(model, attack)
         for layer in values["activations"]["layers"]:
@@ -443,10 +462,10 @@ def jobs_of(values: dict) -> dict[str, str]:
     jobs["toy_models"] = specs.toy_models()
     jobs["toy_vulnerability"] = specs.toy_vulnerability()
     jobs["toy_geometry"] = specs.toy_geometry()
-    for name in ("accuracy", "saes", "matched", "l0", "toy", "claims"):
+    for name in ("accuracy", "saes", "matched", "l0", "splice", "toy", "claims"):
         jobs[f"{name}_table"] = specs.table(name)
     toy = ("toy", "toy_attacks", "toy_controls", "toy_elhage")
-    for name in ("accuracy", *toy, "toy_geometry", "toy_interference", "toy_densities"):
+    for name in ("accuracy", "splice", *toy, "toy_geometry", "toy_interference", "toy_densities"):
         jobs[f"{name}_figure"] = specs.figure(name)
     for layer in values["activations"]["layers"]:
         jobs[f"fvu_figure/{layer}"] = specs.figure("fvu", layer=layer)

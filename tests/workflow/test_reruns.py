@@ -22,7 +22,7 @@ ATTACKS = ("fgsm", "pgd", "noise")
 JOBS = {
     "images",
     "trunk/0",
-    *(f"{rule}/{m}" for rule in ("finetune", "clean_predictions") for m in MODELS),
+    *(f"{rule}/{m}" for rule in ("finetune", "clean_predictions", "splice") for m in MODELS),
     *(f"adversarial_images/{m}/{a}" for m in MODELS for a in ATTACKS),
     *(
         f"{rule}/{m}/{layer}"
@@ -40,7 +40,7 @@ JOBS = {
     "toy_models",
     "toy_vulnerability",
     "toy_geometry",
-    *(f"{name}_table" for name in ("accuracy", "saes", "matched", "l0", "toy", "claims")),
+    *(f"{name}_table" for name in ("accuracy", "saes", "matched", "l0", "splice", "toy", "claims")),
     "toy_figure",
     "toy_attacks_figure",
     "toy_controls_figure",
@@ -49,6 +49,7 @@ JOBS = {
     "toy_interference_figure",
     "toy_densities_figure",
     "accuracy_figure",
+    "splice_figure",
     *(f"fvu_figure/{layer}" for layer in LAYERS),
     *(f"matched_figure/{t}" for t in TYPES),
     *(f"l0_figure/{m}/l2" for m in MODELS),
@@ -59,7 +60,14 @@ TOY_GRAPHS = ("toy_geometry_figure", "toy_interference_figure", "toy_densities_f
 TOY_FIGURES = (*TOY_CURVES, *TOY_GRAPHS)
 AFTER_TOY = ("toy_vulnerability", "toy_geometry", "toy_table", *TOY_FIGURES)
 TOY = ("toy_models", *AFTER_TOY)
-FIGURES = (*TOY_FIGURES, "accuracy_figure", "fvu_figure", "matched_figure", "l0_figure")
+FIGURES = (
+    *TOY_FIGURES,
+    "accuracy_figure",
+    "fvu_figure",
+    "matched_figure",
+    "l0_figure",
+    "splice_figure",
+)
 NETWORKS = (
     "trunk",
     "finetune",
@@ -70,17 +78,25 @@ NETWORKS = (
 )
 #: What reads the L0 table, the rows of attacked images, what an SAE says, and the predictions.
 AFTER_L0 = ("l0_table", "l0_figure", "claims_table")
-AFTER_SAES = (*AFTER_L0, "saes_table", "matched_table", "fvu_figure", "matched_figure")
+AFTER_SPLICE = ("splice_table", "splice_figure")
+AFTER_SAES = (
+    *AFTER_L0,
+    *AFTER_SPLICE,
+    "saes_table",
+    "matched_table",
+    "fvu_figure",
+    "matched_figure",
+)
 AFTER_ATTACKS = ("attacked_activations", "l0", *AFTER_L0, "accuracy_table", "accuracy_figure")
 
 #: module of the package → (where it starts, what follows)
 MODULE_EDITS = {
     "store/tensors.py": (
         ("trunk", "toy_models"),
-        (*NETWORKS[1:], "saes", *AFTER_ATTACKS, *AFTER_SAES, *TOY),
+        (*NETWORKS[1:], "saes", "splice", *AFTER_ATTACKS, *AFTER_SAES, *TOY),
     ),
-    "data/fashion.py": (("images",), (*NETWORKS, "saes", *AFTER_ATTACKS, *AFTER_SAES)),
-    "models/train.py": (("trunk",), (*NETWORKS[1:], "saes", *AFTER_ATTACKS, *AFTER_SAES)),
+    "data/fashion.py": (("images",), (*NETWORKS, "saes", "splice", *AFTER_ATTACKS, *AFTER_SAES)),
+    "models/train.py": (("trunk",), (*NETWORKS[1:], "saes", "splice", *AFTER_ATTACKS, *AFTER_SAES)),
     "attacks/predict.py": (
         ("clean_predictions",),
         ("accuracy_table", "accuracy_figure", "claims_table"),
@@ -89,16 +105,17 @@ MODULE_EDITS = {
     "activations/attacked.py": (("attacked_activations",), ("l0", *AFTER_L0)),
     "activations/standardise.py": (
         ("activations",),
-        ("attacked_activations", "saes", "l0", *AFTER_SAES),
+        ("attacked_activations", "saes", "l0", "splice", *AFTER_SAES),
     ),
-    "saes/fit.py": (("saes",), ("l0", *AFTER_SAES)),
-    "saes/types/relu_l1.py": (("saes/*/relu_l1",), ("l0/*/relu_l1", *AFTER_SAES)),
+    "saes/fit.py": (("saes",), ("l0", "splice", *AFTER_SAES)),
+    "saes/types/relu_l1.py": (("saes/*/relu_l1",), ("l0/*/relu_l1", "splice", *AFTER_SAES)),
     "toy/measures.py": (
         ("toy_vulnerability", "toy_geometry"),
         ("toy_table", *TOY_FIGURES, "claims_table"),
     ),
     "toy/geometry.py": (("toy_geometry",), TOY_GRAPHS),
     "analysis/l0.py": (("l0",), AFTER_L0),
+    "analysis/splice.py": (("splice",), AFTER_SPLICE),
     "analysis/tables/matched.py": (("matched_table",), ("matched_figure", "claims_table")),
     "analysis/figures/style.py": (FIGURES, ()),
     "analysis/figures/fvu.py": (("fvu_figure",), ()),
@@ -110,7 +127,7 @@ CONFIG_EDITS = {
         "heldout: 60",
         "heldout: 61",
         ("images",),
-        (*NETWORKS, "saes", *AFTER_ATTACKS, *AFTER_SAES),
+        (*NETWORKS, "saes", "splice", *AFTER_ATTACKS, *AFTER_SAES),
     ),
     "models": (
         "relative_step: 1.25",
@@ -123,6 +140,7 @@ CONFIG_EDITS = {
             "attacked_activations/l2-1-s0",
             "saes/l2-1-s0",
             "l0/l2-1-s0",
+            "splice/l2-1-s0",
             "accuracy_table",
             "accuracy_figure",
             *AFTER_SAES,
@@ -138,14 +156,19 @@ CONFIG_EDITS = {
         "layers: {stem: 4, layer2: 8}",
         "layers: {stem: 5, layer2: 8}",
         ("activations/*/stem",),
-        ("attacked_activations/*/stem", "saes/*/stem/*", "l0/*/stem/*", *AFTER_SAES),
+        ("attacked_activations/*/stem", "saes/*/stem/*", "l0/*/stem/*", "splice", *AFTER_SAES),
     ),
-    "saes": ("aux_weight: 1.0", "aux_weight: 0.5", ("saes/*/topk",), ("l0/*/topk", *AFTER_SAES)),
+    "saes": (
+        "aux_weight: 1.0",
+        "aux_weight: 0.5",
+        ("saes/*/topk",),
+        ("l0/*/topk", "splice", *AFTER_SAES),
+    ),
     "analysis": (
         "resamples: 100",
         "resamples: 101",
-        ("saes_table", "matched_table", "l0_table"),
-        ("fvu_figure", "matched_figure", "l0_figure", "claims_table"),
+        ("saes_table", "matched_table", "l0_table", "splice_table"),
+        ("fvu_figure", "matched_figure", "l0_figure", "splice_figure", "claims_table"),
     ),
     "toy": (
         "steps: 100",

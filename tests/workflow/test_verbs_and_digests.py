@@ -39,6 +39,7 @@ NEEDS = {
     "toy evaluate": {"numpy", "pyarrow", "safetensors", "torch"},
     "toy geometry": {"numpy", "pyarrow", "safetensors", "torch"},
     "analysis l0": {"numba", "numpy", "pyarrow", "safetensors", "zarr"},
+    "analysis splice": NETWORK | {"numba"},
     "analysis table": {"numpy", "pandas", "pyarrow"},
     "analysis figure": {"matplotlib", "numpy", "pandas", "pyarrow"},
     "analysis conclude": {"numpy", "pandas", "pyarrow"},

@@ -22,6 +22,37 @@ rule l0:
         " --attacked {input.attacked} --output {output.table} > {log} 2>&1"
 
 
+rule splice:
+    input:
+        data=f"{DATA}/images.json",
+        images=ancient(f"{DATA}/images.zarr"),
+        model=f"{MODELS}/{{model}}.json",
+        weights=ancient(f"{MODELS}/{{model}}.safetensors"),
+        rows=in_model(f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.json"),
+        statistics=ancient(
+            in_model(f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.safetensors")
+        ),
+        saes=in_model(f"{SAES}/{{model}}/{{layer}}/{{type}}.json"),
+        dictionaries=ancient(
+            in_model(f"{SAES}/{{model}}/{{layer}}/{{type}}.safetensors")
+        ),
+    output:
+        table=f"{ANALYSIS}/splice/{{model}}.parquet",
+    log:
+        f"{LOGS}/analysis/splice/{{model}}.log",
+    benchmark:
+        f"{BENCHMARKS}/analysis/splice/{{model}}.tsv"
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        spec=lambda wildcards: specs.splice(wildcards.model),
+    shell:
+        "interference analysis splice --spec {params.spec:q} --data {input.data}"
+        " --model {input.model} --output {output.table} {input.rows} {input.saes}"
+        " > {log} 2>&1"
+
+
 rule accuracy_table:
     input:
         tables=expand(f"{ATTACKS}/{{model}}/clean.parquet", model=specs.models)
@@ -124,6 +155,31 @@ rule l0_table:
         runtime=60,
     params:
         spec=lambda wildcards: specs.table("l0"),
+    shell:
+        "interference analysis table --spec {params.spec:q} --output {output.parquet}"
+        " {input.tables} > {log} 2>&1"
+
+
+rule splice_table:
+    input:
+        tables=expand(f"{ANALYSIS}/splice/{{model}}.parquet", model=specs.models),
+    output:
+        table=report(
+            f"{ANALYSIS}/tables/splice.csv",
+            caption="../report/splice_table.rst",
+            category="Tables",
+            labels={"table": "splice"},
+        ),
+        parquet=f"{ANALYSIS}/tables/splice.parquet",
+    log:
+        f"{LOGS}/analysis/tables/splice.log",
+    benchmark:
+        f"{BENCHMARKS}/analysis/tables/splice.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        spec=specs.table("splice"),
     shell:
         "interference analysis table --spec {params.spec:q} --output {output.parquet}"
         " {input.tables} > {log} 2>&1"
@@ -404,6 +460,31 @@ rule fvu_figure:
         runtime=30,
     params:
         spec=lambda wildcards: specs.figure("fvu", layer=wildcards.layer),
+    shell:
+        "interference analysis figure --spec {params.spec:q} --output {output.svg}"
+        " {input.table} > {log} 2>&1"
+
+
+rule splice_figure:
+    input:
+        table=f"{ANALYSIS}/tables/splice.parquet",
+    output:
+        svg=report(
+            f"{ANALYSIS}/figures/splice.svg",
+            caption="../report/splice_figure.rst",
+            category="Reconstruction against sparsity",
+            labels={"layer": "all, spliced into the network"},
+        ),
+        png=f"{ANALYSIS}/figures/splice.png",
+    log:
+        f"{LOGS}/analysis/figures/splice.log",
+    benchmark:
+        f"{BENCHMARKS}/analysis/figures/splice.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        spec=specs.figure("splice"),
     shell:
         "interference analysis figure --spec {params.spec:q} --output {output.svg}"
         " {input.table} > {log} 2>&1"

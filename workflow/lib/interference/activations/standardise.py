@@ -1,4 +1,4 @@
-"""Statistics of a layer, in float64, and standardising with them."""
+"""Statistics of a layer, in float64, and standardising with them and back."""
 
 from dataclasses import dataclass
 
@@ -54,6 +54,10 @@ class Statistics:
     def apply(self, values: np.ndarray) -> np.ndarray:
         """(x − mean) / std for each channel: (..., d) → (..., d) float32."""
         return ((values - self.mean) / self.std).astype(np.float32)
+
+    def restore(self, standardised: np.ndarray) -> np.ndarray:
+        """Back to raw activations: (..., d) → (..., d) float32."""
+        return (standardised * self.std + self.mean).astype(np.float32)
 
     def half(self, values: np.ndarray) -> tuple[np.ndarray, int]:
         """Standardised values as float16, and how many had to be clipped to its range."""

@@ -22,6 +22,21 @@ def l0(spec: Spec, sae: Manifest, attacked: Manifest, output: Output) -> None:
 
 
 @app.command()
+def splice(
+    manifests: Annotated[list[Path], typer.Argument(help="Manifests of rows and of SAEs on them.")],
+    spec: Spec,
+    data: Manifest,
+    model: Manifest,
+    output: Output,
+) -> None:
+    """Put every SAE's reconstruction in place of its layer, and let the network go on from there."""
+    fields = begin(spec)
+    from interference.analysis.splice import splice
+
+    splice(fields, data, model, manifests, output)
+
+
+@app.command()
 def table(inputs: Inputs, spec: Spec, output: Output) -> None:
     """Build the table that the spec names, as Parquet and CSV."""
     fields = begin(spec)

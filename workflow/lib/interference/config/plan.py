@@ -24,13 +24,13 @@ def rooms(config: Config) -> list[Room]:
     plan, tables, figures = [], 1, 0  # the claims
     if "networks" in config.arms:
         plan += _networks(config, specs)
-        tables += 4
-        figures += 1 + depth + types + models * len(specs.attack_norms)
+        tables += 5
+        figures += 2 + depth + types + models * len(specs.attack_norms)
     if "toy" in config.arms:
         plan.append(_toy(config))
         tables += 1
         figures += 7
-    jobs = models * depth * types + tables + figures
+    jobs = models * (depth * types + 1) + tables + figures  # L0 of each sweep, splices
     return [*plan, Room("analysis", jobs, f"{figures} figures", 0)]
 
 

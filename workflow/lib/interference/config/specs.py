@@ -211,13 +211,20 @@ class Specs:
             type=sae_type,
         )
 
+    def splice(self, model: str) -> str:
+        return spec(
+            ("interference.analysis.splice",),
+            model=self.models[model].identity,
+            images=self.config.attacks.images,
+        )
+
     def table(self, name: str) -> str:
-        """The spec of one table: accuracy, saes, matched, l0, toy or claims."""
+        """The spec of one table: accuracy, saes, matched, l0, splice, toy or claims."""
         analysis, fields = self.config.analysis, {}
         networks = "networks" in self.config.arms
         if name != "toy" and networks:
             fields["confidence"] = analysis.confidence
-        if name in ("saes", "matched", "l0"):
+        if name in ("saes", "matched", "l0", "splice"):
             fields |= {"resamples": analysis.resamples, "seed": analysis.seed}
         if name == "l0":
             fields["controls"] = self._controls()

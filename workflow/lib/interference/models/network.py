@@ -3,6 +3,7 @@
 Pixels come in as [0, 1], so that an attack's epsilon is in pixel units.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -64,6 +65,20 @@ class Network(nn.Module):
             if name == layer:
                 return x.flatten(2).transpose(1, 2)
         raise KeyError(layer)
+
+    def from_layer(self, activations: Tensor, layer: str) -> Tensor:
+        """The rest of the forward pass, from what `activations` gives for square images.
+
+        activations: (n, positions, d) after the hook → logits (n, classes).
+        """
+        names, modules = zip(*self.stages())
+        if layer not in names:
+            raise KeyError(layer)
+        side = math.isqrt(activations.shape[1])
+        x = activations.transpose(1, 2).unflatten(2, (side, side))
+        for module in modules[names.index(layer) + 1 :]:
+            x = module(x)
+        return self.resnet.fc(self.resnet.avgpool(x).flatten(1))
 
 
 def loss_of(network: Network, labels: Tensor) -> Callable[[Tensor], Tensor]:

@@ -2,9 +2,8 @@
 
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from interference.analysis.figures.style import NORMS, SAE_TYPES, grid, shades
+from interference.analysis.figures.style import NORMS, SAE_TYPES, grid, l0_axis, shades
 
 
 def draw(table: pd.DataFrame, which: dict) -> Figure:
@@ -29,10 +28,8 @@ def draw(table: pd.DataFrame, which: dict) -> Figure:
                 axis.errorbar(curve["l0"], curve["fvu"], yerr=error, fmt="o-", ms=3, lw=1.2,
                               color=colour, label=label)  # fmt: skip
                 label = None
-        axis.set(title=SAE_TYPES[sae_type], xscale="log", xlabel="$L_0$ (active latents a row)")
-        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        axis.xaxis.set_minor_formatter(NullFormatter())
+        axis.set_title(SAE_TYPES[sae_type])
+        l0_axis(axis)
     axes.flat[0].set_ylabel("FVU on held-out images")
     figure.legend(*axes.flat[0].get_legend_handles_labels(), title="trained at",
                   loc="outside right center", fontsize=8)  # fmt: skip

@@ -5,6 +5,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from interference.store.files import replacing
 
@@ -54,6 +55,14 @@ def density_axis(axis) -> None:
     axis.set_xticks(DENSITIES, [f"{density:g}" for density in DENSITIES])
     axis.minorticks_off()
     axis.invert_xaxis()
+
+
+def l0_axis(axis) -> None:
+    """A logarithmic x axis of measured L0."""
+    axis.set(xscale="log", xlabel="$L_0$ (active latents a row)")
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+    axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.xaxis.set_minor_formatter(NullFormatter())
 
 
 def seed_band(axis, rows, colour, style="-", label=None) -> None:

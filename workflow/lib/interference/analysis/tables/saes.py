@@ -11,7 +11,7 @@ from interference.store.files import read_json
 
 
 def build(spec: dict, inputs: list[Path]) -> pd.DataFrame:
-    """One row a member: fvu with a bootstrap interval over images, r2, mse, l0, dead_fraction.
+    """One row a member: every metric of `Scores.summary`, fvu with a bootstrap interval over images.
 
     inputs: manifests of fits, each with its per-image table beside it.
     """
