@@ -103,6 +103,7 @@ BASE = {
                 "prefixes": [0.25, 1.0],
             },
         },
+        "baselines": {"type": "topk", "k": [4]},
     },
     "analysis": {"confidence": 0.95, "resamples": 100, "seed": 0},
     "toy": {
@@ -132,13 +133,22 @@ BASE = {
     },
 }
 
-TABLES = ("accuracy_table", "saes_table", "matched_table", "l0_table", "toy_table", "claims_table")
+TABLES = (
+    "accuracy_table",
+    "saes_table",
+    "matched_table",
+    "baselines_table",
+    "l0_table",
+    "toy_table",
+    "claims_table",
+)
 #: Figures of the geometry of toy models.
 GRAPHS = ("toy_geometry_figure", "toy_interference_figure", "toy_densities_figure")
 FIGURES = (
     "accuracy_figure",
     "fvu_figure",
     "matched_figure",
+    "baselines_figure",
     "l0_figure",
     "toy_figure",
     "toy_attacks_figure",
@@ -152,8 +162,10 @@ INFERENCE = ("clean_predictions", "adversarial_images", "activations", "attacked
 #: Rules that attack toy models, and all that run them.
 ATTACKED = ("toy_vulnerability", "toy_geometry")
 TOY = ("toy_models", *ATTACKED)
-BOOTSTRAPPED = ("saes_table", "matched_table", "l0_table")
-RULES = ("images", *TRAINING, *INFERENCE, "saes", "l0", *TOY, *TABLES, *FIGURES)
+BOOTSTRAPPED = ("saes_table", "matched_table", "baselines_table", "l0_table")
+#: Rules that train SAEs.
+FITS = ("saes", "baselines")
+RULES = ("images", *TRAINING, *INFERENCE, *FITS, "l0", *TOY, *TABLES, *FIGURES)
 
 ROBUST = ("finetune/l2-*", "finetune/linf-*")
 PGD = ("adversarial_images/*/pgd",)
@@ -240,19 +252,31 @@ CONFIG = {
         ("activations/*/stem",),
     ),
     "activations.seed": (1, ("activations",)),
-    "saes.seeds": ([0, 1], ("saes",)),
-    "saes.learning_rate": (0.001, ("saes",)),
-    "saes.decay_fraction": (0.1, ("saes",)),
+    "saes.seeds": ([0, 1], FITS),
+    "saes.learning_rate": (0.001, FITS),
+    "saes.decay_fraction": (0.1, FITS),
     "saes.layers.*.expansion_factor": (
         {"saes.layers.stem.expansion_factor": 3},
-        ("saes/*/stem/*",),
+        ("saes/*/stem/*", "baselines/*/stem"),
     ),
-    "saes.layers.*.rows": ({"saes.layers.stem.rows": 3300}, ("saes/*/stem/*",)),
-    "saes.layers.*.batch_size": ({"saes.layers.stem.batch_size": 32}, ("saes/*/stem/*",)),
+    "saes.layers.*.rows": (
+        {"saes.layers.stem.rows": 3300},
+        (
+            "saes/*/stem/*",
+            "baselines/*/stem",
+        ),
+    ),
+    "saes.layers.*.batch_size": (
+        {"saes.layers.stem.batch_size": 32},
+        (
+            "saes/*/stem/*",
+            "baselines/*/stem",
+        ),
+    ),
     "saes.types.topk.k": ([4], ("saes/*/topk",)),
-    "saes.types.topk.aux_k": (16, ("saes/*/topk",)),
-    "saes.types.topk.aux_weight": (0.5, ("saes/*/topk",)),
-    "saes.types.topk.dead_after": (320, ("saes/*/topk",)),
+    "saes.types.topk.aux_k": (16, ("saes/*/topk", "baselines")),
+    "saes.types.topk.aux_weight": (0.5, ("saes/*/topk", "baselines")),
+    "saes.types.topk.dead_after": (320, ("saes/*/topk", "baselines")),
     "saes.types.relu_l1.l1": ([0.125], ("saes/*/relu_l1",)),
     "saes.types.relu_l1.warmup_fraction": (0.1, ("saes/*/relu_l1",)),
     "saes.types.relu_l1.gradient_clip": (2.0, ("saes/*/relu_l1",)),
@@ -271,6 +295,8 @@ CONFIG = {
     "saes.types.matryoshka.aux_weight": (0.5, ("saes/*/matryoshka",)),
     "saes.types.matryoshka.dead_after": (320, ("saes/*/matryoshka",)),
     "saes.types.matryoshka.prefixes": ([0.5, 1.0], ("saes/*/matryoshka",)),
+    "saes.baselines.<topk>.type": ({"saes.baselines.type": "batch_topk"}, ("baselines",)),
+    "saes.baselines.<topk>.k": ({"saes.baselines.k": [8]}, ("baselines",)),
     "analysis.confidence": (0.9, ("accuracy_table", *BOOTSTRAPPED, "claims_table")),
     "analysis.resamples": (200, BOOTSTRAPPED),
     "analysis.seed": (1, BOOTSTRAPPED),
@@ -325,9 +351,9 @@ NETWORKS = (*TRAINING, *INFERENCE)
 MODULES = {
     "compute": (*NETWORKS, *TOY),
     "store.files": RULES,
-    "store.arrays": ("images", *NETWORKS, "saes", "l0"),
-    "store.tables": ("images", *NETWORKS, "saes", "l0", *ATTACKED),
-    "store.tensors": (*NETWORKS, "saes", "l0", *TOY),
+    "store.arrays": ("images", *NETWORKS, *FITS, "l0"),
+    "store.tables": ("images", *NETWORKS, *FITS, "l0", *ATTACKED),
+    "store.tensors": (*NETWORKS, *FITS, "l0", *TOY),
     "data.images": ("images",),
     "data.sources": ("images",),
     "data.dataset": ("images",),
@@ -350,15 +376,18 @@ MODULES = {
     "activations.extract": ("activations", "attacked_activations"),
     "activations.standardise": ("activations", "attacked_activations"),
     "activations.attacked": ("attacked_activations",),
-    "saes.adam": ("saes",),
-    "saes.dictionary": ("saes", "l0"),
-    "saes.fit": ("saes",),
-    "saes.kernels": ("saes", "l0"),
-    "saes.metrics": ("saes",),
-    "saes.rows": ("saes",),
-    "saes.state": ("saes",),
+    "saes.adam": ("saes", "baselines"),
+    "saes.dictionary": ("saes", "baselines", "l0"),
+    "saes.fit": ("saes", "baselines"),
+    "saes.kernels": ("saes", "baselines", "l0"),
+    "saes.metrics": ("saes", "baselines"),
+    "saes.rows": ("saes", "baselines"),
+    "saes.baselines": ("baselines",),
+    "saes.spectrum": ("baselines",),
+    "saes.substitutes": ("baselines",),
+    "saes.state": ("saes", "baselines"),
     # BatchTopK is TopK with another choice, Matryoshka is BatchTopK with another loss.
-    "saes.types.topk": ("saes/*/topk", "saes/*/batch_topk", "saes/*/matryoshka"),
+    "saes.types.topk": ("baselines", "saes/*/topk", "saes/*/batch_topk", "saes/*/matryoshka"),
     "saes.types.batch_topk": ("saes/*/batch_topk", "saes/*/matryoshka"),
     "saes.types.matryoshka": ("saes/*/matryoshka",),
     "saes.types.relu_l1": ("saes/*/relu_l1",),
@@ -388,12 +417,13 @@ MODULES = {
     "toy.shrinkage": ("toy_vulnerability",),
     "analysis.l0": ("l0",),
     "analysis.frames": (*TABLES, *FIGURES),  # reads and writes tables
-    "analysis.curves": ("saes_table", "matched_table"),
+    "analysis.curves": ("saes_table", "matched_table", "baselines_table"),
     "analysis.statistics": ("accuracy_table", *BOOTSTRAPPED, "claims_table"),
     "analysis.shrinkage": ("toy_table", "claims_table"),
     "analysis.tables.accuracy": ("accuracy_table",),
     "analysis.tables.saes": ("saes_table",),
     "analysis.tables.matched": ("matched_table",),
+    "analysis.tables.baselines": ("baselines_table",),
     "analysis.tables.l0": ("l0_table",),
     "analysis.tables.toy": ("toy_table",),
     "analysis.tables.claims": ("claims_table",),
@@ -401,6 +431,7 @@ MODULES = {
     "analysis.figures.accuracy": ("accuracy_figure",),
     "analysis.figures.fvu": ("fvu_figure",),
     "analysis.figures.matched": ("matched_figure",),
+    "analysis.figures.baselines": ("baselines_figure",),
     "analysis.figures.l0": ("l0_figure",),
     "analysis.figures.toy": ("toy_figure",),
     "analysis.figures.toy_attacks": ("toy_attacks_figure",),
@@ -431,6 +462,7 @@ def jobs_of(values: dict) -> dict[str, str]:
         for layer in values["activations"]["layers"]:
             jobs[f"activations/{model}/{layer}"] = specs.activations(model, layer)
             jobs[f"attacked_activations/{model}/{layer}"] = specs.attacked_activations(model, layer)
+            jobs[f"baselines/{model}/{layer}"] = specs.baselines(model, layer)
             for kind in values["saes"]["types"]:
                 jobs[f"saes/{model}/{layer}/{kind}"] = specs.saes(model, layer, kind)
                 jobs[f"l0/{model}/{layer}/{kind}"] = specs.l0(model, layer, kind)
@@ -439,10 +471,17 @@ def jobs_of(values: dict) -> dict[str, str]:
     jobs["toy_models"] = specs.toy_models()
     jobs["toy_vulnerability"] = specs.toy_vulnerability()
     jobs["toy_geometry"] = specs.toy_geometry()
-    for name in ("accuracy", "saes", "matched", "l0", "toy", "claims"):
+    for name in ("accuracy", "saes", "matched", "baselines", "l0", "toy", "claims"):
         jobs[f"{name}_table"] = specs.table(name)
     toy = ("toy", "toy_attacks", "toy_controls", "toy_elhage")
-    for name in ("accuracy", *toy, "toy_geometry", "toy_interference", "toy_densities"):
+    for name in (
+        "accuracy",
+        "baselines",
+        *toy,
+        "toy_geometry",
+        "toy_interference",
+        "toy_densities",
+    ):
         jobs[f"{name}_figure"] = specs.figure(name)
     for layer in values["activations"]["layers"]:
         jobs[f"fvu_figure/{layer}"] = specs.figure("fvu", layer=layer)

@@ -26,7 +26,7 @@ JOBS = {
     *(f"adversarial_images/{m}/{a}" for m in MODELS for a in ATTACKS),
     *(
         f"{rule}/{m}/{layer}"
-        for rule in ("activations", "attacked_activations")
+        for rule in ("activations", "attacked_activations", "baselines")
         for m in MODELS
         for layer in LAYERS
     ),
@@ -40,7 +40,10 @@ JOBS = {
     "toy_models",
     "toy_vulnerability",
     "toy_geometry",
-    *(f"{name}_table" for name in ("accuracy", "saes", "matched", "l0", "toy", "claims")),
+    *(
+        f"{name}_table"
+        for name in ("accuracy", "saes", "matched", "baselines", "l0", "toy", "claims")
+    ),
     "toy_figure",
     "toy_attacks_figure",
     "toy_controls_figure",
@@ -49,6 +52,7 @@ JOBS = {
     "toy_interference_figure",
     "toy_densities_figure",
     "accuracy_figure",
+    "baselines_figure",
     *(f"fvu_figure/{layer}" for layer in LAYERS),
     *(f"matched_figure/{t}" for t in TYPES),
     *(f"l0_figure/{m}/l2" for m in MODELS),
@@ -59,7 +63,14 @@ TOY_GRAPHS = ("toy_geometry_figure", "toy_interference_figure", "toy_densities_f
 TOY_FIGURES = (*TOY_CURVES, *TOY_GRAPHS)
 AFTER_TOY = ("toy_vulnerability", "toy_geometry", "toy_table", *TOY_FIGURES)
 TOY = ("toy_models", *AFTER_TOY)
-FIGURES = (*TOY_FIGURES, "accuracy_figure", "fvu_figure", "matched_figure", "l0_figure")
+FIGURES = (
+    *TOY_FIGURES,
+    "accuracy_figure",
+    "fvu_figure",
+    "matched_figure",
+    "baselines_figure",
+    "l0_figure",
+)
 NETWORKS = (
     "trunk",
     "finetune",
@@ -68,19 +79,23 @@ NETWORKS = (
     "activations",
     "attacked_activations",
 )
-#: What reads the L0 table, the rows of attacked images, what an SAE says, and the predictions.
+#: What reads the L0 table, the rows of attacked images, baselines, what an SAE of a type without
+#: baselines says, or one with them, or any; and the predictions.
 AFTER_L0 = ("l0_table", "l0_figure", "claims_table")
-AFTER_SAES = (*AFTER_L0, "saes_table", "matched_table", "fvu_figure", "matched_figure")
+AFTER_BASELINES = ("baselines_table", "baselines_figure", "claims_table")
+AFTER_OTHERS = (*AFTER_L0, "saes_table", "matched_table", "fvu_figure", "matched_figure")
+AFTER_SAES = (*AFTER_OTHERS, *AFTER_BASELINES)
+FITS = ("saes", "baselines")
 AFTER_ATTACKS = ("attacked_activations", "l0", *AFTER_L0, "accuracy_table", "accuracy_figure")
 
 #: module of the package → (where it starts, what follows)
 MODULE_EDITS = {
     "store/tensors.py": (
         ("trunk", "toy_models"),
-        (*NETWORKS[1:], "saes", *AFTER_ATTACKS, *AFTER_SAES, *TOY),
+        (*NETWORKS[1:], *FITS, *AFTER_ATTACKS, *AFTER_SAES, *TOY),
     ),
-    "data/fashion.py": (("images",), (*NETWORKS, "saes", *AFTER_ATTACKS, *AFTER_SAES)),
-    "models/train.py": (("trunk",), (*NETWORKS[1:], "saes", *AFTER_ATTACKS, *AFTER_SAES)),
+    "data/fashion.py": (("images",), (*NETWORKS, *FITS, *AFTER_ATTACKS, *AFTER_SAES)),
+    "models/train.py": (("trunk",), (*NETWORKS[1:], *FITS, *AFTER_ATTACKS, *AFTER_SAES)),
     "attacks/predict.py": (
         ("clean_predictions",),
         ("accuracy_table", "accuracy_figure", "claims_table"),
@@ -89,10 +104,11 @@ MODULE_EDITS = {
     "activations/attacked.py": (("attacked_activations",), ("l0", *AFTER_L0)),
     "activations/standardise.py": (
         ("activations",),
-        ("attacked_activations", "saes", "l0", *AFTER_SAES),
+        ("attacked_activations", *FITS, "l0", *AFTER_SAES),
     ),
-    "saes/fit.py": (("saes",), ("l0", *AFTER_SAES)),
-    "saes/types/relu_l1.py": (("saes/*/relu_l1",), ("l0/*/relu_l1", *AFTER_SAES)),
+    "saes/fit.py": (FITS, ("l0", *AFTER_SAES)),
+    "saes/substitutes.py": (("baselines",), AFTER_BASELINES),
+    "saes/types/relu_l1.py": (("saes/*/relu_l1",), ("l0/*/relu_l1", *AFTER_OTHERS)),
     "toy/measures.py": (
         ("toy_vulnerability", "toy_geometry"),
         ("toy_table", *TOY_FIGURES, "claims_table"),
@@ -100,6 +116,7 @@ MODULE_EDITS = {
     "toy/geometry.py": (("toy_geometry",), TOY_GRAPHS),
     "analysis/l0.py": (("l0",), AFTER_L0),
     "analysis/tables/matched.py": (("matched_table",), ("matched_figure", "claims_table")),
+    "analysis/tables/baselines.py": (("baselines_table",), ("baselines_figure", "claims_table")),
     "analysis/figures/style.py": (FIGURES, ()),
     "analysis/figures/fvu.py": (("fvu_figure",), ()),
 }
@@ -110,7 +127,7 @@ CONFIG_EDITS = {
         "heldout: 60",
         "heldout: 61",
         ("images",),
-        (*NETWORKS, "saes", *AFTER_ATTACKS, *AFTER_SAES),
+        (*NETWORKS, *FITS, *AFTER_ATTACKS, *AFTER_SAES),
     ),
     "models": (
         "relative_step: 1.25",
@@ -122,6 +139,7 @@ CONFIG_EDITS = {
             "activations/l2-1-s0",
             "attacked_activations/l2-1-s0",
             "saes/l2-1-s0",
+            "baselines/l2-1-s0",
             "l0/l2-1-s0",
             "accuracy_table",
             "accuracy_figure",
@@ -138,14 +156,31 @@ CONFIG_EDITS = {
         "layers: {stem: 4, layer2: 8}",
         "layers: {stem: 5, layer2: 8}",
         ("activations/*/stem",),
-        ("attacked_activations/*/stem", "saes/*/stem/*", "l0/*/stem/*", *AFTER_SAES),
+        (
+            "attacked_activations/*/stem",
+            "baselines/*/stem",
+            "saes/*/stem/*",
+            "l0/*/stem/*",
+            *AFTER_SAES,
+        ),
     ),
-    "saes": ("aux_weight: 1.0", "aux_weight: 0.5", ("saes/*/topk",), ("l0/*/topk", *AFTER_SAES)),
+    "saes": (
+        "aux_weight: 1.0",
+        "aux_weight: 0.5",
+        ("saes/*/topk", "baselines"),
+        ("l0/*/topk", *AFTER_SAES),
+    ),
+    "baselines": (
+        "baselines: {type: topk, k: [8]}",
+        "baselines: {type: topk, k: [4]}",
+        ("baselines",),
+        AFTER_BASELINES,
+    ),
     "analysis": (
         "resamples: 100",
         "resamples: 101",
-        ("saes_table", "matched_table", "l0_table"),
-        ("fvu_figure", "matched_figure", "l0_figure", "claims_table"),
+        ("saes_table", "matched_table", "baselines_table", "l0_table"),
+        ("fvu_figure", "matched_figure", "baselines_figure", "l0_figure", "claims_table"),
     ),
     "toy": (
         "steps: 100",
@@ -284,7 +319,7 @@ def test_an_arm_that_the_experiment_leaves_out_is_not_in_its_plan(sections, jobs
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("k: [4, 8]", "k: [4, 64]", ["saes.types.topk.k: 64 is not below the 64 dimensions of stem"]),
+        ("k: [4, 8]", "k: [8, 64]", ["saes.types.topk.k: 64 is not below the 64 dimensions of stem"]),
         ("resamples: 100", "resample: 100", ["analysis.resample: unknown key", "did you mean resamples?"]),
         ("seeds: [0, 1]", "seeds: zero", ["toy.seeds: found 'zero' (text)"]),
         ("  evaluation: {samples", "  evaluations: {samples", ["toy.evaluation: missing", "2 errors"]),

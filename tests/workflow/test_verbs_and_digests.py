@@ -34,6 +34,7 @@ NEEDS = {
     "activations extract": NETWORK,
     "activations attacked": NETWORK,
     "saes fit": {"numba", "numpy", "pyarrow", "safetensors", "zarr"},
+    "saes baselines": {"numba", "numpy", "pyarrow", "safetensors", "zarr"},
     "toy train": {"numba", "numpy", "safetensors", "torch"},
     "toy evaluate": {"numpy", "pyarrow", "safetensors", "torch"},
     "toy geometry": {"numpy", "pyarrow", "safetensors", "torch"},
