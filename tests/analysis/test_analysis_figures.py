@@ -8,7 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from interference.analysis.figures.style import save
-from interference.analysis.tables import accuracy, l0, matched, saes, splice, toy
+from interference.analysis.tables import accuracy, baselines, l0, matched, saes, splice, toy
 
 BOOTSTRAP = {"confidence": 0.9, "resamples": 100, "seed": 3}
 WHICH = {
@@ -19,6 +19,7 @@ WHICH = {
     "accuracy": {},
     "fvu": {"layer": "stem"},
     "matched": {"type": "topk"},
+    "baselines": {},
     "l0": {"model": "l2-1-s0", "norm": "l2"},
     "splice": {},
 }
@@ -36,6 +37,7 @@ def tables(results):
         "accuracy": accuracy.build(BOOTSTRAP, results["accuracy"]),
         "fvu": saes.build(BOOTSTRAP, results["saes"]),
         "matched": matched.build(BOOTSTRAP, results["saes"]),
+        "baselines": baselines.build(BOOTSTRAP, results["baselines"]),
         "l0": l0.build({**BOOTSTRAP, "controls": controls}, results["l0"]),
         "splice": splice.build(BOOTSTRAP, results["splice"]),
     }
@@ -151,9 +153,26 @@ def test_the_matched_figure_tells_the_trend_of_each_norm(tables):
     assert any("0.77" in text for text in texts)
 
 
+def test_the_baselines_figure_has_a_panel_for_each_layer_and_k_and_a_line_for_each_norm(tables):
+    table = tables["baselines"]
+    figure = draw("baselines", table)
+    titles = [axis.get_title() for axis in figure.axes]
+    assert titles == ["stem, $k$ = 8", "layer1, $k$ = 8", "stem, $k$ = 16", "layer1, $k$ = 16"]
+    curves = figure.axes[2].containers
+    assert len(curves) == 4 * 2
+    mine = table[(table["layer"] == "stem") & (table["sparsity"] == 16)]
+    mine = mine[mine["model_norm"].isin(["clean", "l2"])].sort_values("model_epsilon")
+    drawn = {curve.get_label(): curve.lines[0].get_ydata().tolist() for curve in curves}
+    assert drawn["SAE on a Gaussian, $L_2$"] == mine["fvu_gaussian"].tolist()
+    (legend,) = figure.legends
+    assert len(legend.get_texts()) == 8
+
+
 def test_figures_are_drawn_where_only_the_clean_network_exists(results):
     only = [path for path in results["saes"] if "clean-s0" in path.name]
     assert isinstance(draw("matched", matched.build(BOOTSTRAP, only)), Figure)
+    only = [path for path in results["baselines"] if "clean-s0" in path.name]
+    assert isinstance(draw("baselines", baselines.build(BOOTSTRAP, only)), Figure)
 
 
 def test_the_matched_figure_is_drawn_from_an_empty_table(tables):

@@ -10,7 +10,7 @@ from scipy import stats
 from interference.analysis.frames import MEMBER, read_frames, write_frame
 from interference.analysis.shrinkage import shrinkage_share
 from interference.analysis.statistics import resample
-from interference.analysis.tables import accuracy, claims, l0, matched, saes, toy
+from interference.analysis.tables import accuracy, baselines, claims, l0, matched, saes, toy
 from interference.store.files import StoreError
 
 BOOTSTRAP = {"confidence": 0.9, "resamples": 150, "seed": 3}
@@ -33,6 +33,7 @@ def tables(results):
         "accuracy": accuracy.build(BOOTSTRAP, results["accuracy"]),
         "saes": saes.build(BOOTSTRAP, results["saes"]),
         "matched": matched.build(BOOTSTRAP, results["saes"]),
+        "baselines": baselines.build(BOOTSTRAP, results["baselines"]),
         "l0": l0.build({**BOOTSTRAP, "controls": CONTROLS}, results["l0"]),
         "toy": toy_table,
     }
@@ -127,6 +128,76 @@ def test_curves_that_share_no_l0_are_left_out_and_the_table_keeps_its_columns(
     table = matched.build(BOOTSTRAP, paths)
     assert len(table) == 0
     assert list(table.columns) == list(tables["matched"].columns)
+
+
+@pytest.fixture(scope="module")
+def baseline_rows(results):
+    """One row a (member, baseline, image): that of an SAE on the layer's own rows is called fvu."""
+    frame = read_frames([path.with_suffix(".parquet") for path in results["baselines"]])
+    frame["baseline"] = "fvu_" + frame["baseline"].astype(object)
+    return frame.fillna({"baseline": "fvu"})
+
+
+def ratios(rows, member, images):
+    """FVU of a member by baseline, of a list of images."""
+    mine = rows[(rows[list(member)] == list(member.values())).all(axis=1)]
+    sums = {}
+    for name, part in mine.groupby("baseline"):
+        part = part.set_index("image").loc[images]
+        sums[name] = part["squared_error"].sum() / part["deviation"].sum()
+    return sums
+
+
+def test_saes_stand_beside_their_baselines_at_the_sparsities_that_these_have(tables, baseline_rows):
+    table = tables["baselines"]
+    assert len(table) == 4 * 2 * 2  # networks × layers × two of three k
+    assert set(table["sparsity"]) == {8, 16}
+    assert not table.duplicated(MEMBER).any()
+    names = ["fvu", "fvu_whitened", "fvu_gaussian", "fvu_pca"]
+    for row in table.iloc[::5].to_dict("records"):
+        member = {name: row[name] for name in MEMBER}
+        whole = ratios(baseline_rows, member, range(20))
+        draws = [ratios(baseline_rows, member, images) for images in redraw(20)]
+        assert {name: row[name] for name in names} == pytest.approx(whole)
+        for name in names:
+            limits = [row[f"{name}_low"], row[f"{name}_high"]]
+            assert limits == percentiles([draw[name] for draw in draws])
+        assert (row["width"], row["dimensions"], row["raw_l0"]) == (64, 60, 20.5)
+        assert row["participation_ratio"] == 9 - row["model_epsilon"]
+
+
+def test_what_is_beyond_the_gaussian_is_compared_with_the_clean_network_draw_by_draw(
+    tables, baseline_rows
+):
+    table = tables["baselines"]
+    where = {"layer": "stem", "type": "topk", "sparsity": 8.0, "sae_seed": 0}
+
+    def over(model, images):
+        fvu = ratios(baseline_rows, {"model": model, **where}, images)
+        return fvu["fvu"] / fvu["fvu_gaussian"]
+
+    def beyond(model, images):
+        return over(model, images) / over("clean-s0", images)
+
+    def mean(images):
+        return np.sqrt(beyond("l2-1-s0", images) * beyond("l2-2-s0", images))
+
+    chosen = table[(table["layer"] == "stem") & (table["sparsity"] == 8)].set_index("model")
+    row = chosen.loc["l2-2-s0"]
+    expected = {
+        "over_gaussian": lambda images: over("l2-2-s0", images),
+        "beyond": lambda images: beyond("l2-2-s0", images),
+        "mean_beyond": mean,
+    }
+    for name, measure in expected.items():
+        assert row[name] == pytest.approx(measure(range(20)))
+        limits = [row[f"{name}_low"], row[f"{name}_high"]]
+        assert limits == percentiles([measure(images) for images in redraw(20)])
+    assert chosen.loc["l2-1-s0", "mean_beyond"] == row["mean_beyond"]
+    linf, clean = chosen.loc["linf-0.1-s0"], chosen.loc["clean-s0"]
+    assert linf["mean_beyond"] == pytest.approx(linf["beyond"])  # one epsilon
+    for name in ("beyond", "mean_beyond"):
+        assert clean[[name, f"{name}_low", f"{name}_high"]].tolist() == pytest.approx([1, 1, 1])
 
 
 def test_l0_is_compared_with_clean_images_and_with_noise_draw_by_draw(results, tables):
@@ -234,12 +305,13 @@ def test_a_verdict_needs_the_whole_interval_on_one_side(low, high, side, expecte
 
 #: What claims about networks are read at.
 NETWORKS = {"confidence": 0.9, "attack": "pgd", "epsilon": 2.0}
+NETWORK_TABLES = ("accuracy", "matched", "baselines", "l0")
 
 
 @pytest.fixture(scope="module")
 def concluded(results, tables, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tables")
-    paths = [folder / f"{name}.parquet" for name in ("accuracy", "matched", "l0")]
+    paths = [folder / f"{name}.parquet" for name in NETWORK_TABLES]
     for path in paths:
         write_frame(tables[path.stem], path)
     return claims.build({"arms": ["networks", "toy"], **NETWORKS}, [*paths, results["toy"][0]])
@@ -248,7 +320,7 @@ def concluded(results, tables, tmp_path_factory):
 def test_claims_about_one_arm_are_those_of_both_that_are_about_it(
     results, tables, concluded, tmp_path
 ):
-    paths = [tmp_path / f"{name}.parquet" for name in ("accuracy", "matched", "l0")]
+    paths = [tmp_path / f"{name}.parquet" for name in NETWORK_TABLES]
     for path in paths:
         write_frame(tables[path.stem], path)
     alone = {
@@ -375,6 +447,29 @@ def test_there_is_a_claim_for_each_trend_and_it_repeats_the_tables_numbers(table
     ]
     assert chosen["measured"] == pytest.approx(trend["trend"].iloc[0])
     assert chosen["verdict"] == "reproduced"  # the data were made so
+
+
+def test_what_falls_with_the_gaussians_own_fvu_is_no_fall_beyond_it(tables, concluded):
+    rows = concluded[concluded["claim"].str.contains("by a tenth more than a Gaussian's")]
+    assert len(rows) == 2 * 2 * 2  # layers × k × norms
+    table = tables["baselines"]
+    l2 = table[
+        (table["model"] == "l2-1-s0") & (table["layer"] == "stem") & (table["sparsity"] == 8)
+    ]
+    chosen = rows[rows["scope"].str.startswith("stem, topk 8, l2")].iloc[0]
+    assert chosen["measured"] == l2["mean_beyond"].iloc[0]
+
+    def verdicts(table):
+        return {row["verdict"] for row in claims.baseline_claims(table, "bootstrap")}
+
+    names = ["mean_beyond", "mean_beyond_low", "mean_beyond_high"]
+    for values, said in (
+        ([0.8, 0.7, 0.89], "reproduced"),
+        ([1.2, 1.1, 1.3], "not reproduced"),
+        ([0.95, 0.91, 0.99], "not reproduced"),  # as much as another SAE seed
+        ([0.9, 0.8, 1.1], "undecided"),
+    ):
+        assert verdicts(table.assign(**dict(zip(names, values)))) == {said}
 
 
 def test_awakening_is_read_at_the_middle_sparsity_of_the_clean_network(tables, concluded):

@@ -131,13 +131,28 @@ WRONG = {
     "epsilon as int and float": ({"models/epsilons/l2": [1, 1.0]}, ["models.epsilons.l2", "twice"]),
     "seed twice": ({"toy/seeds": [2, 2]}, ["toy.seeds: 2 is there twice"]),
     "k too large": (
-        {"saes/types/topk/k": [64]},
+        {"saes/types/topk/k": [16, 64]},
         ["saes.types.topk.k: 64", "64 dimensions of layer1", "k < 64"],
     ),
     "k too large for a batch": (
         {"saes/types/batch_topk": {**GOOD["saes"]["types"]["topk"], "k": [8, 128]}},
         ["saes.types.batch_topk.k: 128", "128 dimensions of layer2", "k < 128"],
     ),
+    "baselines of a type that is not there": (
+        {"saes/baselines": {"type": "batch_topk", "k": [16]}},
+        ["saes.baselines.type: batch_topk is not among the types", "topk, relu_l1; name one"],
+    ),
+    "baselines of a type without a k": (
+        {"saes/baselines": {"type": "relu_l1", "k": [16]}},
+        ["saes.baselines.type: found 'relu_l1'", "allowed: topk, batch_topk, matryoshka"],
+    ),
+    "baselines at a k that no SAE has": (
+        {"saes/baselines": {"type": "topk", "k": [16, 5]}},
+        ["saes.baselines.k: 5 is not in types.topk.k: [4, 8, 16, 32]", "of the same k"],
+    ),
+    "baselines at no k": ({"saes/baselines/k": []}, ["saes.baselines.k: found []", "at least 1"]),
+    "baselines at a k twice": ({"saes/baselines/k": [16, 16]}, ["saes.baselines.k: 16", "twice"]),
+    "no baselines": ({"saes/baselines": MISSING}, ["saes.baselines: missing"]),
     "an L1 type with a k": (
         {"saes/types/gated": {"l1": [0.1], "warmup_fraction": 0.05, "k": [4]}},
         ["saes.types.gated.k: unknown key", "allowed: l1, warmup_fraction"],

@@ -116,11 +116,11 @@ def implied(specs):
     saes = [(m, layer, t) for m, layer in at for t in types]
     norms = {m.norm for m in specs.config.attacks.methods.values()} if networks else set()
     figures = [specs.figure(n) for n in TOY_FIGURES if toy]
-    figures += [specs.figure(n) for n in ("accuracy", "splice") if networks]
+    figures += [specs.figure(n) for n in ("accuracy", "baselines", "splice") if networks]
     figures += [specs.figure("fvu", layer=layer) for layer in layers]
     figures += [specs.figure("matched", type=t) for t in types]
     figures += [specs.figure("l0", model=m, norm=n) for m in models for n in norms]
-    tables = ["accuracy", "saes", "matched", "l0", "splice"] if networks else []
+    tables = ["accuracy", "saes", "matched", "baselines", "l0", "splice"] if networks else []
     tables = [specs.table(n) for n in [*tables, *(["toy"] if toy else []), "claims"]]
     jobs = {"analysis": [specs.l0(*s) for s in saes] + tables + figures}
     jobs["analysis"] += [specs.splice(m) for m in models]
@@ -133,7 +133,7 @@ def implied(specs):
             + [specs.adversarial_images(m, a) for m in models for a in specs.attacks],
             "activations": [specs.activations(*a) for a in at]
             + [specs.attacked_activations(*a) for a in at],
-            "saes": [specs.saes(*s) for s in saes],
+            "saes": [specs.saes(*s) for s in saes] + [specs.baselines(*a) for a in at],
         }
     if toy:
         jobs["toy"] = [specs.toy_models(), specs.toy_vulnerability(), specs.toy_geometry()]
@@ -184,11 +184,11 @@ def test_a_plan_counts_the_rows_that_are_stored():
     assert by_name["activations"].rows.startswith("9,600 ")
     # 2 networks × 32 images × 5 (method, epsilon)
     assert by_name["attacks"].rows.startswith("320 ")
-    # 2 networks × 2 layers × (2 k + 2 l1 + 2 l0) SAEs, each of which sees 3200 rows
-    assert by_name["saes"].rows == "24 SAEs, 76,800 rows seen"
-    # W_enc and W_dec of 2 networks × 6 SAEs a layer, in the sweep and in a file of each member
+    # 2 networks × 2 layers × (2 k + 2 l1 + 2 l0, 1 k on 2 substitutes) SAEs; each sees 3200 rows
+    assert by_name["saes"].rows == "32 SAEs, 102,400 rows seen"
+    # W_enc and W_dec of 2 networks × SAEs a layer, 6 in a sweep and 8 in a file of each member
     matrices = 2 * (128 * 64 + 256 * 128)
-    assert by_name["saes"].stored == 2 * 2 * 6 * matrices * 4
+    assert by_name["saes"].stored == 2 * (6 + 8) * matrices * 4
 
 
 def spec_of(change, name, *arguments):
@@ -206,9 +206,18 @@ def spec_of(change, name, *arguments):
             [("toy_vulnerability",), ("trunk", 0), ("saes", "clean-s0", "stem", "topk")],
         ),
         (
-            lambda c: c["saes"]["types"]["topk"].update(k=[4]),
+            lambda c: c["saes"]["types"]["topk"].update(k=[8]),
             [("saes", "clean-s0", "stem", "topk")],
-            [("saes", "clean-s0", "stem", "relu_l1"), ("activations", "clean-s0", "stem")],
+            [
+                ("saes", "clean-s0", "stem", "relu_l1"),
+                ("activations", "clean-s0", "stem"),
+                ("baselines", "clean-s0", "stem"),
+            ],
+        ),
+        (
+            lambda c: c["saes"]["baselines"].update(k=[4]),
+            [("baselines", "clean-s0", "stem")],
+            [("saes", "clean-s0", "stem", "topk"), ("table", "baselines")],
         ),
         (
             lambda c: c["activations"]["layers"].update(stem=5),

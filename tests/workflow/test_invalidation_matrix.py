@@ -103,6 +103,7 @@ BASE = {
                 "prefixes": [0.25, 1.0],
             },
         },
+        "baselines": {"type": "topk", "k": [4]},
     },
     "analysis": {"confidence": 0.95, "resamples": 100, "seed": 0},
     "toy": {
@@ -136,6 +137,7 @@ TABLES = (
     "accuracy_table",
     "saes_table",
     "matched_table",
+    "baselines_table",
     "l0_table",
     "splice_table",
     "toy_table",
@@ -147,6 +149,7 @@ FIGURES = (
     "accuracy_figure",
     "fvu_figure",
     "matched_figure",
+    "baselines_figure",
     "l0_figure",
     "splice_figure",
     "toy_figure",
@@ -167,8 +170,10 @@ INFERENCE = (
 #: Rules that attack toy models, and all that run them.
 ATTACKED = ("toy_vulnerability", "toy_geometry")
 TOY = ("toy_models", *ATTACKED)
-BOOTSTRAPPED = ("saes_table", "matched_table", "l0_table", "splice_table")
-RULES = ("images", *TRAINING, *INFERENCE, "saes", "l0", *TOY, *TABLES, *FIGURES)
+BOOTSTRAPPED = ("saes_table", "matched_table", "baselines_table", "l0_table", "splice_table")
+#: Rules that train SAEs.
+FITS = ("saes", "baselines")
+RULES = ("images", *TRAINING, *INFERENCE, *FITS, "l0", *TOY, *TABLES, *FIGURES)
 
 ROBUST = ("finetune/l2-*", "finetune/linf-*")
 PGD = ("adversarial_images/*/pgd",)
@@ -255,19 +260,31 @@ CONFIG = {
         ("activations/*/stem",),
     ),
     "activations.seed": (1, ("activations",)),
-    "saes.seeds": ([0, 1], ("saes",)),
-    "saes.learning_rate": (0.001, ("saes",)),
-    "saes.decay_fraction": (0.1, ("saes",)),
+    "saes.seeds": ([0, 1], FITS),
+    "saes.learning_rate": (0.001, FITS),
+    "saes.decay_fraction": (0.1, FITS),
     "saes.layers.*.expansion_factor": (
         {"saes.layers.stem.expansion_factor": 3},
-        ("saes/*/stem/*",),
+        ("saes/*/stem/*", "baselines/*/stem"),
     ),
-    "saes.layers.*.rows": ({"saes.layers.stem.rows": 3300}, ("saes/*/stem/*",)),
-    "saes.layers.*.batch_size": ({"saes.layers.stem.batch_size": 32}, ("saes/*/stem/*",)),
+    "saes.layers.*.rows": (
+        {"saes.layers.stem.rows": 3300},
+        (
+            "saes/*/stem/*",
+            "baselines/*/stem",
+        ),
+    ),
+    "saes.layers.*.batch_size": (
+        {"saes.layers.stem.batch_size": 32},
+        (
+            "saes/*/stem/*",
+            "baselines/*/stem",
+        ),
+    ),
     "saes.types.topk.k": ([4], ("saes/*/topk",)),
-    "saes.types.topk.aux_k": (16, ("saes/*/topk",)),
-    "saes.types.topk.aux_weight": (0.5, ("saes/*/topk",)),
-    "saes.types.topk.dead_after": (320, ("saes/*/topk",)),
+    "saes.types.topk.aux_k": (16, ("saes/*/topk", "baselines")),
+    "saes.types.topk.aux_weight": (0.5, ("saes/*/topk", "baselines")),
+    "saes.types.topk.dead_after": (320, ("saes/*/topk", "baselines")),
     "saes.types.relu_l1.l1": ([0.125], ("saes/*/relu_l1",)),
     "saes.types.relu_l1.warmup_fraction": (0.1, ("saes/*/relu_l1",)),
     "saes.types.relu_l1.gradient_clip": (2.0, ("saes/*/relu_l1",)),
@@ -286,6 +303,8 @@ CONFIG = {
     "saes.types.matryoshka.aux_weight": (0.5, ("saes/*/matryoshka",)),
     "saes.types.matryoshka.dead_after": (320, ("saes/*/matryoshka",)),
     "saes.types.matryoshka.prefixes": ([0.5, 1.0], ("saes/*/matryoshka",)),
+    "saes.baselines.<topk>.type": ({"saes.baselines.type": "batch_topk"}, ("baselines",)),
+    "saes.baselines.<topk>.k": ({"saes.baselines.k": [8]}, ("baselines",)),
     "analysis.confidence": (0.9, ("accuracy_table", *BOOTSTRAPPED, "claims_table")),
     "analysis.resamples": (200, BOOTSTRAPPED),
     "analysis.seed": (1, BOOTSTRAPPED),
@@ -340,9 +359,9 @@ NETWORKS = (*TRAINING, *INFERENCE)
 MODULES = {
     "compute": (*NETWORKS, *TOY),
     "store.files": RULES,
-    "store.arrays": ("images", *NETWORKS, "saes", "l0"),
-    "store.tables": ("images", *NETWORKS, "saes", "l0", *ATTACKED),
-    "store.tensors": (*NETWORKS, "saes", "l0", *TOY),
+    "store.arrays": ("images", *NETWORKS, *FITS, "l0"),
+    "store.tables": ("images", *NETWORKS, *FITS, "l0", *ATTACKED),
+    "store.tensors": (*NETWORKS, *FITS, "l0", *TOY),
     "data.images": ("images",),
     "data.sources": ("images",),
     "data.dataset": ("images",),
@@ -365,19 +384,28 @@ MODULES = {
     "activations.extract": ("activations", "attacked_activations"),
     "activations.standardise": ("activations", "attacked_activations", "splice"),
     "activations.attacked": ("attacked_activations",),
-    "saes.adam": ("saes",),
-    "saes.codes": ("saes/*/topk", "saes/*/batch_topk", "saes/*/matryoshka", "saes/*/jumprelu"),
-    "saes.dictionary": ("saes", "l0", "splice"),
+    "saes.adam": ("saes", "baselines"),
+    "saes.baselines": ("baselines",),
+    "saes.codes": (
+        "baselines",
+        "saes/*/topk",
+        "saes/*/batch_topk",
+        "saes/*/matryoshka",
+        "saes/*/jumprelu",
+    ),
+    "saes.dictionary": ("saes", "baselines", "l0", "splice"),
     "saes.export": (),  # no job: a user's own command
-    "saes.fit": ("saes",),
-    "saes.kernels": ("saes", "l0", "splice"),
-    "saes.metrics": ("saes",),
-    "saes.rows": ("saes",),
-    "saes.selection": ("saes", "l0", "splice"),
-    "saes.sparse": ("saes",),
-    "saes.state": ("saes",),
+    "saes.fit": ("saes", "baselines"),
+    "saes.kernels": ("saes", "baselines", "l0", "splice"),
+    "saes.metrics": ("saes", "baselines"),
+    "saes.rows": ("saes", "baselines"),
+    "saes.selection": ("saes", "baselines", "l0", "splice"),
+    "saes.sparse": ("saes", "baselines"),
+    "saes.spectrum": ("baselines",),
+    "saes.state": ("saes", "baselines"),
+    "saes.substitutes": ("baselines",),
     # BatchTopK is TopK with another choice, Matryoshka is BatchTopK with another loss.
-    "saes.types.topk": ("saes/*/topk", "saes/*/batch_topk", "saes/*/matryoshka"),
+    "saes.types.topk": ("baselines", "saes/*/topk", "saes/*/batch_topk", "saes/*/matryoshka"),
     "saes.types.batch_topk": ("saes/*/batch_topk", "saes/*/matryoshka"),
     "saes.types.matryoshka": ("saes/*/matryoshka",),
     "saes.types.relu_l1": ("saes/*/relu_l1",),
@@ -408,12 +436,13 @@ MODULES = {
     "analysis.l0": ("l0",),
     "analysis.splice": ("splice",),
     "analysis.frames": (*TABLES, *FIGURES),  # reads and writes tables
-    "analysis.curves": ("saes_table", "matched_table"),
+    "analysis.curves": ("saes_table", "matched_table", "baselines_table"),
     "analysis.statistics": ("accuracy_table", *BOOTSTRAPPED, "claims_table"),
     "analysis.shrinkage": ("toy_table", "claims_table"),
     "analysis.tables.accuracy": ("accuracy_table",),
     "analysis.tables.saes": ("saes_table",),
     "analysis.tables.matched": ("matched_table",),
+    "analysis.tables.baselines": ("baselines_table",),
     "analysis.tables.l0": ("l0_table",),
     "analysis.tables.splice": ("splice_table",),
     "analysis.tables.toy": ("toy_table",),
@@ -422,6 +451,7 @@ MODULES = {
     "analysis.figures.accuracy": ("accuracy_figure",),
     "analysis.figures.fvu": ("fvu_figure",),
     "analysis.figures.matched": ("matched_figure",),
+    "analysis.figures.baselines": ("baselines_figure",),
     "analysis.figures.l0": ("l0_figure",),
     "analysis.figures.splice": ("splice_figure",),
     "analysis.figures.toy": ("toy_figure",),
@@ -454,6 +484,7 @@ def jobs_of(values: dict) -> dict[str, str]:
         for layer in values["activations"]["layers"]:
             jobs[f"activations/{model}/{layer}"] = specs.activations(model, layer)
             jobs[f"attacked_activations/{model}/{layer}"] = specs.attacked_activations(model, layer)
+            jobs[f"baselines/{model}/{layer}"] = specs.baselines(model, layer)
             for kind in values["saes"]["types"]:
                 jobs[f"saes/{model}/{layer}/{kind}"] = specs.saes(model, layer, kind)
                 jobs[f"l0/{model}/{layer}/{kind}"] = specs.l0(model, layer, kind)
@@ -462,10 +493,11 @@ def jobs_of(values: dict) -> dict[str, str]:
     jobs["toy_models"] = specs.toy_models()
     jobs["toy_vulnerability"] = specs.toy_vulnerability()
     jobs["toy_geometry"] = specs.toy_geometry()
-    for name in ("accuracy", "saes", "matched", "l0", "splice", "toy", "claims"):
+    for name in ("accuracy", "saes", "matched", "baselines", "l0", "splice", "toy", "claims"):
         jobs[f"{name}_table"] = specs.table(name)
     toy = ("toy", "toy_attacks", "toy_controls", "toy_elhage")
-    for name in ("accuracy", "splice", *toy, "toy_geometry", "toy_interference", "toy_densities"):
+    graphs = ("toy_geometry", "toy_interference", "toy_densities")
+    for name in ("accuracy", "baselines", "splice", *toy, *graphs):
         jobs[f"{name}_figure"] = specs.figure(name)
     for layer in values["activations"]["layers"]:
         jobs[f"fvu_figure/{layer}"] = specs.figure("fvu", layer=layer)

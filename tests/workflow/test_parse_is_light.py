@@ -63,9 +63,11 @@ for path in {[str(REPO / "config.yaml"), str(REPO / "tests/experiments/tiny.yaml
         [specs.adversarial_images(model, attack) for attack in specs.attacks]
         for layer in specs.layers:
             specs.activations(model, layer), specs.attacked_activations(model, layer)
+            specs.baselines(model, layer)
             [(specs.saes(model, layer, t), specs.l0(model, layer, t)) for t in specs.sae_types]
-    [specs.table(t) for t in ("accuracy", "saes", "matched", "l0", "toy", "claims")]
-    [specs.figure(f) for f in ("accuracy", "fvu", "matched", "l0", "toy", "toy_attacks")]
+    [specs.table(t) for t in ("accuracy", "saes", "matched", "baselines", "l0", "toy", "claims")]
+    [specs.figure(f) for f in ("accuracy", "fvu", "matched", "baselines", "l0")]
+    [specs.figure(f) for f in ("toy", "toy_attacks")]
     [specs.figure(f"toy_{{f}}") for f in ("controls", "elhage", "geometry")]
     [specs.figure(f"toy_{{f}}") for f in ("interference", "densities")]
 """

@@ -26,7 +26,7 @@ JOBS = {
     *(f"adversarial_images/{m}/{a}" for m in MODELS for a in ATTACKS),
     *(
         f"{rule}/{m}/{layer}"
-        for rule in ("activations", "attacked_activations")
+        for rule in ("activations", "attacked_activations", "baselines")
         for m in MODELS
         for layer in LAYERS
     ),
@@ -40,7 +40,10 @@ JOBS = {
     "toy_models",
     "toy_vulnerability",
     "toy_geometry",
-    *(f"{name}_table" for name in ("accuracy", "saes", "matched", "l0", "splice", "toy", "claims")),
+    *(
+        f"{name}_table"
+        for name in ("accuracy", "saes", "matched", "baselines", "l0", "splice", "toy", "claims")
+    ),
     "toy_figure",
     "toy_attacks_figure",
     "toy_controls_figure",
@@ -49,6 +52,7 @@ JOBS = {
     "toy_interference_figure",
     "toy_densities_figure",
     "accuracy_figure",
+    "baselines_figure",
     "splice_figure",
     *(f"fvu_figure/{layer}" for layer in LAYERS),
     *(f"matched_figure/{t}" for t in TYPES),
@@ -65,6 +69,7 @@ FIGURES = (
     "accuracy_figure",
     "fvu_figure",
     "matched_figure",
+    "baselines_figure",
     "l0_figure",
     "splice_figure",
 )
@@ -76,10 +81,12 @@ NETWORKS = (
     "activations",
     "attacked_activations",
 )
-#: What reads the L0 table, the rows of attacked images, what an SAE says, and the predictions.
+#: What reads the L0 table, the rows of attacked images, baselines, what an SAE of a type without
+#: baselines says, or one with them, or any; and the predictions.
 AFTER_L0 = ("l0_table", "l0_figure", "claims_table")
 AFTER_SPLICE = ("splice_table", "splice_figure")
-AFTER_SAES = (
+AFTER_BASELINES = ("baselines_table", "baselines_figure", "claims_table")
+AFTER_OTHERS = (
     *AFTER_L0,
     *AFTER_SPLICE,
     "saes_table",
@@ -87,16 +94,18 @@ AFTER_SAES = (
     "fvu_figure",
     "matched_figure",
 )
+AFTER_SAES = (*AFTER_OTHERS, *AFTER_BASELINES)
+FITS = ("saes", "baselines")
 AFTER_ATTACKS = ("attacked_activations", "l0", *AFTER_L0, "accuracy_table", "accuracy_figure")
 
 #: module of the package → (where it starts, what follows)
 MODULE_EDITS = {
     "store/tensors.py": (
         ("trunk", "toy_models"),
-        (*NETWORKS[1:], "saes", "splice", *AFTER_ATTACKS, *AFTER_SAES, *TOY),
+        (*NETWORKS[1:], *FITS, "splice", *AFTER_ATTACKS, *AFTER_SAES, *TOY),
     ),
-    "data/fashion.py": (("images",), (*NETWORKS, "saes", "splice", *AFTER_ATTACKS, *AFTER_SAES)),
-    "models/train.py": (("trunk",), (*NETWORKS[1:], "saes", "splice", *AFTER_ATTACKS, *AFTER_SAES)),
+    "data/fashion.py": (("images",), (*NETWORKS, *FITS, "splice", *AFTER_ATTACKS, *AFTER_SAES)),
+    "models/train.py": (("trunk",), (*NETWORKS[1:], *FITS, "splice", *AFTER_ATTACKS, *AFTER_SAES)),
     "attacks/predict.py": (
         ("clean_predictions",),
         ("accuracy_table", "accuracy_figure", "claims_table"),
@@ -105,10 +114,11 @@ MODULE_EDITS = {
     "activations/attacked.py": (("attacked_activations",), ("l0", *AFTER_L0)),
     "activations/standardise.py": (
         ("activations",),
-        ("attacked_activations", "saes", "l0", "splice", *AFTER_SAES),
+        ("attacked_activations", *FITS, "l0", "splice", *AFTER_SAES),
     ),
-    "saes/fit.py": (("saes",), ("l0", "splice", *AFTER_SAES)),
-    "saes/types/relu_l1.py": (("saes/*/relu_l1",), ("l0/*/relu_l1", "splice", *AFTER_SAES)),
+    "saes/fit.py": (FITS, ("l0", "splice", *AFTER_SAES)),
+    "saes/substitutes.py": (("baselines",), AFTER_BASELINES),
+    "saes/types/relu_l1.py": (("saes/*/relu_l1",), ("l0/*/relu_l1", "splice", *AFTER_OTHERS)),
     "toy/measures.py": (
         ("toy_vulnerability", "toy_geometry"),
         ("toy_table", *TOY_FIGURES, "claims_table"),
@@ -117,6 +127,7 @@ MODULE_EDITS = {
     "analysis/l0.py": (("l0",), AFTER_L0),
     "analysis/splice.py": (("splice",), AFTER_SPLICE),
     "analysis/tables/matched.py": (("matched_table",), ("matched_figure", "claims_table")),
+    "analysis/tables/baselines.py": (("baselines_table",), ("baselines_figure", "claims_table")),
     "analysis/figures/style.py": (FIGURES, ()),
     "analysis/figures/fvu.py": (("fvu_figure",), ()),
 }
@@ -127,7 +138,7 @@ CONFIG_EDITS = {
         "heldout: 60",
         "heldout: 61",
         ("images",),
-        (*NETWORKS, "saes", "splice", *AFTER_ATTACKS, *AFTER_SAES),
+        (*NETWORKS, *FITS, "splice", *AFTER_ATTACKS, *AFTER_SAES),
     ),
     "models": (
         "relative_step: 1.25",
@@ -139,6 +150,7 @@ CONFIG_EDITS = {
             "activations/l2-1-s0",
             "attacked_activations/l2-1-s0",
             "saes/l2-1-s0",
+            "baselines/l2-1-s0",
             "l0/l2-1-s0",
             "splice/l2-1-s0",
             "accuracy_table",
@@ -156,19 +168,39 @@ CONFIG_EDITS = {
         "layers: {stem: 4, layer2: 8}",
         "layers: {stem: 5, layer2: 8}",
         ("activations/*/stem",),
-        ("attacked_activations/*/stem", "saes/*/stem/*", "l0/*/stem/*", "splice", *AFTER_SAES),
+        (
+            "attacked_activations/*/stem",
+            "baselines/*/stem",
+            "saes/*/stem/*",
+            "l0/*/stem/*",
+            "splice",
+            *AFTER_SAES,
+        ),
     ),
     "saes": (
         "aux_weight: 1.0",
         "aux_weight: 0.5",
-        ("saes/*/topk",),
+        ("saes/*/topk", "baselines"),
         ("l0/*/topk", "splice", *AFTER_SAES),
+    ),
+    "baselines": (
+        "baselines: {type: topk, k: [8]}",
+        "baselines: {type: topk, k: [4]}",
+        ("baselines",),
+        AFTER_BASELINES,
     ),
     "analysis": (
         "resamples: 100",
         "resamples: 101",
-        ("saes_table", "matched_table", "l0_table", "splice_table"),
-        ("fvu_figure", "matched_figure", "l0_figure", "splice_figure", "claims_table"),
+        ("saes_table", "matched_table", "baselines_table", "l0_table", "splice_table"),
+        (
+            "fvu_figure",
+            "matched_figure",
+            "baselines_figure",
+            "l0_figure",
+            "splice_figure",
+            "claims_table",
+        ),
     ),
     "toy": (
         "steps: 100",
@@ -307,7 +339,7 @@ def test_an_arm_that_the_experiment_leaves_out_is_not_in_its_plan(sections, jobs
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("k: [4, 8]", "k: [4, 64]", ["saes.types.topk.k: 64 is not below the 64 dimensions of stem"]),
+        ("k: [4, 8]", "k: [8, 64]", ["saes.types.topk.k: 64 is not below the 64 dimensions of stem"]),
         ("resamples: 100", "resample: 100", ["analysis.resample: unknown key", "did you mean resamples?"]),
         ("seeds: [0, 1]", "seeds: zero", ["toy.seeds: found 'zero' (text)"]),
         ("  evaluation: {samples", "  evaluations: {samples", ["toy.evaluation: missing", "2 errors"]),

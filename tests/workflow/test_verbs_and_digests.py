@@ -35,6 +35,7 @@ NEEDS = {
     "activations attacked": NETWORK,
     "saes fit": {"numba", "numpy", "pyarrow", "safetensors", "zarr"},
     "saes export": {"numba", "numpy", "safetensors"},
+    "saes baselines": {"numba", "numpy", "pyarrow", "safetensors", "zarr"},
     "toy train": {"numba", "numpy", "safetensors", "torch"},
     "toy evaluate": {"numpy", "pyarrow", "safetensors", "torch"},
     "toy geometry": {"numpy", "pyarrow", "safetensors", "torch"},

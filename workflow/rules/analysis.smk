@@ -135,6 +135,37 @@ rule matched_table:
         " {input.manifests} > {log} 2>&1"
 
 
+rule baselines_table:
+    input:
+        baselines=each_layer(f"{SAES}/{{model}}/{{layer}}/baselines.json"),
+        tables=each_layer(f"{SAES}/{{model}}/{{layer}}/baselines.parquet"),
+        saes=[
+            path
+            for sae_type in specs.peers
+            for path in each_layer(f"{SAES}/{{model}}/{{layer}}/{sae_type}.parquet")
+        ],
+    output:
+        table=report(
+            f"{ANALYSIS}/tables/baselines.csv",
+            caption="../report/baselines_table.rst",
+            category="Tables",
+            labels={"table": "baselines"},
+        ),
+        parquet=f"{ANALYSIS}/tables/baselines.parquet",
+    log:
+        f"{LOGS}/analysis/tables/baselines.log",
+    benchmark:
+        f"{BENCHMARKS}/analysis/tables/baselines.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        spec=specs.table("baselines"),
+    shell:
+        "interference analysis table --spec {params.spec:q} --output {output.parquet}"
+        " {input.baselines} {input.saes} > {log} 2>&1"
+
+
 rule l0_table:
     input:
         tables=each_sae(f"{ANALYSIS}/l0/{{model}}/{{layer}}/{{type}}.parquet"),
@@ -214,6 +245,7 @@ rule claims_table:
     input:
         accuracy=of_arm("networks", f"{ANALYSIS}/tables/accuracy.parquet"),
         matched=of_arm("networks", f"{ANALYSIS}/tables/matched.parquet"),
+        baselines=of_arm("networks", f"{ANALYSIS}/tables/baselines.parquet"),
         l0=of_arm("networks", f"{ANALYSIS}/tables/l0.parquet"),
         toy=of_arm("toy", f"{TOY}/vulnerability.parquet"),
     output:
@@ -235,7 +267,8 @@ rule claims_table:
         spec=specs.table("claims"),
     shell:
         "interference analysis table --spec {params.spec:q} --output {output.parquet}"
-        " {input.accuracy} {input.matched} {input.l0} {input.toy} > {log} 2>&1"
+        " {input.accuracy} {input.matched} {input.baselines} {input.l0} {input.toy}"
+        " > {log} 2>&1"
 
 
 rule toy_figure:
@@ -510,6 +543,31 @@ rule matched_figure:
         runtime=30,
     params:
         spec=lambda wildcards: specs.figure("matched", type=wildcards.type),
+    shell:
+        "interference analysis figure --spec {params.spec:q} --output {output.svg}"
+        " {input.table} > {log} 2>&1"
+
+
+rule baselines_figure:
+    input:
+        table=f"{ANALYSIS}/tables/baselines.parquet",
+    output:
+        svg=report(
+            f"{ANALYSIS}/figures/baselines.svg",
+            caption="../report/baselines_figure.rst",
+            category="Reconstruction at equal sparsity",
+            labels={"figure": "beside baselines"},
+        ),
+        png=f"{ANALYSIS}/figures/baselines.png",
+    log:
+        f"{LOGS}/analysis/figures/baselines.log",
+    benchmark:
+        f"{BENCHMARKS}/analysis/figures/baselines.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        spec=specs.figure("baselines"),
     shell:
         "interference analysis figure --spec {params.spec:q} --output {output.svg}"
         " {input.table} > {log} 2>&1"

@@ -57,10 +57,17 @@ def in_model(path):
     return expand(path, layer=specs.layers, type=specs.sae_types, allow_missing=True)
 
 
+def each_layer(path):
+    """The path of each (model, layer), filled in."""
+    return expand(path, model=specs.models, layer=specs.layers)
+
+
 def tables():
     """Every table of the experiment."""
     names = (
-        of_arm("networks", "accuracy", "saes", "matched", "l0", "splice")
+        of_arm(
+            "networks", "accuracy", "saes", "matched", "baselines", "l0", "splice"
+        )
         + of_arm("toy", "toy")
         + ["claims"]
     )
@@ -71,7 +78,8 @@ def figures():
     """Every figure of the experiment."""
     curves = ["toy", "toy_attacks", "toy_controls", "toy_elhage"]
     graphs = ["toy_geometry", "toy_interference", "toy_densities"]
-    names = of_arm("toy", *curves, *graphs) + of_arm("networks", "accuracy", "splice")
+    names = of_arm("toy", *curves, *graphs)
+    names += of_arm("networks", "accuracy", "baselines", "splice")
     names += [f"fvu/{layer}" for layer in specs.layers]
     names += [f"matched/{sae_type}" for sae_type in specs.sae_types]
     names += [

@@ -21,3 +21,26 @@ rule saes:
     shell:
         "interference saes fit --spec {params.spec:q} --rows {input.rows}"
         " --output {output.manifest} > {log} 2>&1"
+
+
+rule baselines:
+    input:
+        rows=f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.json",
+        statistics=ancient(f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.safetensors"),
+        train=ancient(f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.train.zarr"),
+        heldout=ancient(f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.heldout.zarr"),
+    output:
+        manifest=f"{SAES}/{{model}}/{{layer}}/baselines.json",
+        table=f"{SAES}/{{model}}/{{layer}}/baselines.parquet",
+    log:
+        f"{LOGS}/saes/{{model}}/{{layer}}/baselines.log",
+    benchmark:
+        f"{BENCHMARKS}/saes/{{model}}/{{layer}}/baselines.tsv"
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    params:
+        spec=lambda wildcards: specs.baselines(wildcards.model, wildcards.layer),
+    shell:
+        "interference saes baselines --spec {params.spec:q} --rows {input.rows}"
+        " --output {output.manifest} > {log} 2>&1"

@@ -20,6 +20,15 @@ def fit(spec: Spec, rows: Manifest, output: Output) -> None:
 
 
 @app.command()
+def baselines(spec: Spec, rows: Manifest, output: Output) -> None:
+    """Reconstruct a layer's rows by PCA, and train SAEs on whitened rows and a Gaussian surrogate."""
+    fields = begin(spec)
+    from interference.saes.baselines import compare
+
+    compare(fields, rows, output)
+
+
+@app.command()
 def export(
     manifest: Annotated[Path, typer.Argument(help="Trained SAEs: saes/MODEL/LAYER/TYPE.json.")],
     output: Annotated[Path, typer.Argument(help="Where each SAE gets a folder of its own.")],

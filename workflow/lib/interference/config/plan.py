@@ -45,8 +45,11 @@ def _networks(config: Config, specs: Specs) -> list[Room]:
     widths = ARCHITECTURES[config.models.architecture]
     sizes = positions(data.size, config.models.stem)
     kept = config.activations.layers
-    types_named = config.saes.types.named
-    members = {t: len(s.sweep) * len(config.saes.seeds) for t, s in types_named.items()}
+    sweeps = sum(len(settings.sweep) for settings in config.saes.types.named.values())
+    # each k once on whitened rows and once on the Gaussian surrogate
+    members = (sweeps + 2 * len(config.saes.baselines.k)) * len(config.saes.seeds)
+    # the sweeps are stored, and all members kept for reuse
+    matrices = sweeps * len(config.saes.seeds) + members
     rows = sum(kept[layer] for layer in layers) * data.train
     clean_bytes = sum(
         kept[layer] * widths[layer] * (2 * data.train + 4 * data.heldout) for layer in layers
@@ -55,9 +58,7 @@ def _networks(config: Config, specs: Specs) -> list[Room]:
         4 * (grid + 1) * config.attacks.images * sizes[layer] * widths[layer] for layer in layers
     )
     weights = sum(8 * config.saes.layers[n].expansion_factor * widths[n] ** 2 for n in layers)
-    fitted = (
-        sum(config.saes.layers[layer].rows for layer in layers) * models * sum(members.values())
-    )
+    fitted = sum(config.saes.layers[layer].rows for layer in layers) * models * members
     trained = models + len(config.models.seeds)
     return [
         Room("data", 1, f"{images:,} images", images * pixels),
@@ -66,9 +67,9 @@ def _networks(config: Config, specs: Specs) -> list[Room]:
              4 * models * attacked * pixels),
         Room("activations", 2 * models * depth, f"{models * rows:,} training rows",
              models * (clean_bytes + attacked_bytes)),
-        Room("saes", models * depth * types,
-             f"{models * depth * sum(members.values())} SAEs, {fitted:,} rows seen",
-             2 * models * weights * sum(members.values())),  # the sweeps, and members to reuse
+        Room("saes", models * depth * (types + 1),
+             f"{models * depth * members} SAEs, {fitted:,} rows seen",
+             models * weights * matrices),
     ]  # fmt: skip
 
 

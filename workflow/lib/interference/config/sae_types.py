@@ -1,7 +1,7 @@
 """The settings of every SAE type. A new type is a module of interference.saes.types, a section with
 its settings and a key of `SaeTypes` here, and a label in interference.analysis.figures.style."""
 
-from typing import Annotated, Self
+from typing import Annotated, Self, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -87,3 +87,11 @@ class SaeTypes(Section):
         """The types of the experiment, always in the order above."""
         types = {name: getattr(self, name) for name in type(self).model_fields}
         return {name: settings for name, settings in types.items() if settings is not None}
+
+
+#: Types whose sweep is over k, the number of active latents.
+WITH_K = tuple(
+    name
+    for name, field in SaeTypes.model_fields.items()
+    if "k" in get_args(field.annotation)[0].model_fields
+)

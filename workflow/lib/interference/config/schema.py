@@ -6,11 +6,11 @@ science. What an experiment can do without is left out whole: an arm, a norm, an
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from interference.config.combinations import problems
 from interference.config.facts import ARCHITECTURES, DATASETS
-from interference.config.sae_types import SaeTypes
+from interference.config.sae_types import WITH_K, SaeTypes
 from interference.config.values import (
     Count,
     Fraction,
@@ -22,6 +22,7 @@ from interference.config.values import (
     Section,
     Seed,
     Seeds,
+    distinct,
 )
 
 #: A section that a file may leave out, and not leave empty; None in a config without it.
@@ -154,12 +155,37 @@ class LayerSaes(Section):
     batch_size: Count
 
 
+class Baselines(Section):
+    """SAEs on whitened rows and on a Gaussian surrogate: a type of `types`, and some k of its sweep."""
+
+    type: Literal[WITH_K]
+    k: Annotated[list[Count], Field(min_length=1), AfterValidator(distinct)]
+
+
 class Saes(Section):
     seeds: Seeds
     learning_rate: Positive
     decay_fraction: Fraction
     layers: dict[Layer, LayerSaes]
     types: SaeTypes
+    baselines: Baselines
+
+    @model_validator(mode="after")
+    def _have_peers(self) -> Self:
+        named, chosen = self.types.named, self.baselines
+        if chosen.type not in named:
+            raise ValueError(
+                f"baselines.type: {chosen.type} is not among the types of the experiment: "
+                f"{', '.join(named)}; name one of these that has a k, or add it to types"
+            )
+        sweep = named[chosen.type].sweep
+        for k in chosen.k:
+            if k not in sweep:
+                raise ValueError(
+                    f"baselines.k: {k} is not in types.{chosen.type}.k: {sweep}; baselines stand "
+                    "beside an SAE of the same k"
+                )
+        return self
 
 
 class Analysis(Section):

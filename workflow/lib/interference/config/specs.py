@@ -78,6 +78,11 @@ class Specs:
     def sae_types(self) -> list[str]:
         return list(self.config.saes.types.named) if self.config.saes else []
 
+    @property
+    def peers(self) -> list[str]:
+        """The SAE type that baselines stand beside, where there are any."""
+        return [self.config.saes.baselines.type] if self.config.saes else []
+
     # data
 
     def images(self) -> str:
@@ -170,20 +175,34 @@ class Specs:
     # saes
 
     def saes(self, model: str, layer: str, sae_type: str) -> str:
-        saes = self.config.saes
         return spec(
             ("interference.saes.fit", f"interference.saes.types.{sae_type}"),
-            model=self.models[model].identity,
-            layer=layer,
-            type=sae_type,
-            settings=getattr(saes.types, sae_type).model_dump(),
-            training={
+            **self._sae_fields(model, layer, sae_type),
+        )
+
+    def baselines(self, model: str, layer: str) -> str:
+        """As `saes` of the same type, with the sparsities that baselines are for."""
+        chosen = self.config.saes.baselines
+        fields = self._sae_fields(model, layer, chosen.type)
+        fields["settings"] |= {"k": chosen.k}
+        return spec(
+            ("interference.saes.baselines", f"interference.saes.types.{chosen.type}"), **fields
+        )
+
+    def _sae_fields(self, model: str, layer: str, sae_type: str) -> dict:
+        saes = self.config.saes
+        return {
+            "model": self.models[model].identity,
+            "layer": layer,
+            "type": sae_type,
+            "settings": getattr(saes.types, sae_type).model_dump(),
+            "training": {
                 "learning_rate": saes.learning_rate,
                 "decay_fraction": saes.decay_fraction,
                 **saes.layers[layer].model_dump(),
             },
-            seeds=saes.seeds,
-        )
+            "seeds": saes.seeds,
+        }
 
     # toy
 
@@ -219,12 +238,12 @@ class Specs:
         )
 
     def table(self, name: str) -> str:
-        """The spec of one table: accuracy, saes, matched, l0, splice, toy or claims."""
+        """The spec of one table: accuracy, saes, matched, baselines, l0, splice, toy or claims."""
         analysis, fields = self.config.analysis, {}
         networks = "networks" in self.config.arms
         if name != "toy" and networks:
             fields["confidence"] = analysis.confidence
-        if name in ("saes", "matched", "l0", "splice"):
+        if name in ("saes", "matched", "baselines", "l0", "splice"):
             fields |= {"resamples": analysis.resamples, "seed": analysis.seed}
         if name == "l0":
             fields["controls"] = self._controls()
