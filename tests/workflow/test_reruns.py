@@ -22,14 +22,9 @@ ATTACKS = ("fgsm", "pgd", "noise")
 JOBS = {
     "images",
     "trunk/0",
-    *(f"{rule}/{m}" for rule in ("finetune", "clean_predictions") for m in MODELS),
+    *(f"{rule}/{m}" for rule in ("finetune", "attacked_activations") for m in MODELS),
     *(f"adversarial_images/{m}/{a}" for m in MODELS for a in ATTACKS),
-    *(
-        f"{rule}/{m}/{layer}"
-        for rule in ("activations", "attacked_activations")
-        for m in MODELS
-        for layer in LAYERS
-    ),
+    *(f"activations/{m}/{layer}" for m in MODELS for layer in LAYERS),
     *(
         f"{rule}/{m}/{n}/{t}"
         for rule in ("saes", "l0")
@@ -51,7 +46,7 @@ JOBS = {
     "accuracy_figure",
     *(f"fvu_figure/{layer}" for layer in LAYERS),
     *(f"matched_figure/{t}" for t in TYPES),
-    *(f"l0_figure/{m}/l2" for m in MODELS),
+    *(f"l0_figure/{m}" for m in MODELS),
 }
 #: Figures of the toy table, those of the geometry of a few models, and both.
 TOY_CURVES = ("toy_figure", "toy_attacks_figure", "toy_controls_figure", "toy_elhage_figure")
@@ -60,14 +55,7 @@ TOY_FIGURES = (*TOY_CURVES, *TOY_GRAPHS)
 AFTER_TOY = ("toy_vulnerability", "toy_geometry", "toy_table", *TOY_FIGURES)
 TOY = ("toy_models", *AFTER_TOY)
 FIGURES = (*TOY_FIGURES, "accuracy_figure", "fvu_figure", "matched_figure", "l0_figure")
-NETWORKS = (
-    "trunk",
-    "finetune",
-    "clean_predictions",
-    "adversarial_images",
-    "activations",
-    "attacked_activations",
-)
+NETWORKS = ("trunk", "finetune", "adversarial_images", "activations", "attacked_activations")
 #: What reads the L0 table, the rows of attacked images, what an SAE says, and the predictions.
 AFTER_L0 = ("l0_table", "l0_figure", "claims_table")
 AFTER_SAES = (*AFTER_L0, "saes_table", "matched_table", "fvu_figure", "matched_figure")
@@ -81,10 +69,7 @@ MODULE_EDITS = {
     ),
     "data/fashion.py": (("images",), (*NETWORKS, "saes", *AFTER_ATTACKS, *AFTER_SAES)),
     "models/train.py": (("trunk",), (*NETWORKS[1:], "saes", *AFTER_ATTACKS, *AFTER_SAES)),
-    "attacks/predict.py": (
-        ("clean_predictions",),
-        ("accuracy_table", "accuracy_figure", "claims_table"),
-    ),
+    "attacks/craft.py": (("adversarial_images",), AFTER_ATTACKS),
     "attacks/methods/noise.py": (("adversarial_images/*/noise",), AFTER_ATTACKS),
     "activations/attacked.py": (("attacked_activations",), ("l0", *AFTER_L0)),
     "activations/standardise.py": (
@@ -117,7 +102,6 @@ CONFIG_EDITS = {
         "relative_step: 1.0",
         ("finetune/l2-1-s0",),
         (
-            "clean_predictions/l2-1-s0",
             "adversarial_images/l2-1-s0",
             "activations/l2-1-s0",
             "attacked_activations/l2-1-s0",
@@ -138,7 +122,8 @@ CONFIG_EDITS = {
         "layers: {stem: 4, layer2: 8}",
         "layers: {stem: 5, layer2: 8}",
         ("activations/*/stem",),
-        ("attacked_activations/*/stem", "saes/*/stem/*", "l0/*/stem/*", *AFTER_SAES),
+        # its statistics are new: of both layers, since one job makes both
+        ("attacked_activations", "saes/*/stem/*", "l0", *AFTER_SAES),
     ),
     "saes": ("aux_weight: 1.0", "aux_weight: 0.5", ("saes/*/topk",), ("l0/*/topk", *AFTER_SAES)),
     "analysis": (

@@ -39,7 +39,6 @@ wildcard_constraints:
     attack=one_of(specs.attacks),
     layer=one_of(specs.layers),
     type=one_of(specs.sae_types),
-    norm=one_of(specs.attack_norms),
 
 
 def of_arm(arm, *names):
@@ -50,6 +49,12 @@ def of_arm(arm, *names):
 def each_sae(path):
     """The path of each (model, layer, type), filled in."""
     return expand(path, model=specs.models, layer=specs.layers, type=specs.sae_types)
+
+
+def each_layer(path):
+    """The path of each layer, its other wildcards left; of one that nobody asks for without layers,
+    since a rule has the wildcards of its outputs."""
+    return expand(path, layer=specs.layers or ["none"], allow_missing=True)
 
 
 def tables():
@@ -69,9 +74,7 @@ def figures():
     names = of_arm("toy", *curves, *graphs) + of_arm("networks", "accuracy")
     names += [f"fvu/{layer}" for layer in specs.layers]
     names += [f"matched/{sae_type}" for sae_type in specs.sae_types]
-    names += [
-        f"l0/{model}.{norm}" for model in specs.models for norm in specs.attack_norms
-    ]
+    names += [f"l0/{model}" for model in specs.models]
     return [f"{ANALYSIS}/figures/{name}.svg" for name in names]
 
 
