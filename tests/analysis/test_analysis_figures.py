@@ -20,7 +20,7 @@ WHICH = {
     "fvu": {"layer": "stem"},
     "matched": {"type": "topk"},
     "baselines": {},
-    "l0": {"model": "l2-1-s0", "norm": "l2"},
+    "l0": {"model": "l2-1-s0"},
     "splice": {},
 }
 
@@ -112,10 +112,28 @@ def test_figures_of_the_models_own_inputs_do_not_change_with_the_common_ones(
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
 
 
-def test_the_l0_figure_has_a_panel_for_each_layer_and_type(tables):
+def test_the_l0_figure_has_a_block_a_norm_and_in_it_a_panel_for_each_layer_and_type(tables):
     figure = draw("l0", tables["l0"])
     titles = [axis.get_title() for axis in figure.axes]
-    assert titles == ["stem, TopK 8", "layer1, TopK 8", "stem, ReLU-L1 0.2", "layer1, ReLU-L1 0.2"]
+    panels = ["stem, TopK 8", "layer1, TopK 8", "stem, ReLU-L1 0.2", "layer1, ReLU-L1 0.2"]
+    assert titles == [*panels, *panels]
+    blocks = figure.subfigs
+    assert [block.get_suptitle().split()[-1] for block in blocks] == ["$L_2$", "$L_\\infty$"]
+    for block, attacks in zip(blocks, (["fgsm", "pgd", "noise"], ["pgd-max", "noise-max"])):
+        for axis in block.axes:
+            assert axis.get_legend_handles_labels()[1] == attacks
+
+
+def test_the_l0_figure_shows_the_ratios_of_its_network(tables):
+    table, figure = tables["l0"], draw("l0", tables["l0"])
+    where = {"model": "l2-1-s0", "layer": "layer1", "type": "relu_l1", "sparsity": 0.2}
+    for attack, panel in (("pgd", 3), ("pgd-max", 7)):
+        rows = table[(table[list(where)] == list(where.values())).all(axis=1)]
+        rows = rows[rows["attack"] == attack].sort_values("epsilon")
+        bars = dict(zip(*reversed(figure.axes[panel].get_legend_handles_labels())))[attack]
+        line = bars.lines[0]
+        assert line.get_xdata().tolist() == rows["epsilon"].tolist()
+        assert line.get_ydata().tolist() == rows["ratio"].tolist()
 
 
 def test_the_l0_figure_has_a_colour_for_any_number_of_attacks(tables):

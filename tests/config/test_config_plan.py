@@ -114,12 +114,11 @@ def implied(specs):
     models, layers, types = list(specs.models), specs.layers, specs.sae_types
     at = [(m, layer) for m in models for layer in layers]
     saes = [(m, layer, t) for m, layer in at for t in types]
-    norms = {m.norm for m in specs.config.attacks.methods.values()} if networks else set()
     figures = [specs.figure(n) for n in TOY_FIGURES if toy]
     figures += [specs.figure(n) for n in ("accuracy", "baselines", "splice") if networks]
     figures += [specs.figure("fvu", layer=layer) for layer in layers]
     figures += [specs.figure("matched", type=t) for t in types]
-    figures += [specs.figure("l0", model=m, norm=n) for m in models for n in norms]
+    figures += [specs.figure("l0", model=m) for m in models]
     tables = ["accuracy", "saes", "matched", "baselines", "l0", "splice"] if networks else []
     tables = [specs.table(n) for n in [*tables, *(["toy"] if toy else []), "claims"]]
     jobs = {"analysis": [specs.l0(*s) for s in saes] + tables + figures}
@@ -129,10 +128,9 @@ def implied(specs):
             "data": [specs.images()],
             "models": [specs.trunk(s) for s in specs.config.models.seeds]
             + [specs.finetune(m) for m in models],
-            "attacks": [specs.clean_predictions(m) for m in models]
-            + [specs.adversarial_images(m, a) for m in models for a in specs.attacks],
+            "attacks": [specs.adversarial_images(m, a) for m in models for a in specs.attacks],
             "activations": [specs.activations(*a) for a in at]
-            + [specs.attacked_activations(*a) for a in at],
+            + [specs.attacked_activations(m) for m in models],
             "saes": [specs.saes(*s) for s in saes] + [specs.baselines(*a) for a in at],
         }
     if toy:

@@ -103,6 +103,16 @@ def test_the_forward_pass_goes_on_from_a_hook_as_if_it_had_not_stopped(layer, st
         assert (changed - net(x)).abs().max() > 1e-3
 
 
+@pytest.mark.parametrize("layers", [["layer3", "stem"], ["layer4", "layer1", "layer2"], LAYERS])
+def test_hooks_seen_in_one_pass_say_to_the_bit_what_each_says_alone(layers):
+    net, x = network("imagenet", 1), torch.rand(2, 1, 20, 20)
+    with torch.inference_mode():
+        found = list(net.hooks(x, layers))
+        assert [layer for layer, _ in found] == sorted(layers, key=LAYERS.index)
+        for layer, values in found:  # after the pass: no later module wrote into them
+            assert torch.equal(values, net.activations(x, layer))
+
+
 def test_an_unknown_hook_is_an_error():
     with pytest.raises(KeyError, match="layer5"):
         network("imagenet", 1).activations(torch.rand(1, 1, 16, 16), "layer5")

@@ -105,6 +105,26 @@ def test_weights_record_their_hash_and_what_they_were_trained_with(trunk):
     assert manifest["spec"] == spec()
 
 
+def test_clean_predictions_are_those_of_the_network_that_is_stored(small_images, trunk, tmp_path):
+    output = train(small_images, trunk, tmp_path, "l2-0.5-s0", attack=ATTACK)
+    table = pd.read_parquet(tmp_path / "l2-0.5-s0.clean.parquet")
+    images, network = read_split(small_images, "evaluation"), load_network(output)
+    with torch.no_grad():
+        logits = network(torch.from_numpy(images.pixels).float() / 255)
+    labels = torch.from_numpy(images.labels)
+    assert table["image"].tolist() == images.indices.tolist()
+    assert table["label"].tolist() == labels.tolist()
+    assert table["prediction"].tolist() == logits.argmax(1).tolist()
+    losses = cross_entropy(logits, labels, reduction="none").numpy()
+    assert (table["loss"] == losses).all()
+    identity = table[["model", "model_norm", "model_epsilon", "model_seed"]].drop_duplicates()
+    assert identity.to_numpy().tolist() == [["m-s0", "l2", 0.5, 0]]
+
+
+def test_a_trunk_has_no_predictions(trunk):
+    assert not trunk.with_suffix(".clean.parquet").exists()
+
+
 def test_damaged_weights_are_told(trunk, tmp_path):
     manifest, weights = tmp_path / "m.json", tmp_path / "m.safetensors"
     manifest.write_bytes(trunk.read_bytes())

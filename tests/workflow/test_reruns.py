@@ -22,11 +22,11 @@ ATTACKS = ("fgsm", "pgd", "noise")
 JOBS = {
     "images",
     "trunk/0",
-    *(f"{rule}/{m}" for rule in ("finetune", "clean_predictions", "splice") for m in MODELS),
+    *(f"{rule}/{m}" for rule in ("finetune", "attacked_activations", "splice") for m in MODELS),
     *(f"adversarial_images/{m}/{a}" for m in MODELS for a in ATTACKS),
     *(
         f"{rule}/{m}/{layer}"
-        for rule in ("activations", "attacked_activations", "baselines")
+        for rule in ("activations", "baselines")
         for m in MODELS
         for layer in LAYERS
     ),
@@ -56,7 +56,7 @@ JOBS = {
     "splice_figure",
     *(f"fvu_figure/{layer}" for layer in LAYERS),
     *(f"matched_figure/{t}" for t in TYPES),
-    *(f"l0_figure/{m}/l2" for m in MODELS),
+    *(f"l0_figure/{m}" for m in MODELS),
 }
 #: Figures of the toy table, those of the geometry of a few models, and both.
 TOY_CURVES = ("toy_figure", "toy_attacks_figure", "toy_controls_figure", "toy_elhage_figure")
@@ -73,14 +73,7 @@ FIGURES = (
     "l0_figure",
     "splice_figure",
 )
-NETWORKS = (
-    "trunk",
-    "finetune",
-    "clean_predictions",
-    "adversarial_images",
-    "activations",
-    "attacked_activations",
-)
+NETWORKS = ("trunk", "finetune", "adversarial_images", "activations", "attacked_activations")
 #: What reads the L0 table, the rows of attacked images, baselines, what an SAE of a type without
 #: baselines says, or one with them, or any; and the predictions.
 AFTER_L0 = ("l0_table", "l0_figure", "claims_table")
@@ -106,10 +99,7 @@ MODULE_EDITS = {
     ),
     "data/fashion.py": (("images",), (*NETWORKS, *FITS, "splice", *AFTER_ATTACKS, *AFTER_SAES)),
     "models/train.py": (("trunk",), (*NETWORKS[1:], *FITS, "splice", *AFTER_ATTACKS, *AFTER_SAES)),
-    "attacks/predict.py": (
-        ("clean_predictions",),
-        ("accuracy_table", "accuracy_figure", "claims_table"),
-    ),
+    "attacks/craft.py": (("adversarial_images",), AFTER_ATTACKS),
     "attacks/methods/noise.py": (("adversarial_images/*/noise",), AFTER_ATTACKS),
     "activations/attacked.py": (("attacked_activations",), ("l0", *AFTER_L0)),
     "activations/standardise.py": (
@@ -145,7 +135,6 @@ CONFIG_EDITS = {
         "relative_step: 1.0",
         ("finetune/l2-1-s0",),
         (
-            "clean_predictions/l2-1-s0",
             "adversarial_images/l2-1-s0",
             "activations/l2-1-s0",
             "attacked_activations/l2-1-s0",
@@ -168,11 +157,12 @@ CONFIG_EDITS = {
         "layers: {stem: 4, layer2: 8}",
         "layers: {stem: 5, layer2: 8}",
         ("activations/*/stem",),
+        # its statistics are new: of both layers, since one job makes both
         (
-            "attacked_activations/*/stem",
+            "attacked_activations",
             "baselines/*/stem",
             "saes/*/stem/*",
-            "l0/*/stem/*",
+            "l0",
             "splice",
             *AFTER_SAES,
         ),

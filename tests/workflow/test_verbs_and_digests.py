@@ -29,7 +29,6 @@ NETWORK = {"numpy", "pyarrow", "safetensors", "torch", "torchvision", "zarr"}
 NEEDS = {
     "data images": {"numpy", "pyarrow", "zarr"},
     "models train": NETWORK,
-    "attacks predict": NETWORK,
     "attacks craft": NETWORK,
     "activations extract": NETWORK,
     "activations attacked": NETWORK,
@@ -133,3 +132,10 @@ def test_a_verb_loads_no_library_that_it_does_not_need(verb, verbs):
     for record in verbs[verb]:
         loaded = {module.partition(".")[0] for module in record["modules"]}
         assert loaded & HEAVY - NEEDS[verb] == set()
+
+
+def test_no_verb_loads_torchs_compiler(verbs):
+    """1.4 CPU seconds a job: torchvision and `torch.optim` would import it."""
+    for verb, records in verbs.items():
+        for record in records:
+            assert not {"torch._dynamo", "torch._inductor", "sympy"} & set(record["modules"]), verb

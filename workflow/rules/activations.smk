@@ -23,33 +23,37 @@ rule activations:
         " --model {input.model} --output {output.manifest} > {log} 2>&1"
 
 
+# One job a model, not one a layer: the images go through the network once. Another layer then runs
+# it anew, which is cheap, as is what follows; rows stay one job a layer, since SAEs are fitted to them.
 rule attacked_activations:
     input:
         data=f"{DATA}/images.json",
         images=ancient(f"{DATA}/images.zarr"),
         model=f"{MODELS}/{{model}}.json",
         weights=ancient(f"{MODELS}/{{model}}.safetensors"),
-        rows=f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.json",
-        statistics=ancient(f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.safetensors"),
+        rows=layers_in_model(f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.json"),
+        statistics=ancient(
+            layers_in_model(f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.safetensors")
+        ),
         attacks=[f"{ATTACKS}/{{model}}/{attack}.json" for attack in specs.attacks],
         attacked=[
             ancient(f"{ATTACKS}/{{model}}/{attack}.zarr") for attack in specs.attacks
         ],
     output:
-        manifest=f"{ACTIVATIONS}/{{model}}/{{layer}}/attacked.json",
-        store=directory(f"{ACTIVATIONS}/{{model}}/{{layer}}/attacked.zarr"),
+        manifests=layers_in_model(f"{ACTIVATIONS}/{{model}}/{{layer}}/attacked.json"),
+        stores=directory(
+            layers_in_model(f"{ACTIVATIONS}/{{model}}/{{layer}}/attacked.zarr")
+        ),
     log:
-        f"{LOGS}/activations/{{model}}/{{layer}}/attacked.log",
+        f"{LOGS}/activations/{{model}}/attacked.log",
     benchmark:
-        f"{BENCHMARKS}/activations/{{model}}/{{layer}}/attacked.tsv"
+        f"{BENCHMARKS}/activations/{{model}}/attacked.tsv"
     resources:
         mem_mb=4000,
         runtime=120,
     params:
-        spec=lambda wildcards: specs.attacked_activations(
-            wildcards.model, wildcards.layer
-        ),
+        spec=lambda wildcards: specs.attacked_activations(wildcards.model),
     shell:
         "interference activations attacked --spec {params.spec:q} --data {input.data}"
-        " --model {input.model} --rows {input.rows} --output {output.manifest}"
+        f" --model {{input.model}} --folder {ACTIVATIONS}/{{wildcards.model}}"
         " {input.attacks} > {log} 2>&1"

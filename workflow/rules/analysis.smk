@@ -55,7 +55,7 @@ rule splice:
 
 rule accuracy_table:
     input:
-        tables=expand(f"{ATTACKS}/{{model}}/clean.parquet", model=specs.models)
+        tables=expand(f"{MODELS}/{{model}}.clean.parquet", model=specs.models)
         + expand(
             f"{ATTACKS}/{{model}}/{{attack}}.parquet",
             model=specs.models,
@@ -578,24 +578,21 @@ rule l0_figure:
         table=f"{ANALYSIS}/tables/l0.parquet",
     output:
         svg=report(
-            f"{ANALYSIS}/figures/l0/{{model}}.{{norm}}.svg",
+            f"{ANALYSIS}/figures/l0/{{model}}.svg",
             caption="../report/l0_figure.rst",
             category="L0 under attack",
-            labels=lambda wildcards: training(wildcards)
-            | {"attack norm": wildcards.norm},
+            labels=training,
         ),
-        png=f"{ANALYSIS}/figures/l0/{{model}}.{{norm}}.png",
+        png=f"{ANALYSIS}/figures/l0/{{model}}.png",
     log:
-        f"{LOGS}/analysis/figures/l0/{{model}}.{{norm}}.log",
+        f"{LOGS}/analysis/figures/l0/{{model}}.log",
     benchmark:
-        f"{BENCHMARKS}/analysis/figures/l0/{{model}}.{{norm}}.tsv"
+        f"{BENCHMARKS}/analysis/figures/l0/{{model}}.tsv"
     resources:
         mem_mb=2000,
         runtime=30,
     params:
-        spec=lambda wildcards: specs.figure(
-            "l0", model=wildcards.model, norm=wildcards.norm
-        ),
+        spec=lambda wildcards: specs.figure("l0", model=wildcards.model),
     shell:
         "interference analysis figure --spec {params.spec:q} --output {output.svg}"
         " {input.table} > {log} 2>&1"

@@ -1,25 +1,3 @@
-rule clean_predictions:
-    input:
-        data=f"{DATA}/images.json",
-        images=ancient(f"{DATA}/images.zarr"),
-        model=f"{MODELS}/{{model}}.json",
-        weights=ancient(f"{MODELS}/{{model}}.safetensors"),
-    output:
-        table=f"{ATTACKS}/{{model}}/clean.parquet",
-    log:
-        f"{LOGS}/attacks/{{model}}/clean.log",
-    benchmark:
-        f"{BENCHMARKS}/attacks/{{model}}/clean.tsv"
-    resources:
-        mem_mb=3000,
-        runtime=60,
-    params:
-        spec=lambda wildcards: specs.clean_predictions(wildcards.model),
-    shell:
-        "interference attacks predict --spec {params.spec:q} --data {input.data}"
-        " --model {input.model} --output {output.table} > {log} 2>&1"
-
-
 rule adversarial_images:
     input:
         data=f"{DATA}/images.json",

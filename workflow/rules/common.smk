@@ -39,7 +39,6 @@ wildcard_constraints:
     attack=one_of(specs.attacks),
     layer=one_of(specs.layers),
     type=one_of(specs.sae_types),
-    norm=one_of(specs.attack_norms),
 
 
 def of_arm(arm, *names):
@@ -62,12 +61,16 @@ def each_layer(path):
     return expand(path, model=specs.models, layer=specs.layers)
 
 
+def layers_in_model(path):
+    """The path of each layer, filled in; the model stays a wildcard. Of a layer that nobody asks for
+    where there is none, since a rule has the wildcards of its outputs."""
+    return expand(path, layer=specs.layers or ["none"], allow_missing=True)
+
+
 def tables():
     """Every table of the experiment."""
     names = (
-        of_arm(
-            "networks", "accuracy", "saes", "matched", "baselines", "l0", "splice"
-        )
+        of_arm("networks", "accuracy", "saes", "matched", "baselines", "l0", "splice")
         + of_arm("toy", "toy")
         + ["claims"]
     )
@@ -82,9 +85,7 @@ def figures():
     names += of_arm("networks", "accuracy", "baselines", "splice")
     names += [f"fvu/{layer}" for layer in specs.layers]
     names += [f"matched/{sae_type}" for sae_type in specs.sae_types]
-    names += [
-        f"l0/{model}.{norm}" for model in specs.models for norm in specs.attack_norms
-    ]
+    names += [f"l0/{model}" for model in specs.models]
     return [f"{ANALYSIS}/figures/{name}.svg" for name in names]
 
 

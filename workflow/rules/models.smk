@@ -32,6 +32,7 @@ rule finetune:
         manifest=f"{MODELS}/{{model}}.json",
         weights=f"{MODELS}/{{model}}.safetensors",
         log=f"{MODELS}/{{model}}.parquet",
+        clean=f"{MODELS}/{{model}}.clean.parquet",
     log:
         f"{LOGS}/models/{{model}}.log",
     benchmark:

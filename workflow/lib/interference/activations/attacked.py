@@ -1,17 +1,20 @@
-"""Activations of one layer on the evaluation images: clean, and under every attack.
+"""Activations of one network on the evaluation images: clean, and under every attack.
 
 All positions, float32, standardised with the statistics of the clean training images, so that L0
-under attack needs no forward pass.
+under attack needs no forward pass. The images go through the network once for all layers: one job
+a network, where the clean rows have one a layer. Another layer then runs this anew, and what comes
+after it is cheap; what comes after the rows is the training of SAEs.
 """
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from interference import progress
-from interference.activations.extract import forward
+from interference.activations.extract import batches
 from interference.activations.standardise import Statistics
 from interference.data.read import read_split
 from interference.models.network import load_network
@@ -21,15 +24,16 @@ from interference.store.tensors import read_described
 
 
 def extract_attacked(
-    spec: dict, data: Path, model: Path, rows: Path, attacks: list[Path], output: Path
+    spec: dict, data: Path, model: Path, attacks: list[Path], folder: Path
 ) -> None:
-    """The job: (conditions × images, positions, d); the manifest lists the conditions in order.
+    """The job: (conditions × images, positions, d) of each layer, in ``folder``/LAYER/attacked.zarr;
+    the manifests, written last, list the conditions in order.
 
-    rows: manifest of the clean rows, for the statistics; attacks: manifests in the spec's order.
+    folder/LAYER/rows.json: manifest of a layer's clean rows, for the statistics.
+    attacks: manifests in the spec's order.
     """
-    network = load_network(model)
-    arrays, _ = read_described(rows)
-    statistics = Statistics(arrays["mean"], arrays["std"], floored=0)
+    network, layers = load_network(model), spec["layers"]
+    statistics = {layer: _statistics(folder / layer / "rows.json") for layer in layers}
     clean = read_split(data, "evaluation", spec["images"]).pixels
     attacked = dict(zip(spec["attacks"], map(_open, spec["attacks"], attacks), strict=True))
     conditions = [{"attack": "clean", "epsilon": 0.0}]
@@ -45,13 +49,27 @@ def extract_attacked(
             for i in range(len(epsilons)):
                 yield images[i * len(clean) : (i + 1) * len(clean)]
 
-    probe = next(forward(network, torch.from_numpy(clean[:1]), spec["layer"]))
-    shape = (len(conditions) * len(clean), *probe.shape[1:])
-    with writing(output.with_suffix(".zarr"), shape, "float32") as writer:
+    outputs = {layer: folder / layer / "attacked.json" for layer in layers}
+    with ExitStack() as stack:
+        writers = {}
+        (probe,) = batches(network, torch.from_numpy(clean[:1]))
+        for layer, values in network.hooks(probe, layers):
+            shape = (len(conditions) * len(clean), *values.shape[1:])
+            store = outputs[layer].with_suffix(".zarr")
+            writers[layer] = stack.enter_context(writing(store, shape, "float32"))
         for images in progress.track(pixels(), total=len(conditions), label="conditions"):
-            for values in forward(network, torch.from_numpy(images), spec["layer"]):
-                writer.append(statistics.apply(values.numpy()))
-    write_json(output, {"spec": spec, "array": writer.manifest(), "conditions": conditions})
+            for x in batches(network, torch.from_numpy(images)):
+                for layer, values in network.hooks(x, layers):
+                    writers[layer].append(statistics[layer].apply(values.cpu().numpy()))
+    shared = {name: value for name, value in spec.items() if name != "layers"}
+    for layer, output in outputs.items():
+        manifest = {"spec": {**shared, "layer": layer}, "array": writers[layer].manifest()}
+        write_json(output, {**manifest, "conditions": conditions})
+
+
+def _statistics(rows: Path) -> Statistics:
+    arrays, _ = read_described(rows)
+    return Statistics(arrays["mean"], arrays["std"], floored=0)
 
 
 def _open(name: str, manifest_path: Path) -> tuple[Reader, list[float]]:

@@ -32,18 +32,23 @@ class Rows:
     sums: Sums
 
 
-def forward(network: Network, pixels: Tensor, layer: str) -> Iterator[Tensor]:
-    """Activations of a layer, batch by batch: (n, positions, d) float32.
+def batches(network: Network, pixels: Tensor) -> Iterator[Tensor]:
+    """Images as the network takes them, batch by batch, on its device and in inference mode.
 
-    pixels: (images, channels, height, width), uint8 or float32 in [0, 1].
+    pixels: (images, channels, height, width), uint8 or float32 in [0, 1] → (n, ...) in [0, 1].
     """
     device = compute.device()
     network.to(device)
     with torch.inference_mode():
         for start in range(0, len(pixels), BATCH_SIZE):
             batch = pixels[start : start + BATCH_SIZE].to(device)
-            x = batch.float() / 255 if batch.dtype == torch.uint8 else batch
-            yield network.activations(x, layer).cpu()
+            yield batch.float() / 255 if batch.dtype == torch.uint8 else batch
+
+
+def forward(network: Network, pixels: Tensor, layer: str) -> Iterator[Tensor]:
+    """Activations of a layer, batch by batch: (n, positions, d) float32. pixels: of `batches`."""
+    for x in batches(network, pixels):
+        yield network.activations(x, layer).cpu()
 
 
 def choose(batch: Tensor, positions: int, generator: torch.Generator) -> Tensor:

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from interference import compute, progress
 from interference.attacks.norms import norm_of
 from interference.data.read import read_split
-from interference.models.network import Network, load_network, loss_of
+from interference.models.network import load_network, loss_of
+from interference.models.predict import score
 from interference.provenance import InterferenceError
 from interference.store.arrays import writing
 from interference.store.files import write_json
@@ -39,14 +39,6 @@ def check(x: Tensor, adversarial: Tensor, norm: str, epsilon: float) -> Tensor:
     if not bool(((adversarial >= 0) & (adversarial <= 1)).all()):
         raise AttackError("an adversarial image leaves [0, 1]")
     return norms
-
-
-def score(network: Network, x: Tensor, labels: Tensor) -> dict[str, np.ndarray]:
-    """Prediction and cross-entropy of each image. x: (n, channels, height, width)."""
-    with torch.no_grad():
-        logits = network(x)
-        losses = cross_entropy(logits, labels, reduction="none")
-    return {"prediction": logits.argmax(1).cpu().numpy(), "loss": losses.cpu().numpy()}
 
 
 def attack(spec: dict, data: Path, model: Path, output: Path) -> None:

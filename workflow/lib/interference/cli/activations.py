@@ -25,11 +25,12 @@ def attacked(
     spec: Spec,
     data: Manifest,
     model: Manifest,
-    rows: Manifest,
-    output: Output,
+    folder: Annotated[
+        Path, typer.Option(help="The network's: LAYER/rows.json is read, LAYER/attacked.* written.")
+    ],
 ) -> None:
-    """Store a layer's activations on clean and attacked evaluation images."""
+    """Store every layer's activations on clean and attacked evaluation images."""
     fields = begin(spec)
     from interference.activations.attacked import extract_attacked
 
-    extract_attacked(fields, data, model, rows, attacks, output)
+    extract_attacked(fields, data, model, attacks, folder)

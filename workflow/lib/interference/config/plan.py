@@ -25,7 +25,7 @@ def rooms(config: Config) -> list[Room]:
     if "networks" in config.arms:
         plan += _networks(config, specs)
         tables += 5
-        figures += 2 + depth + types + models * len(specs.attack_norms)
+        figures += 2 + depth + types + models
     if "toy" in config.arms:
         plan.append(_toy(config))
         tables += 1
@@ -63,9 +63,9 @@ def _networks(config: Config, specs: Specs) -> list[Room]:
     return [
         Room("data", 1, f"{images:,} images", images * pixels),
         Room("models", trained, f"{trained} networks", 4 * trained * PARAMETERS[config.models.architecture]),
-        Room("attacks", models * (1 + len(methods)), f"{models * attacked:,} adversarial images",
+        Room("attacks", models * len(methods), f"{models * attacked:,} adversarial images",
              4 * models * attacked * pixels),
-        Room("activations", 2 * models * depth, f"{models * rows:,} training rows",
+        Room("activations", models * (depth + 1), f"{models * rows:,} training rows",
              models * (clean_bytes + attacked_bytes)),
         Room("saes", models * depth * (types + 1),
              f"{models * depth * members} SAEs, {fitted:,} rows seen",

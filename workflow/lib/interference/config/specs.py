@@ -71,10 +71,6 @@ class Specs:
         return list(self.config.attacks.methods) if self.config.attacks else []
 
     @property
-    def attack_norms(self) -> list[str]:
-        return sorted({self.config.attacks.methods[name].norm for name in self.attacks})
-
-    @property
     def sae_types(self) -> list[str]:
         return list(self.config.saes.types.named) if self.config.saes else []
 
@@ -138,9 +134,6 @@ class Specs:
 
     # attacks
 
-    def clean_predictions(self, model: str) -> str:
-        return spec(("interference.attacks.predict",), model=self.models[model].identity)
-
     def adversarial_images(self, model: str, attack: str) -> str:
         method = self.config.attacks.methods[attack].model_dump()
         return spec(
@@ -163,11 +156,11 @@ class Specs:
             seed=self.config.activations.seed,
         )
 
-    def attacked_activations(self, model: str, layer: str) -> str:
+    def attacked_activations(self, model: str) -> str:
         return spec(
             ("interference.activations.attacked",),
             model=self.models[model].identity,
-            layer=layer,
+            layers=self.layers,
             attacks=self.attacks,
             images=self.config.attacks.images,
         )

@@ -4,14 +4,14 @@ Pixels come in as [0, 1], so that an attack's epsilon is in pixel units.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import torch
-import torchvision
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from interference.models.vision import torchvision
 from interference.store.tensors import read_described
 
 
@@ -54,17 +54,31 @@ class Network(nn.Module):
         for layer in ("layer1", "layer2", "layer3", "layer4"):
             yield layer, getattr(r, layer)
 
+    def hooks(self, x: Tensor, layers: Collection[str]) -> Iterator[tuple[str, Tensor]]:
+        """Activations after each of these hooks, in the network's order, all post-ReLU.
+
+        x: (n, channels, height, width) in [0, 1] → (layer, (n, positions, d)). One pass: nothing
+        is computed twice, nor beyond the last of the hooks. Raises KeyError.
+        """
+        left = set(layers)
+        x = self._normalised(x)
+        for name, module in self.stages():
+            if not left:
+                return
+            x = module(x)
+            if name in left:
+                left.remove(name)
+                yield name, x.flatten(2).transpose(1, 2)
+        if left:
+            raise KeyError(min(left))
+
     def activations(self, x: Tensor, layer: str) -> Tensor:
-        """Activations after a hook, all post-ReLU; nothing beyond the hook is computed.
+        """Activations after one hook.
 
         x: (n, channels, height, width) in [0, 1] → (n, positions, d).
         """
-        x = self._normalised(x)
-        for name, module in self.stages():
-            x = module(x)
-            if name == layer:
-                return x.flatten(2).transpose(1, 2)
-        raise KeyError(layer)
+        ((_, values),) = self.hooks(x, [layer])
+        return values
 
     def from_layer(self, activations: Tensor, layer: str) -> Tensor:
         """The rest of the forward pass, from what `activations` gives for square images.

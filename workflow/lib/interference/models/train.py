@@ -18,6 +18,8 @@ from interference import compute, progress
 from interference.attacks.ascent import ascend
 from interference.data.read import Images, read_manifest, read_split
 from interference.models.network import Network, loss_of
+from interference.models.predict import predict
+from interference.models.sgd import SGD, one_cycle
 from interference.store.files import sha256, write_json
 from interference.store.tables import write_table
 from interference.store.tensors import read_described, write_tensors
@@ -95,18 +97,13 @@ def train(
     network.to(device).train()
     order = compute.generator(seed, 1)
     draws = compute.generator(seed, 2)
-    sgd = torch.optim.SGD(
-        network.parameters(),
-        lr=schedule.learning_rate,
+    sgd = SGD(
+        list(network.parameters()),
         momentum=optimiser.momentum,
         weight_decay=optimiser.weight_decay,
-        nesterov=optimiser.momentum > 0,
     )
     batches = max(1, len(pixels) // optimiser.batch_size)
     steps = schedule.epochs * batches
-    cycle = torch.optim.lr_scheduler.OneCycleLR(
-        sgd, schedule.learning_rate, total_steps=steps + 1, cycle_momentum=False
-    )
     log: dict[str, list] = {"step": [], "learning_rate": [], "loss": [], "accuracy": []}
     indices = (
         chunk
@@ -120,21 +117,21 @@ def train(
             x = attack_batch(network, x, y, adversary, draws)
         logits = network(x)
         loss = cross_entropy(logits, y)
-        sgd.zero_grad(set_to_none=True)
         loss.backward()
-        sgd.step()
+        rate = one_cycle(step, steps + 1, schedule.learning_rate)
+        sgd.step(rate)
         log["step"].append(step)
-        log["learning_rate"].append(cycle.get_last_lr()[0])
+        log["learning_rate"].append(rate)
         log["loss"].append(loss.detach())
         log["accuracy"].append((logits.argmax(1) == y).float().mean())
-        cycle.step()
     return {name: np.array([float(v) for v in values]) for name, values in log.items()}
 
 
 def fit(spec: dict, data: Path, trunk: Path | None, output: Path) -> None:
     """The job: train from scratch, or from a trunk's weights; write weights, log and manifest.
 
-    data: the images' manifest; trunk: a trunk's manifest, or None for the trunk itself.
+    data: the images' manifest; trunk: a trunk's manifest, or None for the trunk itself, which makes
+    no .clean.parquet: a fine-tuned network's predictions of the clean evaluation images.
     """
     seed = spec["model"]["model_seed"]
     facts = read_manifest(data)
@@ -161,6 +158,9 @@ def fit(spec: dict, data: Path, trunk: Path | None, output: Path) -> None:
     weights_path = output.with_suffix(".safetensors")
     write_tensors(weights_path, _arrays(network), spec)
     write_table(output.with_suffix(".parquet"), {**spec["model"], **log})
+    if trunk is not None:
+        clean = predict(network.eval(), read_split(data, "evaluation"))
+        write_table(output.with_suffix(".clean.parquet"), {**spec["model"], **clean})
     manifest = {"spec": spec, "build": build, "steps": len(log["step"])}
     write_json(output, {**manifest, "sha256": sha256(weights_path)})
     progress.say(f"last batches: accuracy {log['accuracy'][-20:].mean():.3f}")

@@ -51,7 +51,7 @@ class Writer:
             raise StoreError(f"more than the {self.shape[0]} rows announced were written")
         self.array[self._written : self._written + count] = rows[:count]
         self._written += count
-        self._pending = [rows[count:]]
+        self._pending = [rows[count:].copy()]  # a view would keep all of them
 
     def close(self) -> None:
         if self._pending:

@@ -1,6 +1,7 @@
 """L0 under attack for one network (the preprint's Fig. 6), with the noise control beside it.
 
-A column a layer, a row an SAE type; the middle sparsity of each sweep.
+A block a norm of the attacks; in it a column a layer, a row an SAE type; the middle sparsity of
+each sweep.
 """
 
 from itertools import cycle
@@ -8,17 +9,28 @@ from itertools import cycle
 import pandas as pd
 from matplotlib.figure import Figure
 
-from interference.analysis.figures.style import BLUE, GREY, ORANGE, PURPLE, RED, SAE_TYPES, grid
+from interference.analysis.figures.style import BLUE, GREY, NORMS, ORANGE, PURPLE, RED, SAE_TYPES
 
 COLOURS = (RED, ORANGE, PURPLE, BLUE)
+#: Inches a panel, and of the title of a block.
+SIDE, TITLE = 2.2, 0.3
 
 
 def draw(table: pd.DataFrame, which: dict) -> Figure:
-    """table: l0; which: {"model", "norm"}: a network, and the norm of the attacks shown."""
-    table = table[(table["model"] == which["model"]) & (table["norm"] == which["norm"])]
+    """table: l0; which: {"model"}: a network."""
+    table = table[table["model"] == which["model"]]
     types = [t for t in SAE_TYPES if t in set(table["type"])]
     layers = sorted(table["layer"].unique(), key=lambda layer: (layer != "stem", layer))
-    figure, axes = grid(len(types), len(layers), width=2.2, height=2.2, sharex=True)
+    norms = [norm for norm in NORMS if norm in set(table["norm"])]
+    figure = Figure(figsize=(SIDE * len(layers), (SIDE * len(types) + TITLE) * len(norms)))
+    for block, norm in zip(figure.subfigures(len(norms), squeeze=False).flat, norms):
+        _block(block, table[table["norm"] == norm], types, layers)
+        block.suptitle(f"network {which['model']}, attacks in {NORMS[norm]}")
+    return figure
+
+
+def _block(figure, table: pd.DataFrame, types: list[str], layers: list[str]) -> None:
+    axes = figure.subplots(len(types), len(layers), squeeze=False, sharex=True)
     for row, sae_type in zip(axes, types):
         for axis, layer in zip(row, layers):
             part = table[(table["type"] == sae_type) & (table["layer"] == layer)]
@@ -32,8 +44,6 @@ def draw(table: pd.DataFrame, which: dict) -> Figure:
     for axis in axes[-1]:
         axis.set_xlabel("attack $\\epsilon$")
     figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside right center", fontsize=8)
-    figure.suptitle(f"network {which['model']}")
-    return figure
 
 
 def _panel(axis, part: pd.DataFrame) -> None:

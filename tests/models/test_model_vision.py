@@ -1,0 +1,80 @@
+"""Torchvision comes without torch's compiler, and the compiler still works when it is asked for."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).parents[2]
+#: Torchvision's one operator that asks whether a device can compile: the mean of a plain image is 3.
+OPERATOR = """
+import torch
+boxes = [torch.tensor([[0.0, 0.0, 4.0, 4.0]])]
+pooled = torchvision.ops.roi_align(torch.full((1, 1, 8, 8), 3.0), boxes, 2)
+assert pooled.shape == (1, 1, 2, 2) and bool((pooled == 3).all())
+"""
+COMPILER = """
+import torch._dynamo
+assert Path(torch._dynamo.utils.__file__).is_file()
+assert torch.compile(lambda x: x + 1, backend="eager")(torch.ones(2)).tolist() == [2, 2]
+asked = sys.modules["torchvision.ops.roi_align"].is_compile_supported
+assert asked("cpu") == torch._dynamo.utils.is_compile_supported("cpu")
+"""
+#: A torchvision that takes more of the compiler than the stand-in has, in one of two ways.
+OTHER_VERSION = """
+class Another:
+    def find_spec(self, name, path=None, target=None):
+        if name == "torchvision.ops.poolers":
+            {takes}
+
+sys.meta_path.insert(0, Another())
+"""
+
+
+def python(code: str) -> None:
+    """Run ``code`` in an interpreter of its own, and see it end well."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys\nfrom pathlib import Path\n{code}"],
+        env={**os.environ, "PYTHONPATH": str(REPO / "workflow" / "lib")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "module", ["models.train", "attacks.craft", "activations.extract", "activations.attacked"]
+)
+def test_a_job_with_a_network_does_not_import_torchs_compiler(module):
+    python(
+        f"import interference.{module}\n"
+        "assert 'torchvision' in sys.modules\n"
+        "assert not {'torch._dynamo', 'torch._dynamo.utils', 'sympy'} & set(sys.modules)"
+    )
+
+
+def test_the_operator_and_the_compiler_work_afterwards():
+    python("from interference.models.vision import torchvision" + OPERATOR + COMPILER)
+
+
+def test_the_compiler_may_have_been_imported_before():
+    python(
+        "import torch._dynamo\nbefore = torch._dynamo.utils\n"
+        "from interference.models.vision import torchvision" + OPERATOR + COMPILER + "\n"
+        "assert torch._dynamo.utils is before is sys.modules['torch._dynamo.utils']"
+    )
+
+
+@pytest.mark.parametrize(
+    "takes",
+    ["from torch._dynamo.utils import counters", "import torch._dynamo.utils; torch._dynamo.utils.counters",
+     "import torch._dynamo; torch._dynamo.graph_break"],
+    ids=["another name", "an attribute", "the package"],
+)  # fmt: skip
+def test_a_torchvision_that_takes_more_of_the_compiler_gets_it(takes):
+    python(
+        OTHER_VERSION.format(takes=takes) + "from interference.models.vision import torchvision"
+        "\nassert 'torch._dynamo' in sys.modules" + OPERATOR + COMPILER
+    )
