@@ -323,7 +323,8 @@ ELSEWHERE = {"data.root", "models.architecture"}
 NETWORKS = (*TRAINING, *INFERENCE)
 #: module → jobs whose spec changes when its code does.
 MODULES = {
-    "compute": (*NETWORKS, *TOY),
+    "compute": (*NETWORKS, "saes", *TOY),
+    "gpu": ("saes",),
     "store.files": RULES,
     "store.arrays": ("images", *NETWORKS, "saes", "l0"),
     "store.tables": ("images", *NETWORKS, "saes", "l0", *ATTACKED),
@@ -357,6 +358,7 @@ MODULES = {
     "saes.metrics": ("saes",),
     "saes.rows": ("saes",),
     "saes.state": ("saes",),
+    "saes.stacked": ("saes",),
     # BatchTopK is TopK with another choice, Matryoshka is BatchTopK with another loss.
     "saes.types.topk": ("saes/*/topk", "saes/*/batch_topk", "saes/*/matryoshka"),
     "saes.types.batch_topk": ("saes/*/batch_topk", "saes/*/matryoshka"),

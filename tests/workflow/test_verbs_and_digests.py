@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from interference import provenance
+from interference import gpu, provenance
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
@@ -33,7 +33,10 @@ NEEDS = {
     "attacks craft": NETWORK,
     "activations extract": NETWORK,
     "activations attacked": NETWORK,
-    "saes fit": {"numba", "numpy", "pyarrow", "safetensors", "zarr"},
+    "saes fit": {
+        *("numba", "numpy", "pyarrow", "safetensors", "zarr"),
+        *(("torch",) if gpu.visible() else ()),
+    },
     "toy train": {"numba", "numpy", "safetensors", "torch"},
     "toy evaluate": {"numpy", "pyarrow", "safetensors", "torch"},
     "toy geometry": {"numpy", "pyarrow", "safetensors", "torch"},

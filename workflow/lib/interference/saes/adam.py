@@ -24,12 +24,23 @@ class Adam:
 
     def step(self, gradients: dict[str, np.ndarray], rate: float) -> None:
         """gradients: name → array of the parameter's shape; rate: the learning rate now."""
+        scalars = self.advance(rate)
+        for name in self.parameters:
+            self.update(name, gradients[name], scalars)
+
+    def advance(self, rate: float) -> tuple:
+        """Count a step; returns the scalars of `adam_rows` in it."""
         self.steps += 1
         correction1, correction2 = 1 - BETA1**self.steps, (1 - BETA2**self.steps) ** 0.5
-        scalars = (rate * correction2 / correction1, BETA1, 1 - BETA1, BETA2, 1 - BETA2,
-                   EPS * correction2)  # fmt: skip
-        for name, p in self.parameters.items():
-            m, v = self._moments[name]
-            g = np.ascontiguousarray(gradients[name])
-            flat = (array.reshape(-1) for array in (p, g, m, v))
-            adam_rows(*flat, *map(p.dtype.type, scalars))
+        return (rate * correction2 / correction1, BETA1, 1 - BETA1, BETA2, 1 - BETA2,
+                EPS * correction2)  # fmt: skip
+
+    def update(self, name: str, gradient: np.ndarray, scalars: tuple) -> None:
+        """Move one parameter by its gradient."""
+        p, m, v = self.state(name)
+        flat = (array.reshape(-1) for array in (p, np.ascontiguousarray(gradient), m, v))
+        adam_rows(*flat, *map(p.dtype.type, scalars))
+
+    def state(self, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """A parameter and its two moments."""
+        return (self.parameters[name], *self._moments[name])

@@ -53,3 +53,10 @@ class Member(batch_topk.Member):
             )  # fmt: skip
         gradients["b_dec"] = g.sum(0) - gradients["b_enc"] @ p["w_enc"]
         return -error
+
+
+class Stacked(batch_topk.Stacked):
+    """L of M members in torch (saes/stacked.py)."""
+
+    def ends(self, latents: int) -> list[int]:
+        return [round(share * latents) for share in self.settings.prefixes]
