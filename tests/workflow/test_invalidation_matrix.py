@@ -351,7 +351,8 @@ ELSEWHERE = {"data.root", "models.architecture"}
 NETWORKS = (*TRAINING, *INFERENCE)
 #: module → jobs whose spec changes when its code does.
 MODULES = {
-    "compute": (*NETWORKS, *TOY),
+    "compute": (*NETWORKS, *FITS, *TOY),
+    "gpu": FITS,
     "store.files": RULES,
     "store.arrays": ("images", *NETWORKS, *FITS, "l0"),
     "store.tables": ("images", *NETWORKS, *FITS, "l0", *ATTACKED),
@@ -398,6 +399,7 @@ MODULES = {
     "saes.selection": ("saes", "baselines", "l0", "splice"),
     "saes.sparse": ("saes", "baselines"),
     "saes.spectrum": ("baselines",),
+    "saes.stacked": ("saes", "baselines"),
     "saes.state": ("saes", "baselines"),
     "saes.substitutes": ("baselines",),
     # BatchTopK is TopK with another choice, Matryoshka is BatchTopK with another loss.

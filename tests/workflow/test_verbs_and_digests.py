@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from interference import provenance
+from interference import gpu, provenance
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
@@ -26,15 +26,16 @@ HEAVY = {
 }
 NETWORK = {"numpy", "pyarrow", "safetensors", "torch", "torchvision", "zarr"}
 #: verb → the heavy libraries that it needs, and so may load.
+FIT = {"numba", "numpy", "pyarrow", "safetensors", "zarr", *(["torch"] if gpu.visible() else [])}
 NEEDS = {
     "data images": {"numpy", "pyarrow", "zarr"},
     "models train": NETWORK,
     "attacks craft": NETWORK,
     "activations extract": NETWORK,
     "activations attacked": NETWORK,
-    "saes fit": {"numba", "numpy", "pyarrow", "safetensors", "zarr"},
+    "saes fit": FIT,
+    "saes baselines": FIT,
     "saes export": {"numba", "numpy", "safetensors"},
-    "saes baselines": {"numba", "numpy", "pyarrow", "safetensors", "zarr"},
     "toy train": {"numba", "numpy", "safetensors", "torch"},
     "toy evaluate": {"numpy", "pyarrow", "safetensors", "torch"},
     "toy geometry": {"numpy", "pyarrow", "safetensors", "torch"},

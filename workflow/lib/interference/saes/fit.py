@@ -1,8 +1,9 @@
 """Train a sweep: every sparsity and seed of one SAE type, in one pass over a layer's rows.
 
 Members see the same batches and share nothing else: a member's bytes do not depend on which other
-members train beside it. So one that is finished need not train again when its sweep grows, and
-training that is interrupted goes on from its last checkpoint, with the same bytes at the end.
+members train beside it (on a GPU, only their rounding). So one that is finished need not train again
+when its sweep grows, and training that is interrupted goes on from its last checkpoint, with the
+same bytes at the end.
 """
 
 import importlib
@@ -10,10 +11,11 @@ import time
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
-from interference import progress
+from interference import gpu, progress
 from interference.saes.dictionary import Dictionary, calibrated_threshold, stack
 from interference.saes.metrics import score
 from interference.saes.rows import batches, verify
@@ -65,7 +67,7 @@ def train(
             progress.say(f"seed {seed}: {len(sweep) - len(left)} members are there already")
         members = {s: sae_type.Member(settings, s, d, latents, seed) for s in left}
         if members:
-            train_members(members, training, store, seed, state)
+            train_members(sae_type, members, training, store, seed, state)
         for sparsity, member in members.items():
             finished[sparsity] = made = member.dictionary()
             arrays = (made.w_enc, made.w_dec, made.threshold)
@@ -79,21 +81,57 @@ def train(
     return dictionaries
 
 
-def train_members(members: dict, training: Training, store, seed: int, state: State | None) -> None:
+class Stepper(Protocol):
+    """Moves the members of one seed; their arrays follow at `synchronise`, if not before."""
+
+    def step(self, x: np.ndarray, rate: float, fraction: float) -> None: ...
+
+    def synchronise(self) -> None: ...
+
+
+class OneByOne:
+    """Compiled steps on a CPU, a member after the other."""
+
+    def __init__(self, members: list):
+        self.members = members
+
+    def step(self, x: np.ndarray, rate: float, fraction: float) -> None:
+        for member in self.members:
+            member.step(x, rate, fraction)
+
+    def synchronise(self) -> None:
+        pass
+
+
+def stepper(sae_type, members: list) -> Stepper:
+    """The compiled steps on a CPU, torch's of all members at once on a GPU: the same but for
+    rounding. A CPU's job loads no torch."""
+    if not gpu.visible():
+        return OneByOne(members)
+    from interference.compute import device
+    from interference.saes.stacked import CapturedStack
+
+    return CapturedStack(sae_type, members, device())
+
+
+def train_members(
+    sae_type, members: dict, training: Training, store, seed: int, state: State | None
+) -> None:
     """Take the members of one seed, by sparsity, from where they are to the end of training."""
     steps = training.rows // training.batch_size
     done = state.resume(seed, members) if state else 0
     if done:
         progress.say(f"seed {seed}: going on from step {done} of {steps}")
-    saved = time.monotonic()
+    trainer, saved = stepper(sae_type, list(members.values())), time.monotonic()
     with closing(batches(store, training.batch_size, training.rows, seed, done)) as feed:
         shown = progress.track(feed, total=steps - done, label=f"seed {seed}, steps")
         for step, x in enumerate(shown, start=done):
-            for member in members.values():
-                member.step(x, training.rate(step / steps), step / steps)
+            trainer.step(x, training.rate(step / steps), step / steps)
             if state and time.monotonic() - saved >= CHECKPOINT_INTERVAL:
+                trainer.synchronise()
                 state.save(seed, step + 1, members)
                 saved = time.monotonic()
+    trainer.synchronise()
 
 
 def calibrate(dictionary: Dictionary, rows: np.ndarray) -> Dictionary:

@@ -42,3 +42,14 @@ class Member(topk.Member):
     def dictionary(self) -> Dictionary:
         """The SAE as it is now, to be calibrated, with the pre-encoder bias folded in."""
         return replace(super().dictionary(), pooled=True)
+
+
+class Stacked(topk.Stacked):
+    """L of M members in torch (saes/stacked.py)."""
+
+    def code(self, pre):
+        rectified = pre.relu()
+        bar = pre.new_empty(len(pre), 1, 1)  # the (n·k + 1)-th largest entry
+        for one, entries, k in zip(bar, rectified.detach().flatten(1), self.k):
+            one.copy_(entries.topk(pre.shape[1] * k + 1, sorted=False).values.amin())
+        return rectified * (rectified > bar)

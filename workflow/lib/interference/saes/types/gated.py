@@ -92,3 +92,23 @@ class Member:
         threshold = np.maximum(p["b_mag"] - scale * p["b_gate"], 0)
         b_enc = p["b_mag"] - w_enc @ p["b_dec"]
         return Dictionary(w_enc, b_enc, p["w_dec"].copy(), p["b_dec"].copy(), threshold=threshold)
+
+
+class Stacked:
+    """L of M members in torch (saes/stacked.py). Only methods of tensors, so torch is not loaded."""
+
+    unit_decoder = True
+
+    def __init__(self, members: list[Member], like):
+        self.penalty = like.new_tensor([member.penalty for member in members])
+
+    def losses(self, p, x, ramp, state):
+        """(M,)."""
+        w_gate, w_dec, b_dec = p["w_gate"], p["w_dec"], p["b_dec"][:, None]
+        base = x.bmm(w_gate.mT) - b_dec.bmm(w_gate.mT)
+        gate = (base + p["b_gate"][:, None]).relu()
+        magnitude = (p["r_mag"].exp()[:, None] * base + p["b_mag"][:, None]).relu()
+        made = (magnitude * (gate > 0)).bmm(w_dec) + b_dec
+        by_gate = gate.bmm(w_dec.detach()) + b_dec.detach()
+        errors = (x - made).square().sum(-1) + (x - by_gate).square().sum(-1)
+        return errors.mean(-1) + ramp * self.penalty * gate.sum(-1).mean(-1)

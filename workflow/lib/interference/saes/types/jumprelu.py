@@ -95,3 +95,27 @@ class Member:
         p = {name: array.copy() for name, array in self.parameters.items()}
         threshold = np.exp(p["log_threshold"])
         return Dictionary(p["w_enc"], p["b_enc"], p["w_dec"], p["b_dec"], threshold=threshold)
+
+
+class Stacked:
+    """L of M members in torch (saes/stacked.py). Only methods of tensors, so torch is not loaded.
+
+    The straight-through gradients are those of terms that are zero: θ − θ, the second a constant.
+    """
+
+    unit_decoder = True
+
+    def __init__(self, members: list[Member], like):
+        self.penalty = like.new_tensor([member.penalty for member in members])
+        self.bandwidth = members[0].bandwidth
+
+    def losses(self, p, x, ramp, state):
+        """(M,)."""
+        threshold = p["log_threshold"].exp()[:, None]
+        pre = x.bmm(p["w_enc"].mT) + p["b_enc"][:, None]
+        above = pre > threshold
+        near = (pre - threshold).abs() < self.bandwidth / 2
+        jump = near * (threshold - threshold.detach()) / self.bandwidth
+        made = (pre * above - threshold.detach() * jump).bmm(p["w_dec"]) + p["b_dec"][:, None]
+        active = (above.to(x.dtype) - jump).sum(-1).mean(-1)
+        return (x - made).square().sum(-1).mean(-1) + ramp * self.penalty * active

@@ -87,3 +87,19 @@ class Member:
             p["w_enc"] * norms[:, None], p["b_enc"] * norms, p["w_dec"] / norms[:, None],
             p["b_dec"].copy(),
         )  # fmt: skip
+
+
+class Stacked:
+    """L of M members in torch (saes/stacked.py). Only methods of tensors, so torch is not loaded."""
+
+    unit_decoder = False
+
+    def __init__(self, members: list[Member], like):
+        self.penalty = like.new_tensor([member.penalty for member in members])
+
+    def losses(self, p, x, ramp, state):
+        """(M,)."""
+        f = (x.bmm(p["w_enc"].mT) + p["b_enc"][:, None]).relu()
+        made = f.bmm(p["w_dec"]) + p["b_dec"][:, None]
+        lengths = (f.mean(1) * p["w_dec"].norm(dim=-1)).sum(-1)
+        return (x - made).square().sum(-1).mean(-1) + ramp * self.penalty * lengths

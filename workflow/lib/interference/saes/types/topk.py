@@ -175,3 +175,67 @@ class Member:
         p = self.parameters
         b_enc = p["b_enc"] - p["w_enc"] @ p["b_dec"]
         return Dictionary(p["w_enc"].copy(), b_enc, p["w_dec"].copy(), p["b_dec"].copy(), self.k)
+
+
+class Stacked:
+    """L of M members in torch (saes/stacked.py). Only methods of tensors, so torch is not loaded."""
+
+    unit_decoder = True
+
+    def __init__(self, members: list[Member], like):
+        self.settings, self.k = members[0].settings, [member.k for member in members]
+        ranks, k = like.new_tensor(range(max(self.k))), like.new_tensor(self.k)
+        self.kept = ranks < k[:, None, None]  # (M, 1, largest k): of a row's largest, in order
+
+    def start(self, p, x):
+        """Make the reconstructions of x: (M, n, d), without b_dec, as long as its rows on average."""
+        centred = x - p["b_dec"][:, None]
+        made = self.code(centred.bmm(p["w_enc"].mT) + p["b_enc"][:, None]).bmm(p["w_dec"])
+        square, length = (a.double().square().sum((1, 2), keepdim=True) for a in (centred, made))
+        scale = (square / length).sqrt().where(length > 0, 1.0)
+        p["w_enc"].mul_(scale.to(x.dtype))
+
+    def losses(self, p, x, ramp, state):
+        """(M,), the firing counters brought up to date."""
+        w_enc, b_dec, w_dec = p["w_enc"], p["b_dec"], p["w_dec"]
+        base = x.bmm(w_enc.mT)
+        code = self.code(base + encoder_bias(w_enc, p["b_enc"], b_dec))
+        losses, made, begin = 0, b_dec[:, None], 0
+        for end in self.ends(code.shape[-1]):
+            made = made + code[..., begin:end].bmm(w_dec[:, begin:end])
+            losses, begin = losses + squared_error(x, made), end
+        silent = state["silent"]
+        silent.add_(x.shape[1]).masked_fill_((code > 0).any(1), 0)
+        if not self.settings.aux_weight or not self.settings.aux_k:
+            return losses
+        rectified = (base + encoder_bias(w_enc, p["b_enc"], b_dec.detach())).relu()
+        dead = silent > self.settings.dead_after
+        return losses + self._auxiliary(rectified, dead, (x - made).detach(), w_dec)
+
+    def _auxiliary(self, rectified, dead, error, w_dec):
+        """AuxK's losses. rectified: (M, n, h); dead: (M, h); error: (M, n, d)."""
+        aux_k, z = self.settings.aux_k, rectified * dead[:, None]
+        if aux_k < z.shape[-1]:
+            bar = z.detach().topk(aux_k, sorted=False).values.amin(-1, keepdim=True)
+            z = z * (z >= bar)
+        scale = (dead.sum(-1, dtype=z.dtype) / aux_k).clamp(max=1.0)
+        return self.settings.aux_weight * scale * squared_error(error, z.bmm(w_dec))
+
+    def code(self, pre):
+        """z of pre-activations, both (M, n, h)."""
+        value, index = pre.relu().topk(self.kept.shape[-1])
+        return pre.new_zeros(pre.shape).scatter(-1, index, value * self.kept)
+
+    def ends(self, latents: int) -> list[int]:
+        """Where the nested dictionaries end that each reconstruct the rows: here, all latents."""
+        return [latents]
+
+
+def encoder_bias(w_enc, b_enc, b_dec):
+    """(M, 1, h) what b_enc and the pre-encoder bias add to x W_encᵀ."""
+    return (b_enc - (w_enc @ b_dec[..., None])[..., 0])[:, None]
+
+
+def squared_error(x, made):
+    """mean_rows ‖x − x̂‖²: (M, n, d) → (M,)."""
+    return (x - made).square().sum(-1).mean(-1)

@@ -1,0 +1,186 @@
+"""Training steps in torch, all members of a seed in each operation: for a GPU, and to check the CPU's.
+
+A type's `Stacked` says what its losses are; autograd makes their gradients, and a member's gradient
+is that of its own loss, since the losses share nothing but the rows. On a CPU this is plain float32
+(or float64) and the same as the compiled members up to rounding. On a GPU a whole step is one CUDA
+graph, its matrix products take TF32 inputs over float32 weights, and the host waits for no step: the
+shapes of a step never depend on its numbers, and what changes from step to step is filled into
+tensors. The GPU's part has been written without one at hand: it is tested on the CPU only.
+"""
+
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from interference.saes.adam import BETA1, BETA2
+
+#: Steps before one is captured, in which libraries allocate what they need.
+WARM_UP = 3
+
+
+class Stacked(Protocol):
+    """What a type's module offers here, by the name `Stacked`, made of its members and any tensor
+    (of the stack's number type and device). It may have ``start(p, x)`` as well, which changes the
+    parameters in place before the first step. M: members."""
+
+    unit_decoder: bool  # whether rows of w_dec are kept at unit norm
+
+    def losses(
+        self, p: Mapping[str, Tensor], x: Tensor, ramp: Tensor, state: Mapping[str, Tensor]
+    ) -> Tensor:
+        """L of each member, (M,). p: the parameters, (M, …); x: (M, n, d), the same rows for each;
+        ramp: () the share of the penalty in force; state: a member's other arrays, (M, …), which
+        are brought up to date in place."""
+
+
+class Stack:
+    """Moves the members of one seed; their arrays follow at `synchronise`."""
+
+    def __init__(self, sae_type: ModuleType, members: list, device: torch.device):
+        """sae_type: a module of interference.saes.types; members: its Members, equally far."""
+        self.members, self.settings = members, members[0].settings
+        arrays = [member.arrays() for member in members]
+        self.tensors = {
+            name: torch.from_numpy(np.stack([a[name] for a in arrays])).to(device)
+            for name in arrays[0]
+        }
+        self.parameters = {name: self.tensors[name] for name in members[0].parameters}
+        adam = members[0].adam.arrays()
+        self.state = {name: t for name, t in self.tensors.items() if name not in adam}
+        like = self.parameters["b_dec"]
+        self.stacked: Stacked = sae_type.Stacked(members, like)
+        self.size, self.eps, self.ramp = (like.new_zeros(()) for _ in range(3))
+
+    def step(self, x: np.ndarray, rate: float, fraction: float) -> None:
+        """One update of every member on x: (n, d). fraction: of training done before this step."""
+        first = not self.members[0].adam.steps
+        for member in self.members:
+            size, *_, eps = member.adam.advance(rate)
+        warmup = getattr(self.settings, "warmup_fraction", 0)
+        ramp = min(1.0, fraction / warmup) if warmup else 1.0
+        for tensor, number in ((self.size, size), (self.eps, eps), (self.ramp, ramp)):
+            tensor.fill_(number)
+        self._load(x)
+        if first and hasattr(self.stacked, "start"):
+            self.stacked.start(self.parameters, self.batch())
+        self._run()
+
+    def _load(self, x: np.ndarray) -> None:
+        """Make x the batch of `update`."""
+        self.x = torch.from_numpy(x)
+
+    def _run(self) -> None:
+        self.update()
+
+    def update(self) -> None:
+        """One step on the batch, its numbers taken from tensors, and no tensor's taken to the host."""
+        gradients = self.gradients()
+        if clip := getattr(self.settings, "gradient_clip", None):
+            clip_norm(gradients, clip)
+        w_dec = self.parameters["w_dec"]
+        if self.stacked.unit_decoder:
+            parallel = (gradients["w_dec"] * w_dec).sum(-1, keepdim=True)
+            gradients["w_dec"] = gradients["w_dec"] - parallel * w_dec
+        for name, gradient in gradients.items():
+            self._adam(name, gradient)
+        if self.stacked.unit_decoder:
+            w_dec.mul_(w_dec.square().sum(-1, keepdim=True).rsqrt())
+
+    def gradients(self) -> dict[str, Tensor]:
+        """Of every member's loss, by parameter, (M, …); brings `state` up to date."""
+        p = {name: t.detach().requires_grad_() for name, t in self.parameters.items()}
+        losses = self.stacked.losses(p, self.batch(), self.ramp, self.state)
+        return dict(zip(p, torch.autograd.grad(losses.sum(), list(p.values()))))
+
+    def batch(self) -> Tensor:
+        """The rows, for every member: (M, n, d), not copied."""
+        return self.x.expand(len(self.members), *self.x.shape)
+
+    def _adam(self, name: str, gradient: Tensor) -> None:
+        mean, square = self.tensors[f"{name}.mean"], self.tensors[f"{name}.square"]
+        mean.lerp_(gradient, 1 - BETA1)
+        square.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
+        self.parameters[name].sub_(mean / square.sqrt().add_(self.eps) * self.size)
+
+    def synchronise(self) -> None:
+        """Copy the working tensors into the members' arrays."""
+        for name, tensor in self.tensors.items():
+            for member, array in zip(self.members, tensor.cpu().numpy(), strict=True):
+                member.arrays()[name][...] = array
+
+
+def clip_norm(gradients: Mapping[str, Tensor], limit: float) -> None:
+    """Shorten each member's gradient of all parameters together to norm ``limit``, in place."""
+    square = sum(g.square().flatten(1).sum(1) for g in gradients.values())
+    scale = (limit / square.sqrt()).clamp(max=1.0)
+    for gradient in gradients.values():
+        gradient.mul_(scale.reshape(-1, *[1] * (gradient.ndim - 1)))
+
+
+class CapturedStack(Stack):
+    """On a GPU: all that follows the first steps is the replay of one CUDA graph."""
+
+    def __init__(self, sae_type: ModuleType, members: list, device: torch.device):
+        torch.backends.cuda.matmul.fp32_precision = "tf32"
+        super().__init__(sae_type, members, device)
+        self.device, self.stream = device, torch.cuda.Stream(device)
+        self.stream.wait_stream(torch.cuda.current_stream(device))
+        self.warmed, self.graph, self.feed = 0, None, None
+
+    def step(self, x: np.ndarray, rate: float, fraction: float) -> None:
+        with torch.cuda.stream(self.stream):
+            super().step(x, rate, fraction)
+
+    def _load(self, x: np.ndarray) -> None:
+        if self.feed is None:
+            self.x = torch.empty(x.shape, device=self.device)
+            self.feed = Feed(x.shape, self.device)
+        self.feed.copy(x, self.x)
+
+    def _run(self) -> None:
+        if self.graph is None and self.warmed < WARM_UP:
+            self.warmed += 1
+            self.update()
+            return
+        if self.graph is None:
+            self.graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self.graph, stream=self.stream):
+                self.update()
+        self.graph.replay()
+
+    def synchronise(self) -> None:
+        with torch.cuda.stream(self.stream):
+            super().synchronise()
+
+
+class Feed:
+    """Batches on their way to a GPU by two pinned buffers, on a stream of their own: while a step
+    computes, the rows of the next are copied."""
+
+    def __init__(self, shape: tuple[int, ...], device: torch.device):
+        self.stream, self.turn = torch.cuda.Stream(device), 0
+        self.pinned = [torch.empty(shape, pin_memory=True) for _ in range(2)]
+        self.arrived = [torch.empty(shape, device=device) for _ in range(2)]
+        self.copied, self.read = ([torch.cuda.Event() for _ in range(2)] for _ in range(2))
+        self.stream.wait_stream(torch.cuda.current_stream(device))
+
+    def copy(self, x: np.ndarray, target: Tensor) -> None:
+        """Copy x into ``target``, in the order of the current stream.
+
+        The host waits until a buffer is free, so for a copy of two steps ago: it never runs more
+        than a few steps ahead of the GPU, and never waits for the step that it has just begun.
+        """
+        i = self.turn = 1 - self.turn
+        self.copied[i].synchronize()
+        self.pinned[i].numpy()[...] = x
+        with torch.cuda.stream(self.stream):
+            self.stream.wait_event(self.read[i])
+            self.arrived[i].copy_(self.pinned[i], non_blocking=True)
+            self.copied[i].record()
+        torch.cuda.current_stream(target.device).wait_event(self.copied[i])
+        target.copy_(self.arrived[i])
+        self.read[i].record()
