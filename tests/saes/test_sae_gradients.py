@@ -152,11 +152,15 @@ def test_a_topk_step_is_adam_on_its_gradients_without_their_part_along_the_decod
         fused.step(x.astype(np.float32), rate=0.01, fraction=0.0)
         gradients, w_dec = plain.gradients(x), plain.parameters["w_dec"]
         gradients["w_dec"] -= (gradients["w_dec"] * w_dec).sum(1, keepdims=True) * w_dec
+        w_dec *= plain.length[:, None]
         plain.adam.step(gradients, 0.01)
-        w_dec /= np.linalg.norm(w_dec, axis=1, keepdims=True)
+        plain.length = np.linalg.norm(w_dec, axis=1)
+        w_dec /= plain.length[:, None]
+        np.testing.assert_allclose(fused.length, plain.length, rtol=1e-4)
         np.testing.assert_array_equal(fused.silent, plain.silent)
         for name, p in plain.parameters.items():
             np.testing.assert_allclose(fused.parameters[name], p, atol=2e-4, err_msg=name)
+    assert np.median(plain.length) > 0.11  # it started at 0.1
 
 
 def test_the_first_topk_step_scales_the_encoder_so_that_reconstructions_are_as_long_as_rows():

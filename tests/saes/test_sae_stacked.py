@@ -239,7 +239,7 @@ def on_the_stack(monkeypatch):
     monkeypatch.setattr(fit_module, "stepper", lambda module, members: Stack(module, members, CPU))
 
 
-@pytest.mark.parametrize("name", ["relu_l1", "jumprelu", "gated"])
+@pytest.mark.parametrize("name", SETTINGS)
 def test_a_fit_on_the_stack_is_the_compiled_one_but_for_rounding(tmp_path, request, name):
     data = write_rows(tmp_path / "rows.json")
     fit(spec(name), data, tmp_path / "compiled" / "sae.json")

@@ -206,12 +206,14 @@ def _remove_parallel(gradient, r, unit, i, own, dot):
 
 @_inner
 def _normalise(w, i, own, dot):
-    """Scale w[i] to unit norm."""
+    """Scale w[i] to unit norm; returns the norm that it had."""
     own[0] = i
     _dotted(own, w, i, w, 0, 1, dot)
-    scale = 1 / np.sqrt(dot[0])
+    length = np.sqrt(dot[0])
+    scale = 1 / length
     for c in range(w.shape[1]):
         w[i, c] *= scale
+    return length
 
 
 @_inner
@@ -310,13 +312,14 @@ def gradient_latents(x, g, code, ends, g_dec, g_enc, g_bias):
 
 
 @_jit
-def update_latents(x, g, code, ends, extra, decoder, encoder, bias, scalars, shared):
+def update_latents(x, g, code, ends, extra, decoder, encoder, bias, length, scalars, shared):
     """The gradient of each latent, and Adam's step with it, in one pass over the parameters.
 
     x, g, code, ends: as in `gradient_latents`; extra: (place, dec, enc, bias), AuxK's gradients of
     the latents whose place is not negative; decoder, encoder: (parameters, m, v), each (h, d);
-    bias: the same, (h,). Decoder rows have unit norm: the gradient along them is removed, and they
-    are renormalised. shared: (d,) is added Σ_i bias gradient · w_enc,i, without AuxK's.
+    bias: the same, (h,). Decoder rows have unit norm: the gradient along them is removed, the step
+    is added to the row times its length, (h,), and the sum's norm is the length from then on.
+    shared: (d,) is added Σ_i bias gradient · w_enc,i, without AuxK's.
     """
     w_dec, m_dec, v_dec = decoder
     w_enc, m_enc, v_enc = encoder
@@ -338,8 +341,10 @@ def update_latents(x, g, code, ends, extra, decoder, encoder, bias, scalars, sha
                     dec[0, c] += extra_dec[j, c]
                     enc[c] += extra_enc[j, c]
             _remove_parallel(dec, 0, w_dec, i, own, dot)
+            for c in range(d):
+                w_dec[i, c] *= length[i]
             _adam(w_dec[i], dec[0], m_dec[i], v_dec[i], *scalars)
             _adam(w_enc[i], enc, m_enc[i], v_enc[i], *scalars)
             _adam(b[i : i + 1], g_b, m_b[i : i + 1], v_b[i : i + 1], *scalars)
-            _normalise(w_dec, i, own, dot)
+            length[i] = _normalise(w_dec, i, own, dot)
         first = ends[q]

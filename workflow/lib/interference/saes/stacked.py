@@ -27,7 +27,8 @@ class Stacked(Protocol):
     (of the stack's number type and device). It may have ``start(p, x)`` as well, which changes the
     parameters in place before the first step. M: members."""
 
-    unit_decoder: bool  # whether rows of w_dec are kept at unit norm
+    unit_decoder: bool  # whether rows of w_dec are kept at unit norm; if state has their `length`,
+    # a step is added to the row at that length, and then normalised
 
     def losses(
         self, p: Mapping[str, Tensor], x: Tensor, ramp: Tensor, state: Mapping[str, Tensor]
@@ -85,10 +86,15 @@ class Stack:
         if self.stacked.unit_decoder:
             parallel = (gradients["w_dec"] * w_dec).sum(-1, keepdim=True)
             gradients["w_dec"] = gradients["w_dec"] - parallel * w_dec
+        if "length" in self.state:
+            w_dec.mul_(self.state["length"][..., None])
         for name, gradient in gradients.items():
             self._adam(name, gradient)
         if self.stacked.unit_decoder:
-            w_dec.mul_(w_dec.square().sum(-1, keepdim=True).rsqrt())
+            norms = w_dec.norm(dim=-1, keepdim=True)
+            w_dec.div_(norms)
+            if "length" in self.state:
+                self.state["length"].copy_(norms[..., 0])
 
     def gradients(self) -> dict[str, Tensor]:
         """Of every member's loss, by parameter, (M, …); brings `state` up to date."""

@@ -5,8 +5,12 @@
 
 e = x − x̂ is taken as a constant, ê = W_decᵀ z_dead is made of the top k_aux *dead* latents, without
 b_dec: a latent is dead when it has not fired for ``dead_after`` rows. The scale of the auxiliary
-loss is SAELens's. Decoder rows have unit norm: the gradient along them is removed and they are
-renormalised after each step. A pick whose value is zero does not count as firing.
+loss is SAELens's. A pick whose value is zero does not count as firing.
+
+Decoder rows have unit norm: the gradient along them is removed and they are renormalised after each
+step. A step is taken at a length that is kept beside each row: it starts at 0.1 and grows as steps
+go sideways, so that rows turn fast at first and slowly in the end (weight normalisation: Salimans &
+Kingma 2016, §2.1). Steps at length 1 leave FVU 2 to 10 % higher.
 
 W_enc starts as W_dec, times the number that makes reconstructions of the first batch as long as its
 rows (A.1): at unit norm the sum of k correlated latents overshoots x several times.
@@ -24,6 +28,8 @@ from interference.saes.selection import keep_top_rows, top_biased_rows
 from interference.saes.sparse import gradient_latents, update_latents
 
 SPARSITY = "k"
+#: Of decoder rows at the start, as their steps see it.
+INITIAL_LENGTH = 0.1
 #: Rows whose pre-activations are made, and chosen from, at a time: they stay in cache.
 BLOCK = 256
 
@@ -62,6 +68,7 @@ class Member:
             "b_dec": np.zeros(d, np.float32),
         }
         self.silent = np.zeros(latents, np.int64)  # rows since each latent fired
+        self.length = np.full(latents, INITIAL_LENGTH, np.float32)
         self.adam = Adam(self.parameters)
         self.ends = np.array(self.prefixes(latents))
 
@@ -71,7 +78,7 @@ class Member:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Every array that training changes, live; `adam.steps` beside them is all of its state."""
-        return {**self.adam.arrays(), "silent": self.silent}
+        return {**self.adam.arrays(), "silent": self.silent, "length": self.length}
 
     def step(self, x: np.ndarray, rate: float, fraction: float) -> None:
         """One update on x: (n, d) float32. fraction: of training done (unused by this type)."""
@@ -81,7 +88,7 @@ class Member:
         scalars, g_enc = self.adam.advance(rate), np.zeros_like(self.parameters["b_dec"])
         update_latents(
             made.centred, made.g, made.code, self.ends, made.extra,
-            *(self.adam.state(name) for name in ("w_dec", "w_enc", "b_enc")),
+            *(self.adam.state(name) for name in ("w_dec", "w_enc", "b_enc")), self.length,
             tuple(map(x.dtype.type, scalars)), g_enc,
         )  # fmt: skip
         self.adam.update("b_dec", made.g[0].sum(0) - g_enc, scalars)
@@ -93,10 +100,10 @@ class Member:
         index, value, _ = self._code(centred, np.empty(0, np.int64))
         nothing = np.zeros_like(p["b_dec"])
         made, _ = errors(np.zeros_like(x), index, value, self.ends, p["w_dec"], nothing, 1.0)
-        length = np.square(made[-1], dtype=np.float64).sum()
-        if length > 0:
-            square = np.square(centred, dtype=np.float64).sum() / length
-            p["w_enc"] *= x.dtype.type(np.sqrt(square))
+        square = np.square(made[-1], dtype=np.float64).sum()
+        if square > 0:
+            ratio = np.square(centred, dtype=np.float64).sum() / square
+            p["w_enc"] *= x.dtype.type(np.sqrt(ratio))
 
     def gradients(self, x: np.ndarray) -> dict[str, np.ndarray]:
         """Gradients of L, and the firing counters brought up to date. x: (n, d)."""
