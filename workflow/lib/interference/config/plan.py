@@ -24,8 +24,8 @@ def rooms(config: Config) -> list[Room]:
     plan, tables, figures = [], 1, 0  # the claims
     if "networks" in config.arms:
         plan += _networks(config, specs)
-        tables += 5
-        figures += 2 + depth + types + models
+        tables += 6
+        figures += 3 + depth + types + models
     if "toy" in config.arms:
         plan.append(_toy(config))
         tables += 1
