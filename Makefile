@@ -15,6 +15,7 @@ help:
 	@echo "make test    set up, then check everything"
 	@echo "make setup   only set up: an environment in .venv from envs/requirements.txt"
 	@echo "make bench   set up, then time the trainers beside their peers: results/benchmarks/*.json"
+	@echo "make quality run, then compare what our SAEs and two libraries' reach on its activations"
 	@echo "make peers   only set up the libraries that SAEs are compared with, in .venv-peers"
 	@echo "make plan    what a run would do and cost: jobs, rows, bytes"
 	@echo "make clean   remove .venv and .venv-peers (results stay)"
@@ -47,6 +48,9 @@ bench: $(READY) $(PEERS_READY)
 	$(BIN)/python tests/benchmarks/toy.py
 	$(PEERS)/bin/python tests/benchmarks/saes.py
 
+quality: run $(PEERS_READY)
+	$(PEERS)/bin/python tests/benchmarks/quality.py
+
 peers: $(PEERS_READY)
 
 $(PEERS_READY): $(READY) tests/benchmarks/peers.txt
@@ -58,4 +62,4 @@ $(PEERS_READY): $(READY) tests/benchmarks/peers.txt
 clean:
 	rm -rf $(VENV) $(PEERS)
 
-.PHONY: help setup plan run test bench peers clean
+.PHONY: help setup plan run test bench quality peers clean

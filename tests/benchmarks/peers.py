@@ -30,20 +30,33 @@ SHORTER = 0.01
 LONG_AGO = 1 << 40
 
 
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
 class DictionaryLearning:
     name = "dictionary-learning"
 
-    def __init__(self, d: int, h: int, k: int, rate: float, dead_after: int, batch: int):
+    def __init__(
+        self, d: int, h: int, k: int, rate: float, dead_after: int, batch: int, seed: int = 0
+    ):
         self.steps = 0
         self.trainer = dictionary_learning.TopKTrainer(
             steps=1 << 40, activation_dim=d, dict_size=h, k=k, layer=0, lm_name="none",
-            lr=rate, warmup_steps=0, seed=0, device="cpu",
+            lr=rate, warmup_steps=0, seed=seed, device="cpu",
         )  # fmt: skip
         self.trainer.dead_feature_threshold = dead_after
 
     def step(self, x: torch.Tensor) -> None:
         self.trainer.update(self.steps, x)
         self.steps += 1
+
+    def set_rate(self, rate: float) -> None:
+        set_rate(self.trainer.optimizer, rate)
+
+    def latents(self, x: torch.Tensor) -> torch.Tensor:
+        return self.trainer.ae.encode(x)
 
     def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
         return self.trainer.ae(x)
@@ -79,8 +92,10 @@ class Overcomplete:
 class SAELens:
     name = "sae-lens"
 
-    def __init__(self, d: int, h: int, k: int, rate: float, dead_after: int, batch: int):
-        torch.manual_seed(0)
+    def __init__(
+        self, d: int, h: int, k: int, rate: float, dead_after: int, batch: int, seed: int = 0
+    ):
+        torch.manual_seed(seed)
         sae = sae_lens.TopKTrainingSAE(sae_lens.TopKTrainingSAEConfig(d_in=d, d_sae=h, k=k))
         config = SAETrainerConfig(
             total_training_samples=1 << 40, train_batch_size_samples=batch, lr=rate,
@@ -91,6 +106,12 @@ class SAELens:
     def step(self, x: torch.Tensor) -> None:
         self.trainer.step(x)
         self.trainer.n_training_steps += 1
+
+    def set_rate(self, rate: float) -> None:
+        set_rate(self.trainer.optimizer, rate)
+
+    def latents(self, x: torch.Tensor) -> torch.Tensor:
+        return self.trainer.sae.eval().encode(x)
 
     def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
         return self.trainer.sae.eval()(x)

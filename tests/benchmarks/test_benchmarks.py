@@ -2,11 +2,16 @@
 
 import json
 
+import numpy as np
 import pytest
+import quality
 import rows
 import saes
 import torch
 import toy
+
+from interference.store.arrays import writing
+from interference.store.files import write_json
 
 
 def test_the_toy_benchmark_writes_a_row_a_case(tmp_path, monkeypatch):
@@ -65,3 +70,33 @@ def test_the_sae_benchmark_has_a_row_a_case_and_library(monkeypatch):
 
 def test_without_peers_there_is_nothing_to_compare():
     assert list(saes.rows([], sizes=[(8, 64)], batches=[32], fvu_sizes=[])) == []
+
+
+class Untrained(quality.Ours):
+    """A library for tests: ours, which hardly moves at any rate."""
+
+    name = "untrained"
+
+    def set_rate(self, rate):
+        super().set_rate(1e-9 * rate)
+
+
+def test_quality_compares_seed_by_seed_at_the_librarys_best_rate(tmp_path, monkeypatch):
+    rng, layer = np.random.default_rng(0), tmp_path / "layer3"
+    layer.mkdir()
+    manifest = {}
+    for name, shape in (("train", (512, 8)), ("heldout", (40, 2, 8))):
+        with writing(layer / f"rows.{name}.zarr", shape, "float32") as writer:
+            writer.append(rng.standard_normal(shape).astype(np.float32) ** 3)
+        manifest[name] = writer.manifest()
+    write_json(layer / "rows.json", manifest)
+    monkeypatch.setattr(quality, "ROWS", tmp_path)
+    found = list(
+        quality.results((Untrained, quality.Ours), ("layer3",), (4,), (0, 1), (0.005, 1e-7))
+    )
+    untrained, ours = found
+    assert untrained["difference_high"] < 0 < untrained["fvu"] < untrained["peer_fvu"]
+    assert ours["peer_rate"] == 0.005  # 1e-7 trains nothing
+    assert ours["difference_low"] <= ours["fvu"] - ours["peer_fvu"] <= ours["difference_high"]
+    with pytest.raises(SystemExit, match="run `make run` first"):
+        next(quality.results((), ("layer1",)))

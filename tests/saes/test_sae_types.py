@@ -16,7 +16,7 @@ from interference.analysis.figures.style import SAE_TYPES
 from interference.config.sae_types import SaeTypes
 from interference.saes.fit import calibrate
 from interference.saes.metrics import score
-from interference.saes.types import batch_topk, gated, jumprelu, matryoshka, topk
+from interference.saes.types import batch_topk, gated, jumprelu, matryoshka, relu_l1, topk
 
 D, LATENTS, ROWS, K = 6, 20, 32, 4
 AUX = {"aux_k": 6, "aux_weight": 1.0, "dead_after": 1000}
@@ -29,6 +29,14 @@ TYPES = {
     jumprelu: (jumprelu.Settings([0.003, 0.01, 0.03], 0.05, 0.1, 0.1), 0.03),
     gated: (gated.Settings([0.03, 0.1, 0.3], 0.05), 0.1),
 }
+#: The two of the default, whose losses have a file of their own (test_sae_gradients.py).
+OTHERS = {
+    topk: (topk.Settings([8, 4, 2], **AUX), K),
+    relu_l1: (relu_l1.Settings([0.1, 0.3, 1.0], 0.05, 1.0), 0.3),
+}
+ALL = pytest.mark.parametrize(
+    "module", {**TYPES, **OTHERS}, ids=lambda m: m.__name__.rsplit(".", 1)[1]
+)
 EVERY = pytest.mark.parametrize("module", TYPES, ids=lambda m: m.__name__.rsplit(".", 1)[1])
 POOLED = pytest.mark.parametrize("module", [batch_topk, matryoshka], ids=["batch", "matryoshka"])
 PRECISION = pytest.mark.parametrize("dtype", TOLERANCE, ids=["float64", "float32"])
@@ -40,7 +48,7 @@ def rows(seed=0, count=ROWS, dtype=np.float64):
 
 def member_of(module, dtype=np.float32, scatter=0.3, **changes):
     """A member whose parameters are scattered, so that no bias is zero and no weight tied."""
-    settings, sparsity = TYPES[module]
+    settings, sparsity = {**TYPES, **OTHERS}[module]
     settings = type(settings)(**{**vars(settings), **changes})
     member = module.Member(settings, sparsity, D, LATENTS, seed=0)
     rng = np.random.default_rng(1)
@@ -259,7 +267,7 @@ def test_the_start_is_tied_at_unit_norm_without_biases(module):
     assert all(array.dtype == np.float32 for array in p.values())
 
 
-@EVERY
+@ALL
 def test_a_batch_twice_over_has_the_gradient_of_the_batch(module):
     # so neither penalty nor error grows with the batch
     once, twice = (member_of(module, np.float64) for _ in range(2))
@@ -269,13 +277,13 @@ def test_a_batch_twice_over_has_the_gradient_of_the_batch(module):
     assert_close(found, expected, 1e-9)
 
 
-@EVERY
+@ALL
 def test_the_order_of_a_batch_does_not_matter(module):
     a, b = member_of(module), member_of(module)
     x = rows(dtype=np.float32)
     shuffled = x[np.random.default_rng(5).permutation(ROWS)]
     assert_close(gradients(a, shuffled), gradients(b, x), 1e-6)
-    if module in (batch_topk, matryoshka):
+    if module in (topk, batch_topk, matryoshka):
         np.testing.assert_array_equal(a.silent, b.silent)
 
 

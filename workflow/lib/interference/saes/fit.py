@@ -26,7 +26,7 @@ from interference.store.tables import write_table
 from interference.store.tensors import write_tensors
 
 #: Training rows that set the threshold of threshold inference.
-CALIBRATION_ROWS = 8192
+CALIBRATION_ROWS = 4096
 #: Seconds between two checkpoints.
 CHECKPOINT_INTERVAL = 60.0
 

@@ -104,6 +104,39 @@ def _dot(a, b, lanes):
 
 
 @_jit
+def sum_of_squares(array):
+    """Σ a² of a flat array, in float64."""
+    lanes = np.zeros(LANES)
+    whole = array.shape[0] - array.shape[0] % LANES
+    for start in range(0, whole, LANES):
+        for e in range(LANES):
+            a = np.float64(array[start + e])
+            lanes[e] += a * a
+    for i in range(whole, array.shape[0]):
+        lanes[i - whole] += np.float64(array[i]) ** 2
+    total = 0.0
+    for e in range(LANES):
+        total += lanes[e]
+    return total
+
+
+@_jit
+def row_norms(w, norms):
+    """norms ← ‖w_i‖. w: (h, d); norms: (h,)."""
+    lanes = np.empty(LANES, w.dtype)
+    for i in range(w.shape[0]):
+        norms[i] = np.sqrt(_dot(w[i], w[i], lanes))
+
+
+@_jit
+def add_scaled_rows(gradient, factor, w):
+    """gradient_i ← gradient_i + factor_i · w_i. (h, d), factor: (h,)."""
+    for i in range(w.shape[0]):
+        for c in range(w.shape[1]):
+            gradient[i, c] += factor[i] * w[i, c]
+
+
+@_jit
 def jump_rows(pre, threshold, bandwidth, g, w_dec, penalty, gradient):
     """Add to ``gradient`` (h,) the straight-through one of JumpReLU's thresholds θ (h,).
 

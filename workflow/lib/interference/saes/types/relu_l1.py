@@ -14,7 +14,13 @@ import numpy as np
 
 from interference.saes.adam import Adam
 from interference.saes.dictionary import Dictionary, initial_directions
-from interference.saes.kernels import gate_rows, relu_rows
+from interference.saes.kernels import (
+    add_scaled_rows,
+    gate_rows,
+    relu_rows,
+    row_norms,
+    sum_of_squares,
+)
 
 SPARSITY = "l1"
 INITIAL_NORM = 0.1
@@ -53,9 +59,7 @@ class Member:
         warmup = self.settings.warmup_fraction
         penalty = self.penalty * (min(1.0, fraction / warmup) if warmup else 1.0)
         gradients = self.gradients(x, penalty)
-        norm = float(
-            np.sqrt(sum(float((g.astype(np.float64) ** 2).sum()) for g in gradients.values()))
-        )
+        norm = sum(sum_of_squares(g.reshape(-1)) for g in gradients.values()) ** 0.5
         if norm > self.settings.gradient_clip:
             for g in gradients.values():
                 g *= g.dtype.type(self.settings.gradient_clip / norm)
@@ -68,16 +72,13 @@ class Member:
         f = x @ p["w_enc"].T
         relu_rows(f, p["b_enc"])
         g = (f @ p["w_dec"] + p["b_dec"] - x) * number(2 / n)
-        norms = np.linalg.norm(p["w_dec"], axis=1)
+        norms = np.empty_like(p["b_enc"])
+        row_norms(p["w_dec"], norms)
         g_f = g @ p["w_dec"].T
         gate_rows(g_f, f, norms * number(penalty / n))
-        mass = f.sum(0) * number(penalty / n) / norms
-        return {
-            "w_enc": g_f.T @ x,
-            "b_enc": g_f.sum(0),
-            "w_dec": f.T @ g + mass[:, None] * p["w_dec"],
-            "b_dec": g.sum(0),
-        }
+        g_dec = f.T @ g
+        add_scaled_rows(g_dec, f.sum(0) * number(penalty / n) / norms, p["w_dec"])
+        return {"w_enc": g_f.T @ x, "b_enc": g_f.sum(0), "w_dec": g_dec, "b_dec": g.sum(0)}
 
     def dictionary(self) -> Dictionary:
         """The SAE as it is now, with the decoder norms folded into the encoder."""

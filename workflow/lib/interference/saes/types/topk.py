@@ -23,8 +23,7 @@ import numpy as np
 from interference.saes.adam import Adam
 from interference.saes.codes import errors, ordered
 from interference.saes.dictionary import Dictionary, initial_directions
-from interference.saes.kernels import gate_rows
-from interference.saes.selection import keep_top_rows, top_biased_rows
+from interference.saes.selection import top_biased_rows, top_rows
 from interference.saes.sparse import gradient_latents, update_latents
 
 SPARSITY = "k"
@@ -153,7 +152,7 @@ class Member:
         """AuxK's gradients, of chosen dead latents only; b_dec gets none.
 
         g: (n, d) 2 (x̂ − x) / n; z: (n, w), the rectified pre-activations of the latents
-        ``watched``, which is overwritten. Returns place: (h,), the dead latents' places in the
+        ``watched``. Returns place: (h,), the dead latents' places in the
         other three and −1 elsewhere; the gradients of w_dec and w_enc: (dead, d), and of b_enc:
         (dead,).
         """
@@ -166,16 +165,17 @@ class Member:
             nothing = np.empty((0, w_dec.shape[1]), z.dtype)
             return place, nothing, nothing, np.empty(0, z.dtype)
         place[dead] = np.arange(len(dead))
-        w_dec, z = w_dec[dead], np.ascontiguousarray(z[:, still])
-        if aux_k < len(dead):
-            keep_top_rows(z, aux_k)
+        w_dec, z, n = w_dec[dead], np.ascontiguousarray(z[:, still]), len(z)
+        index, value = np.empty((n, aux_k), np.int32), np.empty((n, aux_k), z.dtype)
+        top_rows(z, aux_k, index, value)
+        ends, error = np.array([len(dead)]), g * z.dtype.type(-n / 2)
         scale = settings.aux_weight * min(len(dead) / settings.aux_k, 1.0)
-        g_aux = z @ w_dec
-        g_aux *= z.dtype.type(2 * scale / len(z))
-        g_aux += z.dtype.type(scale) * g
-        g_pre = g_aux @ w_dec.T
-        gate_rows(g_pre, z, np.zeros(len(dead), z.dtype))
-        return place, z.T @ g_aux, g_pre.T @ centred, g_pre.sum(0)
+        g_aux, slope = errors(
+            error, index, value, ends, w_dec, np.zeros_like(w_dec[0]), 2 * scale / n
+        )
+        found = np.empty_like(w_dec), np.empty_like(w_dec), np.empty(len(dead), z.dtype)
+        gradient_latents(centred, g_aux, ordered(index, value, slope, len(dead)), ends, *found)
+        return place, *found
 
     def dictionary(self) -> Dictionary:
         """The SAE as it is now, with the pre-encoder bias folded in."""
