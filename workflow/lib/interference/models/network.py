@@ -107,9 +107,6 @@ def loss_of(network: Network, labels: Tensor) -> Callable[[Tensor], Tensor]:
 def load_network(manifest: Path) -> Network:
     """A trained network in eval mode with frozen parameters. Raises StoreError."""
     weights, description = read_described(manifest)
-    with torch.device("meta"):  # no random weights first: they take a quarter of a second
-        network = Network(**description["build"])
-    tensors = {name: torch.from_numpy(array) for name, array in weights.items()}
-    network.load_state_dict(tensors, assign=True)
-    network.to(memory_format=torch.channels_last)
+    network = Network(**description["build"])
+    network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
     return network.eval().requires_grad_(False)
