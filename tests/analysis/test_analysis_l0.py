@@ -9,7 +9,7 @@ import pytest
 from interference.analysis.l0 import count_active, measure
 from interference.saes.dictionary import Dictionary, calibrated_threshold, stack
 from interference.store.arrays import writing
-from interference.store.files import sha256, write_json
+from interference.store.files import StoreError, sha256, write_json
 from interference.store.tensors import write_tensors
 
 D, LATENTS, CONDITIONS, IMAGES, POSITIONS = 5, 12, 3, 4, 6
@@ -87,7 +87,9 @@ def test_the_job_writes_a_row_for_each_member_condition_and_image(tmp_path):
     write_tensors(sae.with_suffix(".safetensors"), stack(saes), {})
     members = [{"sparsity": 4.0, "sae_seed": 0}, {"sparsity": 8.0, "sae_seed": 0}]
     digest = sha256(sae.with_suffix(".safetensors"))
-    write_json(sae, {"members": members, "sha256": digest})
+    identity = {"model": "m", "model_norm": "l2", "model_epsilon": 1.0, "model_seed": 0}
+    where = {"model": identity, "layer": "stem"}
+    write_json(sae, {"spec": {**where, "type": "topk"}, "members": members, "sha256": digest})
     x = activations()
     with writing(attacked.with_suffix(".zarr"), x.shape, "float32") as writer:
         writer.append(x)
@@ -96,11 +98,13 @@ def test_the_job_writes_a_row_for_each_member_condition_and_image(tmp_path):
         {"attack": "pgd", "epsilon": 1.0},
         {"attack": "noise", "epsilon": 1.0},
     ]
-    write_json(attacked, {"array": writer.manifest(), "conditions": conditions})
-    identity = {"model": "m", "model_norm": "l2", "model_epsilon": 1.0, "model_seed": 0}
-    measure({"model": identity, "layer": "stem", "type": "topk"}, sae, attacked, output)
+    write_json(attacked, {"spec": where, "array": writer.manifest(), "conditions": conditions})
+    measure({"model": identity}, [sae, attacked], output)
 
     table = pd.read_parquet(output)
+    assert (table["layer"] == "stem").all()
+    assert (table["type"] == "topk").all()
+    assert (table["model"] == "m").all()
     assert len(table) == 2 * CONDITIONS * IMAGES
     for member, dictionary_ in zip(members, saes):
         l0, woken = count_active(dictionary_, x, CONDITIONS)
@@ -112,3 +116,8 @@ def test_the_job_writes_a_row_for_each_member_condition_and_image(tmp_path):
             assert rows["epsilon"].tolist() == [condition["epsilon"]] * IMAGES
             np.testing.assert_array_equal(rows["l0"], l0[c])
             np.testing.assert_array_equal(rows["woken"], woken[c])
+
+    with pytest.raises(StoreError, match=r"sae.json: no attacked activations of stem were given"):
+        measure({"model": identity}, [sae], output)
+    with pytest.raises(StoreError, match=r"attacked.json: model is .* the job is about"):
+        measure({"model": {**identity, "model_seed": 1}}, [attacked, sae], output)

@@ -5,7 +5,8 @@ are dead, so that AuxK works; k = 32. `…-sweep6` is six SAEs on the same rows;
 one at a time, so their single rate over six stands beside it. Dead latents are made: the first
 quarter of the encoder's rows is shortened a hundredfold, so that none is ever among the top k
 though half its pre-activations are positive, their counters are set beyond the patience, and the
-learning rate is too small to change that within the steps timed. AuxK takes the top d/2 dead
+learning rate is too small to change that within the steps timed. The six take their turns, of five
+steps each, as members of a fit do. AuxK takes the top d/2 dead
 latents; overcomplete's is not about dead ones: it takes h/2 latents, wherever P is not 0.
 
 The floor is that of a dense step, 10 d h FLOP a row, at the rate of a large matrix product in the
@@ -82,7 +83,7 @@ def speed(peers: Iterable, d: int, h: int, batch: int, dead: int) -> Iterator[di
         if dead:
             sae.kill(slice(0, h * dead // 100))
         sae.step(x)  # compile, fill caches
-    works = {"sweep": (lambda: [sae.step(x) for sae in sweep], 1)}
+    works = {"sweep": (lambda: [sae.step(x) for sae in sweep for _ in range(STEPS)], 1)}
     works |= {sae.name: (sae.step, STEPS) for sae in (single, *libraries)}
     works = {n: (w if n == "sweep" else lambda w=w: w(x), s) for n, (w, s) in works.items()}
     best = fastest(works, ROUNDS)
@@ -94,7 +95,7 @@ def speed(peers: Iterable, d: int, h: int, batch: int, dead: int) -> Iterator[di
         theirs = best[library.name]
         yield row(case, 1 / best["ours"], 1 / theirs, library.name, floor / best["ours"])
     for library in libraries:
-        ours, theirs = best["sweep"], MEMBERS * best[library.name]
+        ours, theirs = best["sweep"] / STEPS, MEMBERS * best[library.name]
         name, fraction = f"{case}-sweep{MEMBERS}", MEMBERS * floor / ours
         yield row(name, 1 / ours, 1 / theirs, library.name, fraction)
 

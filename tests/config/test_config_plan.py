@@ -121,7 +121,7 @@ def implied(specs):
     figures += [specs.figure("l0", model=m) for m in models]
     tables = ["accuracy", "saes", "matched", "baselines", "l0", "splice"] if networks else []
     tables = [specs.table(n) for n in [*tables, *(["toy"] if toy else []), "claims"]]
-    jobs = {"analysis": [specs.l0(*s) for s in saes] + tables + figures}
+    jobs = {"analysis": [specs.l0(m) for m in models] + tables + figures}
     jobs["analysis"] += [specs.splice(m) for m in models]
     if networks:
         jobs |= {
@@ -230,7 +230,7 @@ def spec_of(change, name, *arguments):
         (
             lambda c: c["analysis"].update(resamples=101),
             [("table", "matched")],
-            [("table", "accuracy"), ("table", "toy"), ("l0", "clean-s0", "stem", "topk")],
+            [("table", "accuracy"), ("table", "toy"), ("l0", "clean-s0")],
         ),
         (
             lambda c: c.update(experiment="other"),

@@ -65,7 +65,7 @@ def test_topk_without_dead_latents(k):
 
 
 @pytest.mark.parametrize("aux_weight", [1.0, 1 / 32])
-@pytest.mark.parametrize(("aux_k", "quiet"), [(1, 6), (3, 6), (6, 6), (40, 6), (20, 60)])
+@pytest.mark.parametrize(("aux_k", "quiet"), [(1, 6), (3, 6), (6, 6), (40, 6), (20, 60), (3, 60)])
 def test_topk_with_auxk(aux_k, quiet, aux_weight):
     """Of the latents that were silent for long, some fire in this very batch."""
     member = topk_member(aux_k=aux_k, aux_weight=aux_weight, latents=LATENTS + quiet)

@@ -107,6 +107,16 @@ def test_a_sparse_code_has_the_gradients_of_matrix_products(n, h, d, k, shares, 
         np.testing.assert_allclose(array, expected, rtol=tolerance, atol=tolerance * n)
 
 
+@pytest.mark.parametrize("k", [1, 7, 49, 50])
+@pytest.mark.parametrize("name", ROWS)
+def test_keeping_top_rows_in_place_is_a_sort(name, k):
+    z = np.maximum(ROWS[name], 0)
+    k = min(k, z.shape[1])
+    expected = kept_by_sorting(z, k)
+    selection.keep_top_rows(z, k)
+    np.testing.assert_array_equal(z, expected)
+
+
 def test_biased_rows_are_watched_and_chosen_after_the_bias():
     pre, bias = RNG.standard_normal((30, 40)), RNG.standard_normal(40)
     expected, watched = pre + bias, np.array([3, 4, 39])

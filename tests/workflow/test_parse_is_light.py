@@ -59,11 +59,11 @@ for path in {[str(REPO / "config.yaml"), str(REPO / "tests/experiments/tiny.yaml
     check_writable("results")
     specs.images(), specs.trunk(0), specs.toy_models(), specs.toy_vulnerability(), specs.toy_geometry()
     for model in specs.models:
-        specs.finetune(model), specs.attacked_activations(model)
+        specs.finetune(model), specs.attacked_activations(model), specs.l0(model)
         [specs.adversarial_images(model, attack) for attack in specs.attacks]
         for layer in specs.layers:
             specs.activations(model, layer), specs.baselines(model, layer)
-            [(specs.saes(model, layer, t), specs.l0(model, layer, t)) for t in specs.sae_types]
+            [specs.saes(model, layer, t) for t in specs.sae_types]
     [specs.table(t) for t in ("accuracy", "saes", "matched", "baselines", "l0", "toy", "claims")]
     [specs.figure(f) for f in ("accuracy", "fvu", "matched", "baselines", "l0")]
     [specs.figure(f) for f in ("toy", "toy_attacks")]

@@ -22,7 +22,11 @@ ATTACKS = ("fgsm", "pgd", "noise")
 JOBS = {
     "images",
     "trunk/0",
-    *(f"{rule}/{m}" for rule in ("finetune", "attacked_activations", "splice") for m in MODELS),
+    *(
+        f"{rule}/{m}"
+        for rule in ("finetune", "attacked_activations", "l0", "splice")
+        for m in MODELS
+    ),
     *(f"adversarial_images/{m}/{a}" for m in MODELS for a in ATTACKS),
     *(
         f"{rule}/{m}/{layer}"
@@ -30,13 +34,7 @@ JOBS = {
         for m in MODELS
         for layer in LAYERS
     ),
-    *(
-        f"{rule}/{m}/{n}/{t}"
-        for rule in ("saes", "l0")
-        for m in MODELS
-        for n in LAYERS
-        for t in TYPES
-    ),
+    *(f"saes/{m}/{n}/{t}" for m in MODELS for n in LAYERS for t in TYPES),
     "toy_models",
     "toy_vulnerability",
     "toy_geometry",
@@ -108,7 +106,7 @@ MODULE_EDITS = {
     ),
     "saes/fit.py": (FITS, ("l0", "splice", *AFTER_SAES)),
     "saes/substitutes.py": (("baselines",), AFTER_BASELINES),
-    "saes/types/relu_l1.py": (("saes/*/relu_l1",), ("l0/*/relu_l1", "splice", *AFTER_OTHERS)),
+    "saes/types/relu_l1.py": (("saes/*/relu_l1",), ("l0", "splice", *AFTER_OTHERS)),
     "toy/measures.py": (
         ("toy_vulnerability", "toy_geometry"),
         ("toy_table", *TOY_FIGURES, "claims_table"),
@@ -171,7 +169,7 @@ CONFIG_EDITS = {
         "aux_weight: 1.0",
         "aux_weight: 0.5",
         ("saes/*/topk", "baselines"),
-        ("l0/*/topk", "splice", *AFTER_SAES),
+        ("l0", "splice", *AFTER_SAES),
     ),
     "baselines": (
         "baselines: {type: topk, k: [8]}",

@@ -1,25 +1,27 @@
 rule l0:
     input:
-        sae=f"{SAES}/{{model}}/{{layer}}/{{type}}.json",
-        weights=ancient(f"{SAES}/{{model}}/{{layer}}/{{type}}.safetensors"),
-        attacked=f"{ACTIVATIONS}/{{model}}/{{layer}}/attacked.json",
-        store=ancient(f"{ACTIVATIONS}/{{model}}/{{layer}}/attacked.zarr"),
+        attacked=layers_in_model(f"{ACTIVATIONS}/{{model}}/{{layer}}/attacked.json"),
+        stores=ancient(
+            layers_in_model(f"{ACTIVATIONS}/{{model}}/{{layer}}/attacked.zarr")
+        ),
+        saes=in_model(f"{SAES}/{{model}}/{{layer}}/{{type}}.json"),
+        dictionaries=ancient(
+            in_model(f"{SAES}/{{model}}/{{layer}}/{{type}}.safetensors")
+        ),
     output:
-        table=f"{ANALYSIS}/l0/{{model}}/{{layer}}/{{type}}.parquet",
+        table=f"{ANALYSIS}/l0/{{model}}.parquet",
     log:
-        f"{LOGS}/analysis/l0/{{model}}/{{layer}}/{{type}}.log",
+        f"{LOGS}/analysis/l0/{{model}}.log",
     benchmark:
-        f"{BENCHMARKS}/analysis/l0/{{model}}/{{layer}}/{{type}}.tsv"
+        f"{BENCHMARKS}/analysis/l0/{{model}}.tsv"
     resources:
         mem_mb=4000,
         runtime=60,
     params:
-        spec=lambda wildcards: specs.l0(
-            wildcards.model, wildcards.layer, wildcards.type
-        ),
+        spec=lambda wildcards: specs.l0(wildcards.model),
     shell:
-        "interference analysis l0 --spec {params.spec:q} --sae {input.sae}"
-        " --attacked {input.attacked} --output {output.table} > {log} 2>&1"
+        "interference analysis l0 --spec {params.spec:q} --output {output.table}"
+        " {input.attacked} {input.saes} > {log} 2>&1"
 
 
 rule splice:
@@ -168,7 +170,7 @@ rule baselines_table:
 
 rule l0_table:
     input:
-        tables=each_sae(f"{ANALYSIS}/l0/{{model}}/{{layer}}/{{type}}.parquet"),
+        tables=expand(f"{ANALYSIS}/l0/{{model}}.parquet", model=specs.models),
     output:
         table=report(
             f"{ANALYSIS}/tables/l0.csv",

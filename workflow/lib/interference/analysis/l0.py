@@ -13,7 +13,7 @@ import numpy as np
 from interference import progress
 from interference.saes.dictionary import Dictionary, unstack
 from interference.store.arrays import open_array
-from interference.store.files import read_json
+from interference.store.files import StoreError, read_json
 from interference.store.tables import write_table
 from interference.store.tensors import read_described
 
@@ -52,33 +52,46 @@ def count_active(
     return l0, woken
 
 
-def measure(spec: dict, sae: Path, attacked: Path, output: Path) -> None:
-    """The job: one row a (member, condition, image). sae, attacked: manifests."""
+def measure(spec: dict, manifests: list[Path], output: Path) -> None:
+    """The job: one row a (layer, type, member, condition, image) of one network.
+
+    manifests: of the attacked activations of its layers and of the SAEs on them, in any order.
+    Raises StoreError where one is of another network, or SAEs have no activations.
+    """
+    specs = {path: read_json(path)["spec"] for path in manifests}
+    for path, found in specs.items():
+        if found["model"] != spec["model"]:
+            raise StoreError(f"{path}: model is {found['model']}, the job is about {spec['model']}")
+    attacked = {found["layer"]: path for path, found in specs.items() if "type" not in found}
+    sweeps = [(found["layer"], path) for path, found in specs.items() if "type" in found]
+    for layer, path in sweeps:
+        if layer not in attacked:
+            raise StoreError(f"{path}: no attacked activations of {layer} were given")
+    columns: dict[str, list[np.ndarray]] = {}
+    for layer, path in progress.track(sorted(sweeps), total=len(sweeps), label="sweeps"):
+        for name, values in _sweep(path, attacked[layer]).items():
+            columns.setdefault(name, []).append(values)
+    write_table(output, {**spec["model"], **{k: np.concatenate(v) for k, v in columns.items()}})
+
+
+def _sweep(sae: Path, attacked: Path) -> dict[str, np.ndarray]:
+    """The rows of one sweep: its members one after the other. sae, attacked: manifests."""
     arrays, fitted = read_described(sae)
-    members = fitted["members"]
     manifest = read_json(attacked)
     x = open_array(attacked.with_suffix(".zarr"), manifest["array"])[:]
     conditions = manifest["conditions"]
-    images = len(x) // len(conditions)
-    columns: dict[str, list] = {name: [] for name in ("sparsity", "sae_seed", "l0", "woken")}
-    pairs = list(zip(members, unstack(arrays), strict=True))
-    for member, dictionary in progress.track(pairs, total=len(pairs), label="members"):
-        l0, woken = count_active(dictionary, x, len(conditions))
-        columns["l0"].append(l0.ravel())
-        columns["woken"].append(woken.ravel())
-        for name in ("sparsity", "sae_seed"):
-            columns[name].append(np.full(l0.size, member[name]))
-    attack = np.repeat([c["attack"] for c in conditions], images)
-    epsilon = np.repeat([c["epsilon"] for c in conditions], images)
-    write_table(
-        output,
-        {
-            **spec["model"],
-            "layer": spec["layer"],
-            "type": spec["type"],
-            "attack": np.tile(attack, len(members)),
-            "epsilon": np.tile(epsilon, len(members)),
-            "image": np.tile(np.arange(images), len(members) * len(conditions)),
-            **{name: np.concatenate(values) for name, values in columns.items()},
-        },
-    )
+    images, members = len(x) // len(conditions), fitted["members"]
+    counted = [count_active(dictionary, x, len(conditions)) for dictionary in unstack(arrays)]
+    l0, woken = (np.concatenate([found.ravel() for found in both]) for both in zip(*counted))
+    rows = len(conditions) * images
+    return {
+        "layer": np.full(len(l0), fitted["spec"]["layer"]),
+        "type": np.full(len(l0), fitted["spec"]["type"]),
+        "attack": np.tile(np.repeat([c["attack"] for c in conditions], images), len(members)),
+        "epsilon": np.tile(np.repeat([c["epsilon"] for c in conditions], images), len(members)),
+        "image": np.tile(np.arange(images), len(members) * len(conditions)),
+        "sparsity": np.repeat([member["sparsity"] for member in members], rows),
+        "sae_seed": np.repeat([member["sae_seed"] for member in members], rows),
+        "l0": l0,
+        "woken": woken,
+    }

@@ -13,12 +13,18 @@ Inputs = Annotated[list[Path], typer.Argument(help="Tables or manifests, in the 
 
 
 @app.command()
-def l0(spec: Spec, sae: Manifest, attacked: Manifest, output: Output) -> None:
-    """Count active latents, image by image, clean and under every attack."""
+def l0(
+    manifests: Annotated[
+        list[Path], typer.Argument(help="Manifests of attacked activations and of SAEs.")
+    ],
+    spec: Spec,
+    output: Output,
+) -> None:
+    """Count the active latents of every SAE of a network, clean and under every attack."""
     fields = begin(spec)
     from interference.analysis.l0 import measure
 
-    measure(fields, sae, attacked, output)
+    measure(fields, manifests, output)
 
 
 @app.command()

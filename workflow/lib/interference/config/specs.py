@@ -215,13 +215,8 @@ class Specs:
 
     # analysis
 
-    def l0(self, model: str, layer: str, sae_type: str) -> str:
-        return spec(
-            ("interference.analysis.l0",),
-            model=self.models[model].identity,
-            layer=layer,
-            type=sae_type,
-        )
+    def l0(self, model: str) -> str:
+        return spec(("interference.analysis.l0",), model=self.models[model].identity)
 
     def splice(self, model: str) -> str:
         return spec(

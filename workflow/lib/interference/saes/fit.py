@@ -10,6 +10,7 @@ import importlib
 import time
 from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -27,6 +28,8 @@ from interference.store.tensors import write_tensors
 
 #: Training rows that set the threshold of threshold inference.
 CALIBRATION_ROWS = 4096
+#: Batches that a member takes in a row before the next member does: its weights stay in cache.
+TURN = 8
 #: Seconds between two checkpoints.
 CHECKPOINT_INTERVAL = 60.0
 
@@ -81,10 +84,14 @@ def train(
     return dictionaries
 
 
+#: What a step takes: rows (n, d), the learning rate, and the fraction of training done before it.
+Batch = tuple[np.ndarray, float, float]
+
+
 class Stepper(Protocol):
     """Moves the members of one seed; their arrays follow at `synchronise`, if not before."""
 
-    def step(self, x: np.ndarray, rate: float, fraction: float) -> None: ...
+    def take(self, turn: list[Batch]) -> None: ...
 
     def synchronise(self) -> None: ...
 
@@ -95,9 +102,11 @@ class OneByOne:
     def __init__(self, members: list):
         self.members = members
 
-    def step(self, x: np.ndarray, rate: float, fraction: float) -> None:
+    def take(self, turn: list[Batch]) -> None:
+        """Every member takes all steps of a turn; which member goes first changes nothing."""
         for member in self.members:
-            member.step(x, rate, fraction)
+            for batch in turn:
+                member.step(*batch)
 
     def synchronise(self) -> None:
         pass
@@ -124,12 +133,14 @@ def train_members(
         progress.say(f"seed {seed}: going on from step {done} of {steps}")
     trainer, saved = stepper(sae_type, list(members.values())), time.monotonic()
     with closing(batches(store, training.batch_size, training.rows, seed, done)) as feed:
-        shown = progress.track(feed, total=steps - done, label=f"seed {seed}, steps")
-        for step, x in enumerate(shown, start=done):
-            trainer.step(x, training.rate(step / steps), step / steps)
+        shown = iter(progress.track(feed, total=steps - done, label=f"seed {seed}, steps"))
+        while turn := list(islice(shown, TURN)):
+            fractions = [(done + i) / steps for i in range(len(turn))]
+            trainer.take([(x, training.rate(f), f) for x, f in zip(turn, fractions)])
+            done += len(turn)
             if state and time.monotonic() - saved >= CHECKPOINT_INTERVAL:
                 trainer.synchronise()
-                state.save(seed, step + 1, members)
+                state.save(seed, done, members)
                 saved = time.monotonic()
     trainer.synchronise()
 

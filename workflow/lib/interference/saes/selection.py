@@ -216,3 +216,19 @@ def top_biased_rows(pre, bias, k, index, value, watched, z):
             v = row[watched[j]]
             z[r, j] = v if v > 0 else 0
     _top_rows(pre, k, index, value)
+
+
+@_jit
+def keep_top_rows(z, k):
+    """Zero all but the k largest entries of each row, of equals the first kept, in place."""
+    h = z.shape[1]
+    places, spare_places = np.empty(h + LANES, np.int32), np.empty(h + LANES, np.int32)
+    values, spare_values = np.empty(h + LANES, z.dtype), np.empty(h + LANES, z.dtype)
+    bar = z[0, 0] - z[0, 0]
+    for r in range(z.shape[0]):
+        row = z[r]
+        count, bar = _top(row, k, bar, places, values, spare_places, spare_values)
+        for i in range(h):
+            row[i] = 0
+        for j in range(count):
+            row[places[j]] = values[j]

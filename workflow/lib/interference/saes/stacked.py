@@ -56,6 +56,11 @@ class Stack:
         self.stacked: Stacked = sae_type.Stacked(members, like)
         self.size, self.eps, self.ramp = (like.new_zeros(()) for _ in range(3))
 
+    def take(self, turn: list[tuple[np.ndarray, float, float]]) -> None:
+        """The steps of a turn: rows, rate and fraction of each."""
+        for batch in turn:
+            self.step(*batch)
+
     def step(self, x: np.ndarray, rate: float, fraction: float) -> None:
         """One update of every member on x: (n, d). fraction: of training done before this step."""
         first = not self.members[0].adam.steps

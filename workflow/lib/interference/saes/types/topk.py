@@ -23,14 +23,17 @@ import numpy as np
 from interference.saes.adam import Adam
 from interference.saes.codes import errors, ordered
 from interference.saes.dictionary import Dictionary, initial_directions
-from interference.saes.selection import top_biased_rows, top_rows
+from interference.saes.kernels import gate_rows
+from interference.saes.selection import keep_top_rows, top_biased_rows, top_rows
 from interference.saes.sparse import gradient_latents, update_latents
 
 SPARSITY = "k"
 #: Of decoder rows at the start, as their steps see it.
 INITIAL_LENGTH = 0.1
+#: AuxK goes latent by latent where it takes one of so many dead latents, or fewer.
+SPARSE = 8
 #: Rows whose pre-activations are made, and chosen from, at a time: they stay in cache.
-BLOCK = 256
+BLOCK = 512
 
 
 @dataclass(frozen=True)
@@ -165,23 +168,45 @@ class Member:
             nothing = np.empty((0, w_dec.shape[1]), z.dtype)
             return place, nothing, nothing, np.empty(0, z.dtype)
         place[dead] = np.arange(len(dead))
-        w_dec, z, n = w_dec[dead], np.ascontiguousarray(z[:, still]), len(z)
-        index, value = np.empty((n, aux_k), np.int32), np.empty((n, aux_k), z.dtype)
-        top_rows(z, aux_k, index, value)
-        ends, error = np.array([len(dead)]), g * z.dtype.type(-n / 2)
         scale = settings.aux_weight * min(len(dead) / settings.aux_k, 1.0)
-        g_aux, slope = errors(
-            error, index, value, ends, w_dec, np.zeros_like(w_dec[0]), 2 * scale / n
-        )
-        found = np.empty_like(w_dec), np.empty_like(w_dec), np.empty(len(dead), z.dtype)
-        gradient_latents(centred, g_aux, ordered(index, value, slope, len(dead)), ends, *found)
-        return place, *found
+        gradients = sparse_auxiliary if SPARSE * aux_k <= len(dead) else dense_auxiliary
+        z = np.ascontiguousarray(z[:, still])
+        return place, *gradients(centred, g, z, aux_k, scale, w_dec[dead])
 
     def dictionary(self) -> Dictionary:
         """The SAE as it is now, with the pre-encoder bias folded in."""
         p = self.parameters
         b_enc = p["b_enc"] - p["w_enc"] @ p["b_dec"]
         return Dictionary(p["w_enc"].copy(), b_enc, p["w_dec"].copy(), p["b_dec"].copy(), self.k)
+
+
+def sparse_auxiliary(centred, g, z, aux_k, scale, w_dec):
+    """Gradients of w_dec, w_enc: (dead, d) and b_enc: (dead,) of scale · mean_rows ‖e − ê‖².
+
+    centred, g: as in `Backward`, g of the last prefix: −2 e / n; z: (n, dead) rectified
+    pre-activations, of which the largest aux_k of a row make ê; w_dec: (dead, d).
+    """
+    n, latents = z.shape
+    index, value = np.empty((n, aux_k), np.int32), np.empty((n, aux_k), z.dtype)
+    top_rows(z, aux_k, index, value)
+    ends, error = np.array([latents]), g * z.dtype.type(-n / 2)
+    g, slope = errors(error, index, value, ends, w_dec, np.zeros_like(w_dec[0]), 2 * scale / n)
+    found = np.empty_like(w_dec), np.empty_like(w_dec), np.empty(latents, z.dtype)
+    gradient_latents(centred, g, ordered(index, value, slope, latents), ends, *found)
+    return found
+
+
+def dense_auxiliary(centred, g, z, aux_k, scale, w_dec):
+    """As `sparse_auxiliary`, by matrix products; z is overwritten."""
+    n, latents = z.shape
+    if aux_k < latents:
+        keep_top_rows(z, aux_k)
+    error = z @ w_dec
+    error *= z.dtype.type(2 * scale / n)
+    error += z.dtype.type(scale) * g
+    g_pre = error @ w_dec.T
+    gate_rows(g_pre, z, np.zeros(latents, z.dtype))
+    return z.T @ error, g_pre.T @ centred, g_pre.sum(0)
 
 
 class Stacked:
