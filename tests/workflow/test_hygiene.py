@@ -124,7 +124,7 @@ def test_the_report_of_a_run_shows_every_figure_and_table_with_its_caption(compl
         *completed.results.joinpath("analysis/figures").rglob("*.svg"),
         *completed.results.joinpath("analysis/tables").rglob("*.csv"),
     ]
-    assert len(shown) == 23
+    assert len(shown) == 25
     for path in shown:
         name = f'"{path.relative_to(completed.folder)}": '
         assert html.count(name) >= 1, name
