@@ -1,9 +1,9 @@
 """What our TopK reaches on the embedded activations beside two libraries: FVU and dead latents.
 
 Rows of the clean network of a finished default run (`make run` first), its latents, batches and
-number of rows; the same rows in the same order for all. Ours has the rate and AuxK of config.yaml;
-a library has its own settings, and of three rates the one with which its own mean FVU is least.
-Every rate falls to 0 over the last fifth. Means over three seeds, and the 95 % interval (Student's
+number of rows; the same rows in the same order for all. Ours has the AuxK of config.yaml, a library
+its own settings, and each of three rates the one with which its own mean FVU is least. Every rate
+falls to 0 over the last fifth. Means over three seeds, and the 95 % interval (Student's
 t) of ours minus theirs, seed by seed; a latent is dead when no held-out row activates it.
 
     make peers, make run, then, with OMP_NUM_THREADS=1:
@@ -74,6 +74,13 @@ def trained(kind, layer: str, k: int, rate: float, seed: int) -> tuple[float, fl
     return float(error / variation), float(dead.double().mean())
 
 
+def at_best(kind, layer: str, k: int, seeds, rates) -> tuple[float, np.ndarray]:
+    """The best of the rates, and FVU and dead latents with it: (2, seeds)."""
+    runs = {r: np.array([trained(kind, layer, k, r, s) for s in seeds]).T for r in rates}
+    rate = min(runs, key=lambda r: runs[r][0].mean())
+    return rate, runs[rate]
+
+
 def opened(layer: str) -> tuple[Reader, torch.Tensor]:
     """Training rows, and held-out rows (n, d)."""
     path = ROWS / layer / "rows.json"
@@ -90,21 +97,17 @@ def opened(layer: str) -> tuple[Reader, torch.Tensor]:
 def results(peers, layers=LAYERS, sparsities=K, seeds=SEEDS, rates=RATES) -> Iterator[dict]:
     """A row a (layer, k, library)."""
     torch.set_num_threads(1)
-    own_rate = read_config(CONFIG).saes.learning_rate
     for layer in layers:
         for k in sparsities:
-            fvu, dead = np.array([trained(Ours, layer, k, own_rate, s) for s in seeds]).T
+            own_rate, (fvu, dead) = at_best(Ours, layer, k, seeds, rates)
             for peer in peers:
-                runs = {
-                    r: np.array([trained(peer, layer, k, r, s) for s in seeds]).T for r in rates
-                }
-                rate = min(runs, key=lambda r: runs[r][0].mean())
-                theirs, their_dead = runs[rate]
+                rate, (theirs, their_dead) = at_best(peer, layer, k, seeds, rates)
                 gap = fvu - theirs
                 margin = t.ppf(0.975, len(seeds) - 1) * gap.std(ddof=1) / len(seeds) ** 0.5
                 yield {
                     "case": f"{layer}-k{k}",
                     "peer_name": peer.name,
+                    "rate": own_rate,
                     "peer_rate": rate,
                     "fvu": round(fvu.mean(), 5),
                     "peer_fvu": round(theirs.mean(), 5),
