@@ -10,7 +10,7 @@ loss is SAELens's. A pick whose value is zero does not count as firing.
 Decoder rows have unit norm: the gradient along them is removed and they are renormalised after each
 step. A step is taken at a length that is kept beside each row: it starts at 0.1 and grows as steps
 go sideways, so that rows turn fast at first and slowly in the end (weight normalisation: Salimans &
-Kingma 2016, §2.1). Steps at length 1 leave FVU 2 to 10 % higher.
+Kingma 2016, §2.1). Steps at length 1 leave FVU 4 to 7 % higher.
 
 W_enc starts as W_dec, times the number that makes reconstructions of the first batch as long as its
 rows (A.1): at unit norm the sum of k correlated latents overshoots x several times.
