@@ -30,9 +30,9 @@ rule splice:
         images=ancient(f"{DATA}/images.zarr"),
         model=f"{MODELS}/{{model}}.json",
         weights=ancient(f"{MODELS}/{{model}}.safetensors"),
-        rows=in_model(f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.json"),
+        rows=layers_in_model(f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.json"),
         statistics=ancient(
-            in_model(f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.safetensors")
+            layers_in_model(f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.safetensors")
         ),
         saes=in_model(f"{SAES}/{{model}}/{{layer}}/{{type}}.json"),
         dictionaries=ancient(

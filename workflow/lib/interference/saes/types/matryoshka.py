@@ -30,8 +30,4 @@ class Member(batch_topk.Member):
         return [round(share * latents) for share in self.settings.prefixes]
 
 
-class Stacked(batch_topk.Stacked):
-    """L of M members in torch (saes/stacked.py)."""
-
-    def ends(self, latents: int) -> list[int]:
-        return [round(share * latents) for share in self.settings.prefixes]
+Stacked = batch_topk.Stacked

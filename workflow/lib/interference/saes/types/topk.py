@@ -155,9 +155,8 @@ class Member:
         """AuxK's gradients, of chosen dead latents only; b_dec gets none.
 
         g: (n, d) 2 (x̂ − x) / n; z: (n, w), the rectified pre-activations of the latents
-        ``watched``. Returns place: (h,), the dead latents' places in the
-        other three and −1 elsewhere; the gradients of w_dec and w_enc: (dead, d), and of b_enc:
-        (dead,).
+        ``watched``. Returns place: (h,), the dead latents' places in the other three and −1
+        elsewhere; the gradients of w_dec and w_enc: (dead, d), and of b_enc: (dead,).
         """
         settings, w_dec = self.settings, self.parameters["w_dec"]
         place = np.full(len(w_dec), -1, np.int64)
@@ -215,7 +214,8 @@ class Stacked:
     unit_decoder = True
 
     def __init__(self, members: list[Member], like):
-        self.settings, self.k = members[0].settings, [member.k for member in members]
+        self.settings, self.ends = members[0].settings, members[0].ends.tolist()
+        self.k = [member.k for member in members]
         ranks, k = like.new_tensor(range(max(self.k))), like.new_tensor(self.k)
         self.kept = ranks < k[:, None, None]  # (M, 1, largest k): of a row's largest, in order
 
@@ -233,7 +233,7 @@ class Stacked:
         base = x.bmm(w_enc.mT)
         code = self.code(base + encoder_bias(w_enc, p["b_enc"], b_dec))
         losses, made, begin = 0, b_dec[:, None], 0
-        for end in self.ends(code.shape[-1]):
+        for end in self.ends:
             made = made + code[..., begin:end].bmm(w_dec[:, begin:end])
             losses, begin = losses + squared_error(x, made), end
         silent = state["silent"]
@@ -257,10 +257,6 @@ class Stacked:
         """z of pre-activations, both (M, n, h)."""
         value, index = pre.relu().topk(self.kept.shape[-1])
         return pre.new_zeros(pre.shape).scatter(-1, index, value * self.kept)
-
-    def ends(self, latents: int) -> list[int]:
-        """Where the nested dictionaries end that each reconstruct the rows: here, all latents."""
-        return [latents]
 
 
 def encoder_bias(w_enc, b_enc, b_dec):
