@@ -28,6 +28,12 @@ class Adam:
         for name in self.parameters:
             self.update(name, gradients[name], scalars)
 
+    def rescale(self, scale: float) -> None:
+        """Make the moments those of gradients ``scale`` times as long."""
+        for mean, square in self._moments.values():
+            mean *= mean.dtype.type(scale)
+            square *= square.dtype.type(scale**2)
+
     def advance(self, rate: float) -> tuple:
         """Count a step; returns the scalars of `adam_rows` in it."""
         self.steps += 1

@@ -205,6 +205,14 @@ def _remove_parallel(gradient, r, unit, i, own, dot):
 
 
 @_inner
+def _square(row, own, dot):
+    """‖row‖². row: (1, d)."""
+    own[0] = 0
+    _dotted(own, row, 0, row, 0, 1, dot)
+    return dot[0]
+
+
+@_inner
 def _normalise(w, i, own, dot):
     """Scale w[i] to unit norm; returns the norm that it had."""
     own[0] = i
@@ -312,26 +320,27 @@ def gradient_latents(x, g, code, ends, g_dec, g_enc, g_bias):
 
 
 @_jit
-def update_latents(x, g, code, ends, extra, decoder, encoder, bias, length, scalars, shared):
+def update_latents(x, g, code, ends, extra, decoder, encoder, bias, length, scale, scalars, shared):
     """The gradient of each latent, and Adam's step with it, in one pass over the parameters.
 
     x, g, code, ends: as in `gradient_latents`; extra: (place, dec, enc, bias), AuxK's gradients of
     the latents whose place is not negative; decoder, encoder: (parameters, m, v), each (h, d);
     bias: the same, (h,). Decoder rows have unit norm: the gradient along them is removed, the step
     is added to the row times its length, (h,), and the sum's norm is the length from then on.
-    shared: (d,) is added Σ_i bias gradient · w_enc,i, without AuxK's.
+    Adam's gradients are these times ``scale``. shared: (d,) is added Σ_i bias gradient · w_enc,i,
+    without AuxK's. Returns the sum of squares of the gradients, unscaled, as float64.
     """
     w_dec, m_dec, v_dec = decoder
     w_enc, m_enc, v_enc = encoder
     b, m_b, v_b = bias
     place, extra_dec, extra_enc, extra_bias = extra
     d = w_dec.shape[1]
-    dec, enc = np.empty((1, d), x.dtype), np.empty(d, x.dtype)
+    dec, enc = np.empty((1, d), x.dtype), np.empty((1, d), x.dtype)
     g_b, own, dot = np.empty(1, x.dtype), np.empty(1, np.int32), np.empty(1, x.dtype)
-    first = 0
+    first, square = 0, 0.0
     for q in range(len(ends)):
         for i in range(first, ends[q]):
-            g_b[0] = _latent_gradient(x, g[q], code, i, dec[0], enc)
+            g_b[0] = _latent_gradient(x, g[q], code, i, dec[0], enc[0])
             for c in range(d):
                 shared[c] += g_b[0] * w_enc[i, c]
             if place[i] >= 0:
@@ -339,12 +348,17 @@ def update_latents(x, g, code, ends, extra, decoder, encoder, bias, length, scal
                 g_b[0] += extra_bias[j]
                 for c in range(d):
                     dec[0, c] += extra_dec[j, c]
-                    enc[c] += extra_enc[j, c]
+                    enc[0, c] += extra_enc[j, c]
             _remove_parallel(dec, 0, w_dec, i, own, dot)
+            square += _square(dec, own, dot) + _square(enc, own, dot) + g_b[0] * g_b[0]
+            g_b[0] *= scale
             for c in range(d):
+                dec[0, c] *= scale
+                enc[0, c] *= scale
                 w_dec[i, c] *= length[i]
             _adam(w_dec[i], dec[0], m_dec[i], v_dec[i], *scalars)
-            _adam(w_enc[i], enc, m_enc[i], v_enc[i], *scalars)
+            _adam(w_enc[i], enc[0], m_enc[i], v_enc[i], *scalars)
             _adam(b[i : i + 1], g_b, m_b[i : i + 1], v_b[i : i + 1], *scalars)
             length[i] = _normalise(w_dec, i, own, dot)
         first = ends[q]
+    return square

@@ -28,7 +28,8 @@ class Stacked(Protocol):
     parameters in place before the first step. M: members."""
 
     unit_decoder: bool  # whether rows of w_dec are kept at unit norm; if state has their `length`,
-    # a step is added to the row at that length, and then normalised
+    # a step is added to the row at that length, and then normalised; if it has `norm`, Adam takes
+    # gradients over that of the step before
 
     def losses(
         self, p: Mapping[str, Tensor], x: Tensor, ramp: Tensor, state: Mapping[str, Tensor]
@@ -74,6 +75,11 @@ class Stack:
         if first and hasattr(self.stacked, "start"):
             self.stacked.start(self.parameters, self.batch())
         self._run()
+        if first and "norm" in self.state:  # its step is the same at any norm
+            for name in self.parameters:
+                scale = self.state["norm"].reciprocal()
+                self.tensors[f"{name}.mean"].mul_(_fit(scale, self.tensors[name]))
+                self.tensors[f"{name}.square"].mul_(_fit(scale.square(), self.tensors[name]))
 
     def _load(self, x: np.ndarray) -> None:
         """Make x the batch of `update`."""
@@ -91,15 +97,17 @@ class Stack:
         if self.stacked.unit_decoder:
             parallel = (gradients["w_dec"] * w_dec).sum(-1, keepdim=True)
             gradients["w_dec"] = gradients["w_dec"] - parallel * w_dec
+        if "norm" in self.state:
+            normalise(gradients, self.state["norm"])
         if "length" in self.state:
             w_dec.mul_(self.state["length"][..., None])
         for name, gradient in gradients.items():
             self._adam(name, gradient)
         if self.stacked.unit_decoder:
-            norms = w_dec.norm(dim=-1, keepdim=True)
-            w_dec.div_(norms)
+            lengths = w_dec.norm(dim=-1, keepdim=True)
+            w_dec.div_(lengths)
             if "length" in self.state:
-                self.state["length"].copy_(norms[..., 0])
+                self.state["length"].copy_(lengths[..., 0])
 
     def gradients(self) -> dict[str, Tensor]:
         """Of every member's loss, by parameter, (M, …); brings `state` up to date."""
@@ -126,10 +134,27 @@ class Stack:
 
 def clip_norm(gradients: Mapping[str, Tensor], limit: float) -> None:
     """Shorten each member's gradient of all parameters together to norm ``limit``, in place."""
-    square = sum(g.square().flatten(1).sum(1) for g in gradients.values())
-    scale = (limit / square.sqrt()).clamp(max=1.0)
+    scale = (limit / norms(gradients)).clamp(max=1.0)
     for gradient in gradients.values():
-        gradient.mul_(scale.reshape(-1, *[1] * (gradient.ndim - 1)))
+        gradient.mul_(_fit(scale, gradient))
+
+
+def normalise(gradients: Mapping[str, Tensor], norm: Tensor) -> None:
+    """Divide each member's gradients by ``norm``, (M, 1), which then is their own unless that is 0."""
+    own, before = norms(gradients)[:, None], norm.clone()
+    norm.copy_(own.where(own > 0, norm))
+    for gradient in gradients.values():
+        gradient.div_(_fit(before, gradient))
+
+
+def norms(gradients: Mapping[str, Tensor]) -> Tensor:
+    """(M,) of each member's gradients of all parameters together."""
+    return sum(g.square().flatten(1).sum(1) for g in gradients.values()).sqrt()
+
+
+def _fit(scale: Tensor, like: Tensor) -> Tensor:
+    """A number a member, in the type and shape that multiply ``like``: (M, …)."""
+    return scale.to(like.dtype).reshape(-1, *[1] * (like.ndim - 1))
 
 
 class CapturedStack(Stack):
