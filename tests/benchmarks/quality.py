@@ -30,7 +30,12 @@ from interference.store.files import read_json  # noqa: E402
 
 CONFIG = Path(__file__).parents[2] / "config.yaml"
 ROWS = Path("results/fashion-mnist/activations/clean-s0")
-LAYERS, K, SEEDS, RATES = ("layer1", "layer2", "layer3"), (8, 32), (0, 1, 2), (0.0025, 0.005, 0.0075, 0.01)
+LAYERS, K, SEEDS, RATES = (
+    ("layer1", "layer2", "layer3"),
+    (8, 32),
+    (0, 1, 2),
+    (0.0025, 0.005, 0.0075, 0.01),
+)
 
 
 class Ours:

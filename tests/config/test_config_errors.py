@@ -90,8 +90,8 @@ WRONG = {
     ),
     # types
     "text for a number": (
-        {"saes/learning_rate": "1e-3"},
-        ["saes.learning_rate: found '1e-3' (text)", "valid number", "write 0.001"],
+        {"saes/layers/stem/learning_rate": "1e-3"},
+        ["saes.layers.stem.learning_rate: found '1e-3' (text)", "valid number", "write 0.001"],
     ),
     "text for a whole number": ({"data/train": "1e3"}, ["data.train: found '1e3'", "write 1000"]),
     "word for a number": ({"data/train": "many"}, ["data.train: found 'many'", "valid integer"]),
@@ -112,7 +112,10 @@ WRONG = {
     "not a number": ({"toy/learning_rate": float("nan")}, ["toy.learning_rate: found nan"]),
     "infinity": ({"toy/learning_rate": float("inf")}, ["toy.learning_rate: found inf"]),
     # ranges
-    "zero rate": ({"saes/learning_rate": 0.0}, ["saes.learning_rate: found 0.0", "than 0"]),
+    "zero rate": (
+        {"models/trunk/learning_rate": 0.0},
+        ["models.trunk.learning_rate: found 0.0", "than 0"],
+    ),
     "confidence": ({"analysis/confidence": 1.0}, ["analysis.confidence: found 1.0", "than 1"]),
     "momentum": ({"models/momentum": 1.0}, ["models.momentum: found 1.0", "less than 1"]),
     "fraction": ({"saes/decay_fraction": 1.1}, ["saes.decay_fraction: found 1.1", "equal to 1"]),

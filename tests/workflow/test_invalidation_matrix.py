@@ -78,11 +78,15 @@ BASE = {
     "activations": {"layers": {"stem": 4, "layer2": 8}, "seed": 0},
     "saes": {
         "seeds": [0],
-        "learning_rate": 0.002,
         "decay_fraction": 0.2,
         "layers": {
-            "stem": {"expansion_factor": 2, "rows": 3200, "batch_size": 64},
-            "layer2": {"expansion_factor": 4, "rows": 6400, "batch_size": 128},
+            "stem": {"expansion_factor": 2, "rows": 3200, "batch_size": 64, "learning_rate": 0.002},
+            "layer2": {
+                "expansion_factor": 4,
+                "rows": 6400,
+                "batch_size": 128,
+                "learning_rate": 0.002,
+            },
         },
         "types": {
             "topk": {"k": [4, 8], "aux_k": 32, "aux_weight": 1.0, "dead_after": 640},
@@ -255,7 +259,6 @@ CONFIG = {
     ),
     "activations.seed": (1, ("activations",)),
     "saes.seeds": ([0, 1], FITS),
-    "saes.learning_rate": (0.001, FITS),
     "saes.decay_fraction": (0.1, FITS),
     "saes.layers.*.expansion_factor": (
         {"saes.layers.stem.expansion_factor": 3},
@@ -267,6 +270,10 @@ CONFIG = {
             "saes/*/stem/*",
             "baselines/*/stem",
         ),
+    ),
+    "saes.layers.*.learning_rate": (
+        {"saes.layers.stem.learning_rate": 0.001},
+        ("saes/*/stem/*", "baselines/*/stem"),
     ),
     "saes.layers.*.batch_size": (
         {"saes.layers.stem.batch_size": 32},
@@ -775,7 +782,12 @@ def test_other_bytes_in_the_shipped_images_change_only_images(base, tmp_path, mo
         (
             {
                 "activations.layers.layer4": 1,
-                "saes.layers.layer4": {"expansion_factor": 2, "rows": 3200, "batch_size": 64},
+                "saes.layers.layer4": {
+                    "expansion_factor": 2,
+                    "rows": 3200,
+                    "batch_size": 64,
+                    "learning_rate": 0.002,
+                },
             },
             "*/layer4*",
             ("attacked_activations",),  # of all layers, in one pass: cheap

@@ -153,6 +153,7 @@ class LayerSaes(Section):
     expansion_factor: Count
     rows: Count
     batch_size: Count
+    learning_rate: Positive
 
 
 class Baselines(Section):
@@ -164,7 +165,6 @@ class Baselines(Section):
 
 class Saes(Section):
     seeds: Seeds
-    learning_rate: Positive
     decay_fraction: Fraction
     layers: dict[Layer, LayerSaes]
     types: SaeTypes

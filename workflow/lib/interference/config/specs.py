@@ -190,7 +190,6 @@ class Specs:
             "type": sae_type,
             "settings": getattr(saes.types, sae_type).model_dump(),
             "training": {
-                "learning_rate": saes.learning_rate,
                 "decay_fraction": saes.decay_fraction,
                 **saes.layers[layer].model_dump(),
             },
