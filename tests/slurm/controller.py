@@ -57,9 +57,16 @@ class Controller:
 
 @contextmanager
 def snakemake(
-    cluster: Cluster, folder: Path, *arguments: str, environment: dict[str, str] | None = None
+    cluster: Cluster,
+    folder: Path,
+    *arguments: str,
+    profile: str = "profiles/slurm",
+    environment: dict[str, str] | None = None,
 ) -> Iterator[Controller]:
-    """Snakemake in a folder that holds ``profiles``; killed at the end where it has not ended."""
+    """Snakemake in a folder that holds ``profiles``; killed at the end where it has not ended.
+
+    environment: variables beside those that talk to the cluster.
+    """
     talks = {
         "PATH": f"{BIN}{os.pathsep}{cluster.environment['PATH']}",
         "SLURM_CONF": cluster.environment["SLURM_CONF"],
@@ -67,9 +74,9 @@ def snakemake(
     log = folder / "controller.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [BIN / "snakemake", "--profile=profiles/slurm", *QUICK, *arguments],
+            [BIN / "snakemake", f"--profile={profile}", *QUICK, *arguments],
             cwd=folder,
-            env={**(environment or cluster.environment), **talks},
+            env={**cluster.environment, **(environment or {}), **talks},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -3,6 +3,7 @@
 import itertools
 import json
 import shutil
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,10 +94,20 @@ class Journal:
 
 
 @contextmanager
-def journal(cluster: Cluster, folder: Path, *arguments: str, tasks: int = 3, megabytes: int = 0):
-    """The workflow running on a cluster; its jobs hold until `Journal.go` or `Journal.finish`."""
+def journal(
+    cluster: Cluster,
+    folder: Path,
+    *arguments: str,
+    tasks: int = 3,
+    megabytes: int = 0,
+    **how: object,
+) -> Iterator[Journal]:
+    """The workflow running on a cluster; its jobs hold until `Journal.go` or `Journal.finish`.
+
+    megabytes: what jobs of the first rule fill; how: as `controller.snakemake` has it.
+    """
     shutil.copytree(WORKFLOW, folder, dirs_exist_ok=True)
     shutil.copytree(REPO / "profiles", folder / "profiles")
     config = (f"tasks={tasks}", f"megabytes={megabytes}")
-    with snakemake(cluster, folder, *arguments, "--config", *config) as controller:
+    with snakemake(cluster, folder, *arguments, "--config", *config, **how) as controller:
         yield Journal(folder, cluster, tasks, controller)
