@@ -15,7 +15,7 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV CONDA_PREFIX
 
 help:
 	@echo "make run     set up, then run the whole experiment of config.yaml and build its report"
-	@echo "make test    set up, then check everything"
+	@echo "make test    set up, then check everything; on a real Slurm, a run and three faults"
 	@echo "make setup   only set up: an environment in .venv from envs/requirements.txt"
 	@echo "make bench   set up, then time the trainers beside their peers: results/benchmarks/*.json"
 	@echo "make quality run, then compare what our SAEs and two libraries' reach on its activations"
@@ -49,10 +49,10 @@ run: $(READY)
 	@$(BIN)/interference analysis conclude "$$($(BIN)/interference config results $(CONFIG))"
 
 test: $(READY) $(PEERS_READY)
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadgroup
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadgroup -m "not thorough"
 
 test-slurm: $(READY)
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 4 -m slurm
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 4 --dist loadgroup -m slurm tests/slurm
 
 slurm-profile:
 	@if [ "$(PROFILE)" -ef profiles/slurm ]; then echo "$(PROFILE) is this clone's already"; \

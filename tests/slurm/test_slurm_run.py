@@ -2,7 +2,6 @@
 
 import re
 import shutil
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,11 +128,15 @@ def test_partitions_follow_from_what_jobs_ask_for(runs):
         assert partitions[job.slurm] == ("gpu" if job.rule in GPU_RULES else "cpu"), job
 
 
-def test_tables_and_figures_of_an_arm_are_one_slurm_job(runs):
-    shared = {slurm for slurm, count in Counter(j.slurm for j in runs.jobs).items() if count > 1}
-    drawn = {job.slurm for job in runs.jobs if job.rule.endswith(("_table", "_figure"))}
-    assert drawn == shared
-    assert len(drawn) == 2
+def test_figures_of_an_arm_are_one_slurm_job_and_all_other_jobs_have_their_own(runs):
+    groups = yaml.safe_load((REPO / "profiles" / "slurm" / "config.yaml").read_text())["groups"]
+    shared = {groups[job.rule]: set() for job in runs.jobs if job.rule in groups}
+    for job in runs.jobs:
+        if job.rule in groups:
+            shared[groups[job.rule]].add(job.slurm)
+    assert [len(numbers) for numbers in shared.values()] == [1, 1]
+    alone = [job.slurm for job in runs.jobs if job.rule not in groups]
+    assert len(alone) == len(set(alone))
 
 
 def test_nothing_is_left_to_do_after_it(runs):
