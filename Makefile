@@ -22,6 +22,7 @@ help:
 	@echo "make peers   only set up the libraries that SAEs are compared with, in .venv-peers"
 	@echo "make plan    what a run would do and cost: jobs, rows, bytes"
 	@echo "make slurm-profile       link profiles/slurm so that snakemake --profile slurm finds it"
+	@echo "make slurm-scale         what large plans, submission and groups cost, on such a Slurm"
 	@echo "make slurm-cluster       a Slurm of three nodes on this machine, to try things (root, Debian)"
 	@echo "make slurm-cluster-down  end it"
 	@echo "make test-slurm          set up, then run every test on a real Slurm, a dozen minutes"
@@ -62,6 +63,9 @@ slurm-profile:
 	else mkdir -p "$(dir $(PROFILE))" && ln -s "$(CURDIR)/profiles/slurm" "$(PROFILE)" && \
 		echo "$(PROFILE) leads to $(CURDIR)/profiles/slurm"; fi
 
+slurm-scale: $(READY)
+	PYTHONPATH=tests/workflow $(BIN)/python tests/slurm/scale.py
+
 slurm-cluster: $(READY)
 	@$(BIN)/python tests/slurm/cluster.py up $(CLUSTER)
 
@@ -87,4 +91,4 @@ clean:
 	rm -rf $(VENV) $(PEERS)
 
 .PHONY: help setup plan run test test-slurm bench quality peers clean \
-	slurm-profile slurm-cluster slurm-cluster-down
+	slurm-profile slurm-scale slurm-cluster slurm-cluster-down
