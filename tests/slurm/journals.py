@@ -33,6 +33,36 @@ class Start:
     ended: bool
 
 
+def starts(folder: Path) -> list[Start]:
+    """Every start of a job in a folder, in order."""
+    path = folder / "journal.jsonl"
+    lines = path.read_text().splitlines() if path.exists() else []
+    told: dict[int, list[dict]] = {}
+    for line in map(json.loads, lines):
+        told.setdefault(line["process"], []).append(line)
+    return [
+        Start(
+            *(events[0][name] for name in ("output", "attempt", "slurm", "node", "time")),
+            until=events[-1]["time"],
+            ended=events[-1]["event"] == "end",
+        )
+        for events in told.values()
+    ]
+
+
+def check(folder: Path, expected: set[str]) -> None:
+    """Each output is complete, by one writer at a time, and was not made again once complete."""
+    told = starts(folder)
+    for output in expected:
+        assert (folder / output).read_text() == COMPLETE, f"{output} is corrupt"
+        own = [start for start in told if start.output == output]
+        assert [start.ended for start in own] == [False] * (len(own) - 1) + [True], (
+            f"{output}: a completed job ran again, or none completed: {own}"
+        )
+        for one, other in itertools.pairwise(own):
+            assert one.until < other.since, f"{output} had two writers: {one}, {other}"
+
+
 @dataclass(frozen=True)
 class Journal:
     """A copy of the workflow in a folder of its own, and what its jobs have told so far."""
@@ -44,20 +74,7 @@ class Journal:
 
     def starts(self, output: str = "") -> list[Start]:
         """Every start in order, or those of one output."""
-        path = self.folder / "journal.jsonl"
-        lines = path.read_text().splitlines() if path.exists() else []
-        told: dict[int, list[dict]] = {}
-        for line in map(json.loads, lines):
-            told.setdefault(line["process"], []).append(line)
-        starts = [
-            Start(
-                *(events[0][name] for name in ("output", "attempt", "slurm", "node", "time")),
-                until=events[-1]["time"],
-                ended=events[-1]["event"] == "end",
-            )
-            for events in told.values()
-        ]
-        return [start for start in starts if output in ("", start.output)]
+        return [start for start in starts(self.folder) if output in ("", start.output)]
 
     def start_of(self, output: str, number: int = 1) -> Start:
         """Wait until an output's job has started this many times; the last of these starts."""
@@ -77,20 +94,10 @@ class Journal:
         """Let jobs go, wait for the end, and check what must hold after any fault."""
         self.go()
         self.controller.finish()
-        expected = {
-            f"{rule}/{task}.txt" for rule in ("first", "second") for task in range(self.tasks)
-        }
-        for output in expected:
-            assert (self.folder / output).read_text() == COMPLETE, f"{output} is corrupt"
-        starts = self.starts()
-        assert {start.output for start in starts} == expected
-        for output in expected:
-            own = self.starts(output)
-            assert [start.ended for start in own] == [False] * (len(own) - 1) + [True], (
-                f"{output}: a completed job ran again, or none completed: {own}"
-            )
-            for one, other in itertools.pairwise(own):
-                assert one.until < other.since, f"{output} had two writers: {one}, {other}"
+        tasks = range(self.tasks)
+        expected = {f"{rule}/{task}.txt" for rule in ("first", "second") for task in tasks}
+        check(self.folder, expected)
+        assert {start.output for start in self.starts()} == expected
 
 
 @contextmanager

@@ -1,0 +1,80 @@
+"""Processes of this machine: who one is, a child that never outlives its parent, ending a session."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+#: Option of Linux's prctl: the signal that a process gets when its parent ends.
+_PR_SET_PDEATHSIG = 1
+
+
+def born(pid: int) -> float:
+    """When a process began, in seconds since 1970; with its number this names one process for good."""
+    return psutil.Process(pid).create_time()
+
+
+def is_alive(pid: int, since: float) -> bool:
+    """Whether the process with this number that began then is still there, and more than a zombie."""
+    try:
+        process = psutil.Process(pid)
+        return process.create_time() == since and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def start(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> subprocess.Popen:
+    """Start a command in a session of its own; on Linux it is killed when this process ends.
+
+    It ignores submitit's signal, which Slurm sends to every process of a step.
+    """
+    prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+
+    def prepare() -> None:
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+        if prctl is not None:
+            prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+    return subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=prepare,
+    )
+
+
+def end_session(session: int, mark: tuple[str, str]) -> int:
+    """Kill what is left of a session, its leader first; how many processes that were.
+
+    mark: a variable of its environment and the value, without which a process is left alone: numbers
+    of sessions are used again.
+    """
+    killed = 0
+    while members := _members(session, mark):
+        for process in members:
+            killed += 1
+            process.kill()
+        psutil.wait_procs(members)
+    return killed
+
+
+def _members(session: int, mark: tuple[str, str]) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if (
+                os.getsid(process.pid) == session
+                and process.status() != psutil.STATUS_ZOMBIE
+                and process.environ().get(mark[0]) == mark[1]
+            ):
+                found.append(process)
+        except (psutil.Error, OSError):  # it has ended, or is another user's
+            continue
+    return sorted(found, key=lambda process: process.pid != session)
