@@ -140,4 +140,3 @@ class Launch:
             f"{self.results}/{rule}/{task}.txt" for rule in ("first", "second") for task in (0, 1)
         }
         check(self.folder, wanted)
-        assert self.locks == []

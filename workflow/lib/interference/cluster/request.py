@@ -103,6 +103,7 @@ def _refuse(arguments: Sequence[str]) -> None:
 
 def _parse(arguments: list[str]) -> Namespace:
     from snakemake.cli import parse_args
+    from snakemake.exceptions import CliException
     from snakemake_interface_common.exceptions import WorkflowError
 
     said = io.StringIO()
@@ -112,7 +113,7 @@ def _parse(arguments: list[str]) -> Namespace:
     except SystemExit:
         line = said.getvalue().strip().rpartition("error: ")[2]
         raise LaunchError(f"snakemake does not take these arguments: {line}") from None
-    except (WorkflowError, ValueError) as error:
+    except (CliException, WorkflowError, ValueError) as error:
         raise LaunchError(f"snakemake does not take these arguments: {error}") from None
 
 
@@ -128,6 +129,7 @@ def _check(parsed: Namespace) -> None:
 def _config(parsed: Namespace) -> dict:
     """The config as the Snakefile gets it: files merged in order, then single values."""
     from snakemake.cli import parse_config
+    from snakemake.exceptions import CliException
     from snakemake.common.configfile import load_configfile
     from snakemake.utils import update_config
     from snakemake_interface_common.exceptions import WorkflowError
@@ -138,5 +140,5 @@ def _config(parsed: Namespace) -> dict:
             update_config(config, load_configfile(path))
         update_config(config, parse_config(parsed.config))
         return config or load_configfile("config.yaml")
-    except (WorkflowError, OSError, ValueError) as error:
+    except (CliException, WorkflowError, OSError, ValueError) as error:
         raise LaunchError(f"the config cannot be read: {error}") from None
