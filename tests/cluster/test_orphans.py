@@ -1,6 +1,5 @@
 """Waiting for jobs that an earlier start left: which they are, and when none can come any more."""
 
-import json
 from base64 import urlsafe_b64encode
 
 import pytest
@@ -9,8 +8,8 @@ from interference.cluster import orphans
 from interference.cluster.claims import Claim
 from interference.cluster.slurm import SlurmError, SlurmJob
 
-JOB = SlurmJob("17", "RUNNING", "1:35", "None", "node2", "small-1234abcd_0b1c")
-STUCK = SlurmJob("18", "PENDING", "30:00", "JobHeldUser", "", "small-1234abcd_0b1c")
+JOB = SlurmJob("17", "RUNNING", "1:35", "None", "node2", "small-1234abcd_0b1c", "/x")
+STUCK = SlurmJob("18", "PENDING", "30:00", "JobHeldUser", "", "small-1234abcd_0b1c", "/x")
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +55,7 @@ def test_a_job_that_appears_late_is_waited_for(clock):
 
 
 def test_a_queue_that_cannot_be_seen_is_not_empty(clock, capsys):
-    look, taken = waited(
+    look, _taken = waited(
         SlurmError("squeue failed: down"), [], SlurmError("squeue failed: down"), []
     )
     orphans.wait(look)
@@ -92,18 +91,37 @@ def test_a_machine_that_was_cut_off_gets_time_to_see_that_it_is_not_the_controll
     assert orphans.settle_after(claims("running", "ended", "queued"), "node2") == orphans.SETTLE
 
 
-def test_jobs_are_known_by_what_snakemake_noted_whoever_started_it(tmp_path):
-    def note(output, job, chunk=255):
+def test_what_is_being_written_is_known_by_what_snakemake_noted(tmp_path):
+    def note(output):
         name = urlsafe_b64encode(output.encode()).decode()
-        parts = [name[i : i + chunk - 1] for i in range(0, len(name), chunk - 1)]
+        parts = [name[i : i + 254] for i in range(0, len(name), 254)]
         path = tmp_path.joinpath(".snakemake/incomplete", *(f"@{p}" for p in parts[:-1]), parts[-1])
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"external_jobid": job}))
+        path.touch()
 
-    note("results/a/first.txt", "17")
-    note(f"results/a/{'x' * 300}.txt", "18")
-    note("results/a/local.txt", None)
-    note("results/ab/first.txt", "19")
+    note("results/a/first.txt")
+    note(f"results/b/{'x' * 300}.txt")
     (tmp_path / ".snakemake/incomplete/migration_underway").touch()
-    assert orphans.noted("results/a", tmp_path) == {"17", "18"}
-    assert orphans.noted("results/a", tmp_path / "nowhere") == set()
+    assert orphans.being_written("results/a", tmp_path)
+    assert orphans.being_written("results/b", tmp_path)
+    assert not orphans.being_written("results", tmp_path / "nowhere")
+    assert not orphans.being_written("results/ab", tmp_path)
+
+
+def test_jobs_started_by_hand_count_only_while_this_experiment_is_being_written(
+    tmp_path, monkeypatch
+):
+    uuid = "0b1c2d3e-1111-4222-8333-444455556666"
+    ours, hand, elsewhere, launched = (
+        SlurmJob(number, "RUNNING", "1:35", "None", "node1", name, str(folder))
+        for number, name, folder in (
+            ("1", f"small-1234abcd_{uuid}", tmp_path),
+            ("2", f"interference_{uuid}", tmp_path),
+            ("3", f"interference_{uuid}", tmp_path / "other"),
+            ("4", f"other-1234abcd_{uuid}", tmp_path),
+        )
+    )
+    monkeypatch.setattr(orphans, "queue", lambda: [ours, hand, elsewhere, launched])
+    assert orphans.left("small-1234abcd", "results/a", tmp_path) == [ours]
+    monkeypatch.setattr(orphans, "being_written", lambda results, folder: True)
+    assert orphans.left("small-1234abcd", "results/a", tmp_path) == [ours, hand]

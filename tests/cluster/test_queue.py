@@ -7,21 +7,21 @@ import pytest
 from interference.cluster import slurm
 
 QUEUE = """\
-17|RUNNING|1:35|None|node2|small-1234abcd_0b1c
-18|PENDING|30:00|Resources||small-1234abcd_0b1c
-19|RUNNING|23:59:10|None|node1|small-1234abcd-controller
-20|RUNNING|5:00|None|node1|smaller-1234abcd_0b1c
-21_[1-4]|PENDING|UNLIMITED|Dependency||my|own name
+17|RUNNING|1:35|None|node2|small-1234abcd_0b1c|/home/me/clone
+18|PENDING|30:00|Resources||small-1234abcd_0b1c|/home/me/clone
+19|RUNNING|23:59:10|None|node1|small-1234abcd-controller|/home/me/clone
+20|RUNNING|5:00|None|node1|smaller-1234abcd_0b1c|/home/me/clone
+21_[1-4]|PENDING|UNLIMITED|Dependency||my name|/a|b
 """
 
 
-def test_each_line_is_a_job_and_a_name_may_hold_anything():
+def test_each_line_is_a_job_and_a_folder_may_be_called_anything():
     jobs = slurm.parse_queue(QUEUE)
     assert [job.id for job in jobs] == ["17", "18", "19", "20", "21_[1-4]"]
     assert jobs[0] == slurm.SlurmJob(
-        "17", "RUNNING", "1:35", "None", "node2", "small-1234abcd_0b1c"
+        "17", "RUNNING", "1:35", "None", "node2", "small-1234abcd_0b1c", "/home/me/clone"
     )
-    assert jobs[-1].name == "my|own name"
+    assert (jobs[-1].name, jobs[-1].folder) == ("my name", "/a|b")
     assert slurm.parse_queue("") == []
 
 

@@ -60,6 +60,13 @@ class Launch:
         arguments = (*self.arguments, "--configfile", config.name)
         return replace(self, experiment=experiment, arguments=arguments)
 
+    def edit(self, key: str, value: int) -> None:
+        """Change what config.yaml says of toy models, of which `first` reads the steps."""
+        path = self.folder / "config.yaml"
+        values = yaml.safe_load(path.read_text())
+        values["toy"][key] = value
+        path.write_text(yaml.safe_dump(values))
+
     # What a person types
 
     def interference(self, *words: str) -> subprocess.CompletedProcess:

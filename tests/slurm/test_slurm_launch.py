@@ -29,8 +29,8 @@ def controller_of(run: Launch) -> int:
 
 
 def is_alive(run: Launch) -> bool:
-    """Whether Slurm has a controller of the run."""
-    return any(job.name.endswith("-controller") for job in run.cluster.jobs())
+    """Whether Slurm has the run's last controller."""
+    return any(job.id == controller_of(run) for job in run.cluster.jobs())
 
 
 def kill_controller(run: Launch) -> None:
@@ -64,9 +64,7 @@ def test_a_controller_out_of_time_is_requeued_and_resumes(run):
     for start in (2, 3):
         run.until(lambda: run.claims[-1]["state"] == "requeued", "the controller is requeued")
         assert run.locks == []
-        job = controller_of(run)
-        wait_until(lambda: state(run.cluster, job) == "PENDING", "it waits")
-        run.cluster.scontrol("update", f"jobid={job}", "StartTime=now")
+        start_now(run)
         run.until_said(rf"start {start} of this controller")
         run.until_said(r"waiting for 2 jobs of an earlier start", times=start - 1)
     run.finish()
@@ -191,6 +189,25 @@ def test_jobs_of_a_snakemake_started_by_hand_are_waited_for_and_its_lock_is_left
 
 
 @thorough
+@pytest.mark.parametrize("edited", [False, True], ids=["same", "edited"])
+def test_what_jobs_made_while_nobody_watched_is_known_by_what_made_it(run, edited):
+    run.start()
+    run.until_running()
+    kill_controller(run)
+    (run.folder / "go").touch()
+    wait_until(lambda: all(start.ended for start in run.starts("first")), "the jobs end")
+    if edited:
+        run.edit("steps", 101)
+    run.start()
+    run.until(lambda: run.claims[-1]["state"] == "ended", "the run ends")
+    assert run.claims[-1]["exit_code"] == 0, run.log
+    assert len(run.starts("first")) == (4 if edited else 2)
+    run.edit("steps", 102)
+    planned = run.interference("launch", "--", "-n").stdout
+    assert re.search(r"params have changed since last execution:\s+first\n", planned), planned
+
+
+@thorough
 def test_a_failed_run_fails_its_controller_with_the_same_code(run):
     (run.folder / "task.py").write_text("raise SystemExit(3)\n")
     run.start()
@@ -214,6 +231,13 @@ def test_a_wrong_launch_is_refused_before_anything_is_submitted(run):
     assert "This was a dry-run" in planned.stdout
     assert run.cluster.jobs() == []
     assert run.claims == []
+
+
+def start_now(run: Launch) -> None:
+    """Spare a requeued controller the two minutes that Slurm lets it wait."""
+    job = controller_of(run)
+    wait_until(lambda: state(run.cluster, job) == "PENDING", "the controller waits")
+    run.cluster.scontrol("update", f"jobid={job}", "StartTime=now")
 
 
 def state(cluster: Cluster, job: int) -> str:

@@ -13,6 +13,7 @@ import os
 import socket
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -37,6 +38,7 @@ class Claim:
     host, process, born: who made the claim (of a queued local run: submitit's process)
     session: that of the Snakemake it started, 0 before
     locks: Snakemake's locks that this Snakemake made
+    plan: a digest of what its jobs' specs depend on
     told: seconds since 1970 of the last change
     exit_code: Snakemake's, once it has ended by itself
     """
@@ -50,6 +52,7 @@ class Claim:
     born: float = field(default_factory=lambda: processes.born(os.getpid()))
     session: int = 0
     locks: dict[str, int] = field(default_factory=dict)
+    plan: str = ""
     told: float = field(default_factory=time.time)
     exit_code: int | None = None
 
@@ -59,6 +62,11 @@ class Claim:
         if self.cluster == "slurm" and self.job:
             return f"Slurm job {self.job}"
         return f"process {self.process} on {self.host}"
+
+
+def starts(claims: Sequence[Claim]) -> list[Claim]:
+    """Those that are the start of a controller, not a launch or a stop."""
+    return [claim for claim in claims if claim.state in ("running", "requeued", "ended")]
 
 
 class Claims:

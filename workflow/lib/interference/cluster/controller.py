@@ -18,10 +18,12 @@ from pathlib import Path
 from submitit.core.utils import DelayedSubmission
 from submitit.helpers import Checkpointable
 
-from interference.cluster import locks, orphans, processes
-from interference.cluster.claims import FREE, Claim, Claims
+from interference.cluster import adoption, locks, orphans, processes
+from interference.cluster.claims import FREE, Claim, Claims, starts
+from interference.cluster.request import LaunchError
 from interference.cluster.slurm import job_prefix
 from interference.progress import say
+from interference.provenance import InterferenceError
 
 #: What tells processes of a run's Snakemake from others of the machine.
 MARK = "INTERFERENCE_RUN"
@@ -73,9 +75,15 @@ class Controller(Checkpointable):
 
     def __call__(self) -> None:
         signal.signal(signal.SIGTERM, self._terminated)
+        os.chdir(self.run.folder)
         if not self._take_over():
             return
-        self._clear()
+        try:
+            self._clear()
+        except InterferenceError as error:
+            say(f"error: {error}")
+            self._tell(state="ended", exit_code=1)
+            raise SystemExit(1) from None
         code = self._snakemake()
         if code < 0:
             say(f"Snakemake was killed by signal {-code}; where memory was short: --memory")
@@ -104,12 +112,12 @@ class Controller(Checkpointable):
             claim = Claim(self.run.launch, "running", self.run.cluster, job or claims[-1].job)
             if self._claims.take(len(claims) + 1, claim):
                 self._number, self._claim = len(claims) + 1, claim
-                starts = sum(earlier.launch == claim.launch for earlier in claims)
-                say(f"start {starts} of this controller: {claim.who}, on {claim.host}")
+                number = sum(earlier.launch == claim.launch for earlier in claims)
+                say(f"start {number} of this controller: {claim.who}, on {claim.host}")
                 return True
 
     def _clear(self) -> None:
-        """Wait for jobs that are left, and remove the lock of a dead Snakemake of this run."""
+        """Wait for jobs that are left, remove the lock of this run's dead Snakemake, record their work."""
         run, earlier = self.run, self._claims.all()[: self._number - 1]
         for claim in earlier:
             if claim.session and claim.host == self._claim.host:
@@ -119,10 +127,12 @@ class Controller(Checkpointable):
             orphans.wait(look, orphans.settle_after(earlier, self._claim.host))
         found = locks.locks_on(run.results, run.folder)
         if strange := locks.foreign(found, (claim.locks for claim in earlier)):
-            self._tell(state="ended", exit_code=1)
-            say(f"error: {locks.complaint(run.results, strange, run.folder)}")
-            raise SystemExit(1)
+            raise LaunchError(locks.complaint(run.results, strange, run.folder))
         locks.remove(found, run.folder)
+        self._tell(plan=adoption.plan_digest(run.arguments, run.folder))
+        for last in starts(earlier)[-1:]:
+            same = last.plan == self._claim.plan
+            adoption.adopt(run.arguments, run.folder, last.born, unchanged=same)
 
     def _snakemake(self) -> int:
         """Run Snakemake to its end; its exit code, or minus the signal that killed it."""
@@ -164,6 +174,8 @@ class Controller(Checkpointable):
         """End at once where `stop` asks for it; Slurm asks, too, whom it preempts and starts again."""
         if self._claims.all()[-1].state == "stopping":
             self._end_child()
+            if self._claim is not None:
+                self._tell(state="ended")
             raise SystemExit(128 + signal.SIGTERM)
 
     def _tell(self, **changes: object) -> None:

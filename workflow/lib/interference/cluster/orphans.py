@@ -2,18 +2,18 @@
 
 A Snakemake that was killed leaves its Slurm jobs, and a job that still waits or runs would be
 submitted once more, so that two write one output. Those of a run are known by the prefix of their
-names, whether or not Snakemake came to note them; those of a Snakemake that somebody started by hand
-by what it noted in ``.snakemake/incomplete``: an output, and the Slurm job that makes it.
+names, whether or not Snakemake came to note them. Those of a Snakemake that somebody started by hand
+are known by its working directory only, and waited for while ``.snakemake/incomplete`` says that
+outputs of this experiment are being written.
 """
 
-import json
 import time
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from interference.cluster.claims import Claim
-from interference.cluster.slurm import SlurmError, SlurmJob, of_run, queue
+from interference.cluster.claims import Claim, starts
+from interference.cluster.slurm import SlurmError, SlurmJob, by_hand, of_run, queue
 from interference.progress import say
 
 #: Seconds that a submission may still be under way whose sbatch was killed: Slurm's MessageTimeout.
@@ -25,28 +25,24 @@ LOST = 75.0
 POLL = (2.0, 30.0)
 
 
-def noted(results: str, folder: Path) -> set[str]:
-    """Slurm jobs that Snakemake noted as makers of files below ``results``."""
-    found = set()
+def being_written(results: str, folder: Path) -> bool:
+    """Whether Snakemake noted that a file below ``results`` was begun and not that it was finished."""
     place = Path(folder, ".snakemake", "incomplete")
     for path in place.rglob("*"):
         name = "".join(part.removeprefix("@") for part in path.relative_to(place).parts)
         try:
-            output = urlsafe_b64decode(name).decode()
-            job = json.loads(path.read_text()).get("external_jobid")
-        except (OSError, ValueError):  # a folder of long names, or a job that ended just now
+            if urlsafe_b64decode(name).decode().startswith(f"{results}/"):
+                return True
+        except ValueError:  # a part of a long name, or a file of another kind
             continue
-        if job and output.startswith(f"{results}/"):
-            found.add(str(job))
-    return found
+    return False
 
 
 def left(prefix: str, results: str, folder: Path) -> list[SlurmJob]:
     """Jobs in the queue that may write to a run's results. Raises SlurmError."""
     jobs = queue()
-    known = of_run(jobs, prefix)
-    by_hand = noted(results, folder)
-    return known + [job for job in jobs if job.id in by_hand and job not in known]
+    others = by_hand(jobs, folder) if being_written(results, folder) else []
+    return of_run(jobs, prefix) + others
 
 
 def settle_after(earlier: Sequence[Claim], host: str) -> float:
@@ -54,10 +50,10 @@ def settle_after(earlier: Sequence[Claim], host: str) -> float:
 
     A machine on which a start was cut off, and which is not this one, may be alive out of Slurm's sight.
     """
-    starts = [claim for claim in earlier if claim.state not in ("launching", "queued")]
-    if not starts:
+    last = starts(earlier)[-1:]
+    if not last:
         return 0.0
-    return LOST if any(c.state == "running" and c.host != host for c in starts[-1:]) else SETTLE
+    return LOST if last[0].state == "running" and last[0].host != host else SETTLE
 
 
 def wait(look: Callable[[], list[SlurmJob]], settle: float = SETTLE) -> None:

@@ -79,6 +79,11 @@ def read(profile: str | None, arguments: Sequence[str], folder: Path) -> Request
     )
 
 
+def config_of(arguments: Sequence[str]) -> Config:
+    """The config that Snakemake reads with these arguments in this folder. Raises as `read` does."""
+    return check_config(_config(_parse(list(arguments))))
+
+
 def find_profile(name: str, folder: Path) -> Path:
     """The profile with this name or path, absolute. Raises LaunchError, which says where it looked."""
     from snakemake.cli import get_appdirs, get_profile_dir
@@ -129,8 +134,8 @@ def _check(parsed: Namespace) -> None:
 def _config(parsed: Namespace) -> dict:
     """The config as the Snakefile gets it: files merged in order, then single values."""
     from snakemake.cli import parse_config
-    from snakemake.exceptions import CliException
     from snakemake.common.configfile import load_configfile
+    from snakemake.exceptions import CliException
     from snakemake.utils import update_config
     from snakemake_interface_common.exceptions import WorkflowError
 

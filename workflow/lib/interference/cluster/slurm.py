@@ -17,7 +17,8 @@ from interference.provenance import InterferenceError, digest
 
 #: Seconds that squeue and scancel have to answer.
 PATIENCE = 60
-_FORMAT = "%i|%T|%L|%r|%N|%j"
+_FORMAT = "%i|%T|%L|%r|%N|%j|%Z"
+_UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 class SlurmError(InterferenceError):
@@ -26,7 +27,10 @@ class SlurmError(InterferenceError):
 
 @dataclass(frozen=True)
 class SlurmJob:
-    """A job in the queue. left: time until its limit; node: empty while it waits."""
+    """A job in the queue.
+
+    left: time until its limit; node: empty while it waits; folder: its working directory
+    """
 
     id: str
     state: str
@@ -34,6 +38,7 @@ class SlurmJob:
     reason: str
     node: str
     name: str
+    folder: str
 
     def __str__(self) -> str:
         """A job in a line of a log."""
@@ -58,7 +63,7 @@ def controller_name(prefix: str) -> str:
 
 def parse_queue(text: str) -> list[SlurmJob]:
     """Jobs from the output of `squeue`, as `queue` asks for it."""
-    return [SlurmJob(*line.split("|", 5)) for line in text.splitlines() if line]
+    return [SlurmJob(*line.split("|", 6)) for line in text.splitlines() if line]
 
 
 def queue() -> list[SlurmJob]:
@@ -70,6 +75,19 @@ def queue() -> list[SlurmJob]:
 def of_run(jobs: Collection[SlurmJob], prefix: str) -> list[SlurmJob]:
     """Those jobs that Snakemake submitted for the run with this prefix."""
     return [job for job in jobs if job.name.startswith(f"{prefix}_")]
+
+
+def by_hand(jobs: Collection[SlurmJob], folder: Path) -> list[SlurmJob]:
+    """Those that a Snakemake submitted in a working directory which was not launched."""
+    named = re.compile(f"(.*_)?{_UUID}")
+    launched = re.compile(f".*-[0-9a-f]{{8}}_{_UUID}")
+    return [
+        job
+        for job in jobs
+        if named.fullmatch(job.name)
+        and not launched.fullmatch(job.name)
+        and Path(job.folder).resolve() == folder.resolve()
+    ]
 
 
 def controllers(jobs: Collection[SlurmJob], prefix: str) -> list[SlurmJob]:

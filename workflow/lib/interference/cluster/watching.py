@@ -4,12 +4,11 @@ import re
 from pathlib import Path
 
 from interference.cluster import slurm
-from interference.cluster.claims import FOLDER, FREE, Claim, Claims, standing
+from interference.cluster.claims import FOLDER, FREE, Claim, Claims, standing, starts
 from interference.cluster.launching import controllers_in_slurm, when
 from interference.cluster.request import LaunchError
 from interference.cluster.submission import log_path
 
-_STOP = ("stopping", "stopped")
 #: What Snakemake says after each step of a start.
 _PROGRESS = re.compile(r"^\d+ of \d+ steps \(.*\) done$", re.MULTILINE)
 
@@ -40,10 +39,9 @@ def describe(results: Path) -> str:
     claims = Claims(results).all()
     last = claims[-1]
     lines = [f"{results}: {_controller(last, results)}"]
-    own = (claim for claim in claims if claim.launch == last.launch)
-    starts = [claim for claim in own if claim.state not in ("launching", "queued", *_STOP)]
-    if starts:
-        lines.append(f"  start {len(starts)} of this launch, on {starts[-1].host}")
+    begun = starts([claim for claim in claims if claim.launch == last.launch])
+    if begun:
+        lines.append(f"  start {len(begun)} of this launch, on {begun[-1].host}")
     if slurm.is_here():
         jobs = slurm.of_run(slurm.queue(), slurm.job_prefix(results))
         waiting = sum(job.state == "PENDING" for job in jobs)
