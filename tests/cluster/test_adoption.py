@@ -14,13 +14,14 @@ HEADER = "output_file\tdate\trule\tlog-file(s)\tstatus\tplan\n"
 def test_outputs_made_meanwhile_are_those_that_are_new_and_have_no_record(tmp_path):
     rows = []
     for name, age, date, plan, recorded in (
-        ("made", 5, "today", "no update", False),
-        ("old", -5, "today", "no update", False),
-        ("recorded", 5, "today", "no update", True),
-        ("pending", 5, "today", "update pending", False),
-        ("missing", 5, "-", "update pending", False),
-        (f"long-{'x' * 190}", 5, "today", "no update", False),
-        (f"long-{'y' * 190}", 5, "today", "no update", True),
+        ("made", 5, "today", "no update", None),
+        ("old", -5, "today", "no update", None),
+        ("recorded", 5, "today", "no update", "metadata"),
+        ("incomplete", 5, "today", "no update", "incomplete"),
+        ("pending", 5, "today", "update pending", None),
+        ("missing", 5, "-", "update pending", None),
+        (f"long-{'x' * 190}", 5, "today", "no update", None),
+        (f"long-{'y' * 190}", 5, "today", "no update", "metadata"),
     ):
         path = tmp_path / "results" / name
         path.parent.mkdir(exist_ok=True)
@@ -28,7 +29,7 @@ def test_outputs_made_meanwhile_are_those_that_are_new_and_have_no_record(tmp_pa
         os.utime(path, (1000 + age,) * 2)
         rows.append(f"results/{name}\t{date}\trule\t-\tok\t{plan}\n")
         if recorded:
-            record = record_of(f"results/{name}", tmp_path)
+            record = record_of(f"results/{name}", tmp_path, recorded)
             record.parent.mkdir(parents=True, exist_ok=True)
             record.touch()
     found = unrecorded("".join([HEADER, *rows]), tmp_path, since=1000)

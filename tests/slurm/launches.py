@@ -117,9 +117,9 @@ class Launch:
     def locks(self) -> list[Path]:
         return list((self.folder / ".snakemake" / "locks").glob("*.lock"))
 
-    def starts(self, rule: str) -> list[Start]:
-        """Starts of a rule's jobs."""
-        return [s for s in starts(self.folder) if s.output.startswith(f"{self.results}/{rule}/")]
+    def starts(self, name: str) -> list[Start]:
+        """Starts of a rule's jobs, or of one output's."""
+        return [s for s in starts(self.folder) if s.output.startswith(f"{self.results}/{name}")]
 
     # What one waits for
 

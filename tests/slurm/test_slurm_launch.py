@@ -132,6 +132,18 @@ def test_stop_with_its_jobs_ends_them_too(run):
 
 
 @thorough
+def test_a_job_that_was_cancelled_while_nobody_watched_is_made_again(run):
+    run.start()
+    lost, _kept = run.until_running()
+    kill_controller(run)
+    run.cluster.scancel(str(lost.slurm))
+    run.start()
+    run.until_said(r"waiting for 1 jobs of an earlier start")
+    run.finish()
+    assert [len(run.starts(f"first/{task}.txt")) for task in (0, 1)].count(2) == 1
+
+
+@thorough
 def test_stop_ends_a_controller_that_waits_for_its_next_start(run):
     run.start("--minutes=1")
     run.until_running()

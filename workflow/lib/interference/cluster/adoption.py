@@ -29,19 +29,27 @@ def plan_digest(arguments: Sequence[str], folder: Path) -> str:
     return digest("\n".join([config, *(path.read_text() for path in rules), *code]))
 
 
-def record_of(output: str, folder: Path) -> Path:
-    """The file of Snakemake's record of an output."""
+def record_of(output: str, folder: Path, kind: str = "metadata") -> Path:
+    """The file of Snakemake's record of an output: metadata, or that it is incomplete."""
     name = urlsafe_b64encode(output.encode()).decode()
     parts = [name[i : i + _PART] for i in range(0, len(name), _PART)]
-    return Path(folder, ".snakemake", "metadata", *(f"@{part}" for part in parts[:-1]), parts[-1])
+    return Path(folder, ".snakemake", kind, *(f"@{part}" for part in parts[:-1]), parts[-1])
 
 
 def unrecorded(summary: str, folder: Path, since: float) -> list[str]:
-    """Of `snakemake --summary`, outputs without a record that need no update, changed after a time."""
+    """Of `snakemake --summary`, outputs without a record that need no update, changed after a time.
+
+    The summary calls an incomplete one up to date; that it is not is a mark of its own.
+    """
     rows = [line.split("\t") for line in summary.splitlines()[1:]]
     there = [row[0] for row in rows if row[1] != "-" and row[-1] == "no update"]
     new = [output for output in there if (folder / output).stat().st_mtime >= since]
-    return [output for output in new if not record_of(output, folder).exists()]
+    return [
+        output
+        for output in new
+        if not record_of(output, folder).exists()
+        and not record_of(output, folder, "incomplete").exists()
+    ]
 
 
 def adopt(arguments: Sequence[str], folder: Path, since: float, *, unchanged: bool) -> None:

@@ -33,7 +33,7 @@ class Claim:
     launch: an id that a launch shares with every start of its controller
     state: launching, queued, running, stopping (held); requeued (held by a job that waits); ended,
         stopped (free)
-    cluster: slurm or local
+    cluster: slurm or local, where the controller is; executor: likewise, where its jobs are
     job: the Slurm job, or the number of submitit's process on this machine; empty before it is known
     host, process, born: who made the claim (of a queued local run: submitit's process)
     session: that of the Snakemake it started, 0 before
@@ -47,6 +47,7 @@ class Claim:
     state: str
     cluster: str
     job: str = ""
+    executor: str = "local"
     host: str = field(default_factory=socket.gethostname)
     process: int = field(default_factory=os.getpid)
     born: float = field(default_factory=lambda: processes.born(os.getpid()))
@@ -55,6 +56,10 @@ class Claim:
     plan: str = ""
     told: float = field(default_factory=time.time)
     exit_code: int | None = None
+
+    @property
+    def uses_slurm(self) -> bool:
+        return "slurm" in (self.cluster, self.executor)
 
     @property
     def who(self) -> str:

@@ -109,7 +109,13 @@ class Controller(Checkpointable):
                 say(f"the run is {claims[-1].state} by {claims[-1].who}: nothing to do here")
                 return False
             job = os.environ.get("SLURM_JOB_ID", "") if self.run.cluster == "slurm" else ""
-            claim = Claim(self.run.launch, "running", self.run.cluster, job or claims[-1].job)
+            claim = Claim(
+                launch=self.run.launch,
+                state="running",
+                cluster=self.run.cluster,
+                job=job or claims[-1].job,
+                executor=self.run.executor,
+            )
             if self._claims.take(len(claims) + 1, claim):
                 self._number, self._claim = len(claims) + 1, claim
                 number = sum(earlier.launch == claim.launch for earlier in claims)

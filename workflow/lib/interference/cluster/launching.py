@@ -84,7 +84,7 @@ def launch(request: Request, cluster: str, resources: Resources, devices: str | 
     """
     claims = Claims(request.folder / request.results)
     number = len(check_free(request)) + 1
-    own = Claim(uuid.uuid4().hex, "launching", cluster)
+    own = Claim(uuid.uuid4().hex, "launching", cluster, executor=request.executor)
     if not claims.take(number, own):
         raise LaunchError(f"{request.results}: another launch came first, just now")
     run = Run(

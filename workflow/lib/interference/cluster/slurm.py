@@ -101,14 +101,9 @@ def cancel(jobs: Collection[SlurmJob]) -> None:
         _answer("scancel", "--quiet", *(job.id for job in jobs))
 
 
-def is_here() -> bool:
-    """Whether this machine has Slurm's commands."""
-    return shutil.which("sbatch") is not None
-
-
 def check_here() -> None:
     """Check that jobs can be submitted from here. Raises SlurmError."""
-    if not is_here():
+    if shutil.which("sbatch") is None:
         raise SlurmError(
             "sbatch is not here: launch from a login node of the cluster, after whatever your site "
             "asks for (such as `module load slurm`); on a workstation: --cluster local"

@@ -32,14 +32,13 @@ def stop(results: Path, *, jobs: bool) -> None:
         _end_in_slurm(prefix)
     _end_here(known, prefix)
     look = partial(orphans.left, prefix, name, folder)
-    in_slurm = slurm.is_here()
-    if jobs and in_slurm:
+    if jobs and own.uses_slurm:
         _end_jobs(look)
     found = locks.locks_on(name, folder)
     strange = locks.foreign(found, (claim.locks for claim in known))
     locks.remove(found.keys() - set(strange), folder)
     claims.update(number, own, state="stopped")
-    left = look() if in_slurm else []
+    left = look() if own.uses_slurm else []
     say(f"{results}: stopped; launch again, and it resumes")
     if left:
         say(f"its jobs go on, and the next launch waits for them: {', '.join(map(str, left))}")
@@ -57,7 +56,7 @@ def _claim(claims: Claims, results: Path) -> tuple[int, Claim]:
                 f"{results}: held by {last.who} ({last.state}), which cannot be ended from here; "
                 f"where you know that it is gone, remove {claims.path(len(known))}"
             )
-        own = Claim(last.launch, "stopping", last.cluster, last.job)
+        own = Claim(last.launch, "stopping", last.cluster, last.job, last.executor)
         if claims.take(len(known) + 1, own):
             return len(known) + 1, own
 

@@ -42,7 +42,7 @@ def describe(results: Path) -> str:
     begun = starts([claim for claim in claims if claim.launch == last.launch])
     if begun:
         lines.append(f"  start {len(begun)} of this launch, on {begun[-1].host}")
-    if slurm.is_here():
+    if last.uses_slurm:
         jobs = slurm.of_run(slurm.queue(), slurm.job_prefix(results))
         waiting = sum(job.state == "PENDING" for job in jobs)
         lines.append(f"  its jobs in Slurm: {waiting} waiting, {len(jobs) - waiting} running")
