@@ -38,7 +38,7 @@ class Claim:
     host, process, born: who made the claim (of a queued local run: submitit's process)
     session: that of the Snakemake it started, 0 before
     locks: Snakemake's locks that this Snakemake made
-    plan: a digest of what its jobs' specs depend on
+    plan: a digest of what its jobs' specs depend on; empty before it starts Snakemake
     told: seconds since 1970 of the last change
     exit_code: Snakemake's, once it has ended by itself
     """

@@ -135,10 +135,11 @@ class Controller(Checkpointable):
         if strange := locks.foreign(found, (claim.locks for claim in earlier)):
             raise LaunchError(locks.complaint(run.results, strange, run.folder))
         locks.remove(found, run.folder)
-        self._tell(plan=adoption.plan_digest(run.arguments, run.folder))
-        for last in starts(earlier)[-1:]:
-            same = last.plan == self._claim.plan
+        plan = adoption.plan_digest(run.arguments, run.folder)
+        for last in [claim for claim in starts(earlier) if claim.plan][-1:]:
+            same = last.plan == plan
             adoption.adopt(run.arguments, run.folder, last.born, unchanged=same)
+        self._tell(plan=plan)  # from here on its jobs are this start's
 
     def _snakemake(self) -> int:
         """Run Snakemake to its end; its exit code, or minus the signal that killed it."""
