@@ -2,12 +2,15 @@
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 from cluster import wait_until
 from launches import Launch
+
+from interference.cluster.claims import Claims
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
@@ -68,6 +71,21 @@ def test_a_killed_controller_takes_snakemake_along_and_a_launch_ends_what_is_lef
     run.start("--cluster=local")
     run.until(lambda: len(run.starts("first")) == 4, "both are made anew")
     run.finish()
+
+
+def test_a_controller_ends_its_snakemake_where_another_start_took_over(run):
+    run.start("--cluster=local")
+    run.until_running()
+    child, controller = snakemake(run), psutil.Process(run.claims[-1]["process"])
+    claims = Claims(run.folder / run.results)
+    last = claims.all()[-1]
+    elsewhere = replace(last, host="another-machine", session=0, locks={})
+    assert claims.take(len(claims.all()) + 1, elsewhere)
+    wait_until(lambda: not controller.is_running(), "the controller has ended")
+    assert not child.is_running()
+    assert "another start of this controller has taken over" in run.log
+    assert run.locks == []
+    assert "cannot be seen from here" in run.status()
 
 
 def test_stop_ends_everything_and_leaves_a_folder_that_snakemake_resumes(run):

@@ -58,6 +58,7 @@ def test_a_killed_controller_leaves_its_jobs_and_a_launch_waits_for_them_and_res
     assert len(run.starts("first")) == 2, "no job of the first rule was submitted again"
 
 
+@thorough
 def test_a_controller_out_of_time_is_requeued_and_resumes(run):
     run.start("--minutes=1")
     run.until_running()
@@ -105,6 +106,7 @@ def test_a_cancelled_controller_can_be_launched_again(run):
     run.finish()
 
 
+@thorough
 def test_stop_leaves_jobs_and_a_folder_that_a_launch_resumes(run):
     run.start()
     jobs = run.until_running()
@@ -141,6 +143,29 @@ def test_a_job_that_was_cancelled_while_nobody_watched_is_made_again(run):
     run.until_said(r"waiting for 1 jobs of an earlier start")
     run.finish()
     assert [len(run.starts(f"first/{task}.txt")) for task in (0, 1)].count(2) == 1
+
+
+@thorough
+def test_a_controller_whose_node_crashes_starts_on_another_and_the_first_ends(run):
+    nodes = {"node1", "node2", "node3"}
+    drain(run.cluster, nodes - {"node1"})
+    run.start()
+    wait_until(lambda: state(run.cluster, controller_of(run)) == "RUNNING", "it runs on node1")
+    drain(run.cluster, {"node1"})
+    for node in nodes - {"node1"}:
+        run.cluster.scontrol("update", f"nodename={node}", "state=resume")
+    jobs = run.until_running()
+    assert "node1" not in {job.node for job in jobs}
+    first = run.claims[-1]["process"]
+    run.cluster.kill_node("node1")
+    job = controller_of(run)
+    wait_until(lambda: state(run.cluster, job) == "PENDING", "Slurm has noticed")
+    assert os.path.exists(f"/proc/{first}/exe"), "out of Slurm's sight it lives"
+    run.cluster.scontrol("update", f"jobid={job}", "StartTime=now")
+    run.until_said(r"start 2 of this controller")
+    wait_until(lambda: not os.path.exists(f"/proc/{first}/exe"), "the first controller has ended")
+    run.finish()
+    assert len(run.starts("first")) == 2
 
 
 @thorough
@@ -243,6 +268,12 @@ def test_a_wrong_launch_is_refused_before_anything_is_submitted(run):
     assert "This was a dry-run" in planned.stdout
     assert run.cluster.jobs() == []
     assert run.claims == []
+
+
+def drain(cluster: Cluster, nodes: set[str]) -> None:
+    """Let nodes take no further job."""
+    for node in nodes:
+        cluster.scontrol("update", f"nodename={node}", "state=drain", "reason=test")
 
 
 def start_now(run: Launch) -> None:

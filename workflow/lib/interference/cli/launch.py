@@ -62,15 +62,15 @@ def launch(
     if request.dry_run:
         print(launching.dry_run(request), end="")
         return
-    launching.check_free(request)
+    earlier = launching.check_free(request)
     todo = launching.todo(launching.dry_run(request, "--quiet=rules"))
-    if not todo:
+    if not todo and (not earlier or earlier[-1].exit_code == 0):
         print(f"{request.results} is complete: nothing to launch")
         return
     jobs = sum(room.jobs for room in rooms(request.config))
     resources = Resources(minutes, memory or memory_for(jobs), partition, account)
     print(describe(request.config))
-    print(f"what is left of it, by Snakemake's own plan:\n{todo}")
+    print(f"what is left of it, by Snakemake's own plan:\n{todo or 'to record what is there'}")
     devices = os.environ.get("CUDA_VISIBLE_DEVICES")
     claim = launching.launch(request, str(cluster), resources, devices)
     kind = f"Slurm job {claim.job}: {resources}" if cluster == "slurm" else f"process {claim.job}"

@@ -6,6 +6,7 @@ later. So, before a Snakemake resumes, outputs without a record get theirs (`sna
 code and config are what they were when the jobs were submitted; else they are made again.
 """
 
+import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from pathlib import Path
 
+from interference.cluster import processes
 from interference.cluster.request import LaunchError, config_of
 from interference.progress import say
 from interference.provenance import ROOT, canonical, digest, normalised
@@ -76,7 +78,14 @@ def adopt(arguments: Sequence[str], folder: Path, since: float, *, unchanged: bo
 
 def _snakemake(arguments: Sequence[str], *options: str, folder: Path) -> str:
     command = [sys.executable, "-m", "snakemake", *arguments, *options]
-    done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=processes.cleaned(os.environ),
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=processes.prepare,
+    )
     if done.returncode:
         raise LaunchError(f"snakemake {options[0]} failed: see above")
     return done.stdout

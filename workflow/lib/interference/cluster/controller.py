@@ -10,7 +10,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,8 +26,6 @@ from interference.provenance import InterferenceError
 
 #: What tells processes of a run's Snakemake from others of the machine.
 MARK = "INTERFERENCE_RUN"
-#: Variables of a Slurm job and of submitit, which jobs of Snakemake must not take for their own.
-_FOREIGN = ("SLURM_", "SLURMD_", "SBATCH_", "SRUN_", "SUBMITIT_")
 #: Seconds between two looks at Snakemake and its locks.
 _POLL = 1.0
 
@@ -54,13 +51,6 @@ class Run:
     @property
     def prefix(self) -> str:
         return job_prefix(self.folder / self.results)
-
-
-def cleaned(
-    environment: Mapping[str, str], kept: tuple[str, ...] = ("SLURM_CONF",)
-) -> dict[str, str]:
-    """An environment without what Slurm and submitit tell a job; where Slurm is stays in it."""
-    return {k: v for k, v in environment.items() if k in kept or not k.startswith(_FOREIGN)}
 
 
 class Controller(Checkpointable):
@@ -145,7 +135,7 @@ class Controller(Checkpointable):
         """Run Snakemake to its end; its exit code, or minus the signal that killed it."""
         run = self.run
         command = [sys.executable, "-m", "snakemake", *run.arguments]
-        environment = cleaned(os.environ) | {MARK: run.prefix}
+        environment = processes.cleaned(os.environ) | {MARK: run.prefix}
         environment.pop("CUDA_VISIBLE_DEVICES", None)
         if run.devices is not None:
             environment["CUDA_VISIBLE_DEVICES"] = run.devices

@@ -12,11 +12,20 @@ import psutil
 
 #: Option of Linux's prctl: the signal that a process gets when its parent ends.
 _PR_SET_PDEATHSIG = 1
+_PRCTL = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+#: Variables of a Slurm job and of submitit, which jobs of Snakemake must not take for their own.
+_FOREIGN = ("SLURM_", "SLURMD_", "SBATCH_", "SRUN_", "SUBMITIT_")
 
 
 def born(pid: int) -> float:
-    """When a process began, in seconds since 1970; with its number this names one process for good."""
-    return psutil.Process(pid).create_time()
+    """When a process began, in seconds since 1970; with its number this names one process for good.
+
+    0 where it has ended.
+    """
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess:
+        return 0.0
 
 
 def is_alive(pid: int, since: float) -> bool:
@@ -28,18 +37,27 @@ def is_alive(pid: int, since: float) -> bool:
         return False
 
 
-def start(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> subprocess.Popen:
-    """Start a command in a session of its own; on Linux it is killed when this process ends.
+def cleaned(environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment without what Slurm and submitit tell a job; where Slurm is stays in it."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if name == "SLURM_CONF" or not name.startswith(_FOREIGN)
+    }
 
-    It ignores submitit's signal, which Slurm sends to every process of a step.
+
+def prepare() -> None:
+    """Between fork and exec: end with the parent, and ignore submitit's signal.
+
+    Slurm sends that signal, ahead of a time limit, to every process of a step.
     """
-    prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    if _PRCTL is not None:
+        _PRCTL(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
-    def prepare() -> None:
-        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
-        if prctl is not None:
-            prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
+def start(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> subprocess.Popen:
+    """Start a command in a session of its own; on Linux it is killed when this process ends."""
     return subprocess.Popen(
         command,
         cwd=folder,

@@ -11,7 +11,8 @@ from pathlib import Path
 from submitit import LocalExecutor, SlurmExecutor
 
 from interference.cluster.claims import FOLDER
-from interference.cluster.controller import Controller, cleaned
+from interference.cluster.controller import Controller
+from interference.cluster.processes import cleaned
 from interference.cluster.request import LaunchError
 from interference.cluster.slurm import controller_name
 

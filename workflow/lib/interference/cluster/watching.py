@@ -5,7 +5,7 @@ from pathlib import Path
 
 from interference.cluster import slurm
 from interference.cluster.claims import FOLDER, FREE, Claim, Claims, standing, starts
-from interference.cluster.launching import controllers_in_slurm, when
+from interference.cluster.launching import when
 from interference.cluster.request import LaunchError
 from interference.cluster.submission import log_path
 
@@ -38,12 +38,13 @@ def describe(results: Path) -> str:
     """A run's controller, jobs and progress as text. Raises SlurmError."""
     claims = Claims(results).all()
     last = claims[-1]
-    lines = [f"{results}: {_controller(last, results)}"]
+    queue, prefix = slurm.queue() if last.uses_slurm else [], slurm.job_prefix(results)
+    lines = [f"{results}: {_controller(last, slurm.controllers(queue, prefix))}"]
     begun = starts([claim for claim in claims if claim.launch == last.launch])
     if begun:
         lines.append(f"  start {len(begun)} of this launch, on {begun[-1].host}")
     if last.uses_slurm:
-        jobs = slurm.of_run(slurm.queue(), slurm.job_prefix(results))
+        jobs = slurm.of_run(queue, prefix)
         waiting = sum(job.state == "PENDING" for job in jobs)
         lines.append(f"  its jobs in Slurm: {waiting} waiting, {len(jobs) - waiting} running")
     if last.job:
@@ -59,14 +60,15 @@ def progress(log: Path) -> str:
     return said[-1] if said else "no step done yet"
 
 
-def _controller(last: Claim, results: Path) -> str:
-    state = standing(last, controllers_in_slurm(last, results))
+def _controller(last: Claim, in_slurm: list[slurm.SlurmJob]) -> str:
+    state = standing(last, len(in_slurm) if last.cluster == "slurm" else None)
     since = f"since {when(last.told)}"
     if last.state in FREE:
         code = "" if last.exit_code is None else f", Snakemake's exit code {last.exit_code}"
         return f"{last.state} {since}{code}; {last.who} was its controller"
     if state == "held":
-        return f"controlled by {last.who}, {last.state} {since}"
+        job = "".join(f"; Slurm says {job}" for job in in_slurm)
+        return f"controlled by {last.who}, {last.state} {since}{job}"
     if state == "lost":
         return (
             f"its controller is gone ({last.who}, {last.state} {since}), killed by someone or "
