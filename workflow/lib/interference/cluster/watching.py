@@ -65,7 +65,7 @@ def _controller(last: Claim, in_slurm: list[slurm.SlurmJob]) -> str:
     since = f"since {when(last.told)}"
     if last.state in FREE:
         code = "" if last.exit_code is None else f", Snakemake's exit code {last.exit_code}"
-        return f"{last.state} {since}{code}; {last.who} was its controller"
+        return f"{last.state} {since}{code}"
     if state == "held":
         job = "".join(f"; Slurm says {job}" for job in in_slurm)
         return f"controlled by {last.who}, {last.state} {since}{job}"
