@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from cluster import Cluster, wait_until
@@ -246,6 +247,7 @@ def test_what_jobs_made_while_nobody_watched_is_known_by_what_made_it(run, edite
 
 @thorough
 def test_a_failed_run_fails_its_controller_with_the_same_code(run):
+    run = replace(run, arguments=(*run.arguments, "--retries=0"))
     (run.folder / "task.py").write_text("raise SystemExit(3)\n")
     run.start()
     run.until(lambda: run.claims[-1]["state"] == "ended", "the run ends")

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -77,7 +78,7 @@ def _end_here(known: Sequence[Claim], prefix: str) -> None:
         here = claim.cluster == "local" and claim.launch == known[-1].launch
         if here and processes.is_alive(claim.process, claim.born):
             os.kill(claim.process, signal.SIGKILL)
-        if claim.session and claim.host == os.uname().nodename:
+        if claim.session and claim.host == socket.gethostname():
             processes.end_session(claim.session, (MARK, prefix))
 
 
