@@ -19,7 +19,7 @@ QUICK = (
     "--jobs=6",
 )
 #: Seconds after which a run that has not ended never will.
-RUN_PATIENCE = 900.0
+RUN_PATIENCE = 1800.0
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,12 @@ from journals import journal
 
 #: Plans by their number of networks: so many radii beside the clean network, so many seeds.
 PLANS = [(4, 6), (5, 16), (9, 33)]
-#: One Slurm job for all jobs of the journal's workflow.
-ONE_GROUP = ("--groups", "first=all", "second=all", "--group-components", "all=1000")
+#: One Slurm job for all jobs of the journal's workflow. Each of them starts a Snakemake of its own
+#: within it, which needs some 250 MB beside what the job does.
+ONE_GROUP = (
+    *("--groups", "first=all", "second=all", "--group-components", "all=1000"),
+    *("--set-resources", "first:mem_mb=1500", "second:mem_mb=1500"),
+)
 
 
 @dataclass(frozen=True)
