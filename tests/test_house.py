@@ -10,7 +10,7 @@ import interference
 PACKAGE = Path(interference.__path__[0])
 #: Upstream first. Attack algorithms stand below models, which are trained against them.
 FLOORS = [
-    ("provenance", "progress", "compute", "gpu", "config", "store"),
+    ("provenance", "progress", "compute", "gpu", "config", "store", "cluster"),
     ("attacks.norms", "attacks.ascent", "attacks.methods"),
     ("data",),
     ("models",),

@@ -1,4 +1,4 @@
-"""The command `interference ROOM VERB`: one verb a rule, one error a line; and `clean`.
+"""The command `interference ROOM VERB`: one verb a rule, one error a line; and verbs of a run.
 
 Each room's verbs import what they need when they run, so that no verb pays for another's library.
 """
@@ -20,6 +20,7 @@ from interference.cli import (  # noqa: E402
     clean,
     config,
     data,
+    launch,
     models,
     saes,
     toy,
@@ -35,7 +36,8 @@ app = typer.Typer(
 )
 for _room in (config, data, models, attacks, activations, saes, toy, analysis):
     app.add_typer(_room.app, name=_room.__name__.rsplit(".", 1)[-1], help=_room.__doc__)
-app.command()(clean.clean)
+for _verb in (clean.clean, launch.launch, launch.status, launch.logs, launch.stop):
+    app.command()(_verb)
 
 _MENDS = {
     errno.ENOSPC: "the disk is full; free some space and run snakemake again (it resumes)",
