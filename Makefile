@@ -7,17 +7,25 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PEERS := .venv-peers
 PEERS_READY := $(PEERS)/.ready
+# Where Snakemake looks for a profile by its name, and where a test cluster stands.
+PROFILE := $(or $(XDG_CONFIG_HOME),$(HOME)/.config)/snakemake/slurm
+CLUSTER ?= /tmp/slurm-$(shell id -un)
 # What a script must not inherit: activated environments and user site-packages.
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV CONDA_PREFIX
 
 help:
 	@echo "make run     set up, then run the whole experiment of config.yaml and build its report"
-	@echo "make test    set up, then check everything"
+	@echo "make test    set up, then check everything; on a real Slurm, a run and three faults"
 	@echo "make setup   only set up: an environment in .venv from envs/requirements.txt"
 	@echo "make bench   set up, then time the trainers beside their peers: results/benchmarks/*.json"
 	@echo "make quality run, then compare what our SAEs and two libraries' reach on its activations"
 	@echo "make peers   only set up the libraries that SAEs are compared with, in .venv-peers"
 	@echo "make plan    what a run would do and cost: jobs, rows, bytes"
+	@echo "make slurm-profile       link profiles/slurm so that snakemake --profile slurm finds it"
+	@echo "make slurm-scale         what large plans, submission and groups cost, on such a Slurm"
+	@echo "make slurm-cluster       a Slurm of three nodes on this machine, to try things (root, Debian)"
+	@echo "make slurm-cluster-down  end it"
+	@echo "make test-slurm          set up, then run every test on a real Slurm, a dozen minutes"
 	@echo "make clean   remove .venv and .venv-peers (results stay)"
 	@echo
 	@echo "CONFIG=workflow/experiments/NAME.yaml picks another experiment, CORES=N limits the cores."
@@ -42,7 +50,27 @@ run: $(READY)
 	@$(BIN)/interference analysis conclude "$$($(BIN)/interference config results $(CONFIG))"
 
 test: $(READY) $(PEERS_READY)
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadgroup
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadgroup -m "not thorough"
+
+test-slurm: $(READY)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 4 --dist loadgroup -m slurm tests/slurm
+
+slurm-profile:
+	@if [ "$(PROFILE)" -ef profiles/slurm ]; then echo "$(PROFILE) is this clone's already"; \
+	elif [ -e "$(PROFILE)" ] || [ -L "$(PROFILE)" ]; then \
+		echo "$(PROFILE) is there already and is not this clone's profiles/slurm: it stays as it is;" \
+			"move it away first, or use --profile profiles/slurm" >&2; exit 1; \
+	else mkdir -p "$(dir $(PROFILE))" && ln -s "$(CURDIR)/profiles/slurm" "$(PROFILE)" && \
+		echo "$(PROFILE) leads to $(CURDIR)/profiles/slurm"; fi
+
+slurm-scale: $(READY)
+	PYTHONPATH=tests/workflow $(BIN)/python tests/slurm/scale.py
+
+slurm-cluster: $(READY)
+	@$(BIN)/python tests/slurm/cluster.py up $(CLUSTER)
+
+slurm-cluster-down: $(READY)
+	@$(BIN)/python tests/slurm/cluster.py down $(CLUSTER)
 
 bench: $(READY) $(PEERS_READY)
 	$(BIN)/python tests/benchmarks/toy.py
@@ -62,4 +90,5 @@ $(PEERS_READY): $(READY) tests/benchmarks/peers.txt
 clean:
 	rm -rf $(VENV) $(PEERS)
 
-.PHONY: help setup plan run test bench quality peers clean
+.PHONY: help setup plan run test test-slurm bench quality peers clean \
+	slurm-profile slurm-scale slurm-cluster slurm-cluster-down

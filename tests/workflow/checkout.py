@@ -1,5 +1,6 @@
 """A copy of the workflow to run and to edit, and dry runs over what it made."""
 
+import hashlib
 import json
 import os
 import re
@@ -15,6 +16,8 @@ REPO = Path(__file__).parents[2]
 #: What a run needs; the tests' copies hold nothing else.
 PARTS = ("Snakefile", "config.yaml", "workflow", "profiles", "tests/experiments")
 TINY = "tests/experiments/tiny.yaml"
+#: Not results: what is timed, and what is said on the way.
+UNCOMPARED = ("logs", "benchmarks", "report.html")
 #: The sections of the arm of networks; `toy` is the other arm.
 NETWORK_SECTIONS = ("data", "models", "attacks", "activations", "saes")
 
@@ -151,6 +154,16 @@ class Checkout:
     def recorded(self) -> list[dict]:
         """What each verb loaded: its arguments, and the names of modules."""
         return [json.loads(path.read_text()) for path in sorted(self.records.iterdir())]
+
+
+def contents(results: Path) -> dict[str, str]:
+    """SHA-256 of every result by its path; names with a leading dot are what a killed job left."""
+    files = {}
+    for path in sorted(results.rglob("*")):
+        parts = path.relative_to(results).parts
+        if path.is_file() and parts[0] not in UNCOMPARED and not any(p[0] == "." for p in parts):
+            files["/".join(parts)] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return files
 
 
 def without(values: dict, sections: Iterable[str]) -> dict:

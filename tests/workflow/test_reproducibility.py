@@ -5,7 +5,6 @@ its processes somewhere in the middle of a job, and is then taken up again. All 
 agree, so one second run answers for the seed, the cores, the folder and the interruption at once.
 """
 
-import hashlib
 import os
 import random
 import shutil
@@ -13,25 +12,11 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from checkout import TINY, Checkout
+from checkout import TINY, Checkout, contents
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
-
-#: Not results: what is timed, and what is said on the way.
-UNCOMPARED = ("logs", "benchmarks", "report.html")
-
-
-def contents(results: Path) -> dict[str, str]:
-    """SHA-256 of every result by its path; names with a leading dot are what a killed job left."""
-    files = {}
-    for path in sorted(results.rglob("*")):
-        parts = path.relative_to(results).parts
-        if path.is_file() and parts[0] not in UNCOMPARED and not any(p[0] == "." for p in parts):
-            files["/".join(parts)] = hashlib.sha256(path.read_bytes()).hexdigest()
-    return files
 
 
 def kill_in_the_middle(checkout: Checkout, seed: int) -> int:

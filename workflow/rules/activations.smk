@@ -14,8 +14,8 @@ rule activations:
     benchmark:
         f"{BENCHMARKS}/activations/{{model}}/{{layer}}/rows.tsv"
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=scaled(4000),
+        runtime=scaled(120),
     params:
         spec=lambda wildcards: specs.activations(wildcards.model, wildcards.layer),
     shell:
@@ -49,8 +49,8 @@ rule attacked_activations:
     benchmark:
         f"{BENCHMARKS}/activations/{{model}}/attacked.tsv"
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=scaled(4000),
+        runtime=scaled(120),
     params:
         spec=lambda wildcards: specs.attacked_activations(wildcards.model),
     shell:

@@ -15,8 +15,8 @@ rule l0:
     benchmark:
         f"{BENCHMARKS}/analysis/l0/{{model}}.tsv"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=scaled(4000),
+        runtime=scaled(60),
     params:
         spec=lambda wildcards: specs.l0(wildcards.model),
     shell:
@@ -45,8 +45,8 @@ rule splice:
     benchmark:
         f"{BENCHMARKS}/analysis/splice/{{model}}.tsv"
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=scaled(4000),
+        runtime=scaled(120),
     params:
         spec=lambda wildcards: specs.splice(wildcards.model),
     shell:
@@ -76,8 +76,8 @@ rule accuracy_table:
     benchmark:
         f"{BENCHMARKS}/analysis/tables/accuracy.tsv"
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=scaled(2000),
+        runtime=scaled(30),
     params:
         spec=specs.table("accuracy"),
     shell:
@@ -102,8 +102,8 @@ rule saes_table:
     benchmark:
         f"{BENCHMARKS}/analysis/tables/saes.tsv"
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=scaled(2000),
+        runtime=scaled(30),
     params:
         spec=specs.table("saes"),
     shell:
@@ -128,8 +128,8 @@ rule matched_table:
     benchmark:
         f"{BENCHMARKS}/analysis/tables/matched.tsv"
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=scaled(2000),
+        runtime=scaled(30),
     params:
         spec=specs.table("matched"),
     shell:
@@ -159,8 +159,8 @@ rule baselines_table:
     benchmark:
         f"{BENCHMARKS}/analysis/tables/baselines.tsv"
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=scaled(2000),
+        runtime=scaled(30),
     params:
         spec=specs.table("baselines"),
     shell:
@@ -184,8 +184,8 @@ rule l0_table:
     benchmark:
         f"{BENCHMARKS}/analysis/tables/l0.tsv"
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=scaled(2000),
+        runtime=scaled(30),
     params:
         spec=lambda wildcards: specs.table("l0"),
     shell:
@@ -209,8 +209,8 @@ rule splice_table:
     benchmark:
         f"{BENCHMARKS}/analysis/tables/splice.tsv"
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=scaled(2000),
+        runtime=scaled(30),
     params:
         spec=specs.table("splice"),
     shell:
@@ -234,8 +234,8 @@ rule toy_table:
     benchmark:
         f"{BENCHMARKS}/analysis/tables/toy.tsv"
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=scaled(2000),
+        runtime=scaled(30),
     params:
         spec=specs.table("toy"),
     shell:
@@ -263,8 +263,8 @@ rule claims_table:
     benchmark:
         f"{BENCHMARKS}/analysis/tables/claims.tsv"
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=scaled(2000),
+        runtime=scaled(30),
     params:
         spec=specs.table("claims"),
     shell:
@@ -289,8 +289,8 @@ rule toy_figure:
     benchmark:
         f"{BENCHMARKS}/analysis/figures/toy.tsv"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=scaled(2000),
+        runtime=scaled(10),
     params:
         spec=specs.figure("toy"),
     shell:
@@ -314,8 +314,8 @@ rule toy_attacks_figure:
     benchmark:
         f"{BENCHMARKS}/analysis/figures/toy_attacks.tsv"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=scaled(2000),
+        runtime=scaled(10),
     params:
         spec=specs.figure("toy_attacks"),
     shell:
@@ -339,8 +339,8 @@ rule toy_controls_figure:
     benchmark:
         f"{BENCHMARKS}/analysis/figures/toy_controls.tsv"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=scaled(2000),
+        runtime=scaled(10),
     params:
         spec=specs.figure("toy_controls"),
     shell:
@@ -364,8 +364,8 @@ rule toy_elhage_figure:
     benchmark:
         f"{BENCHMARKS}/analysis/figures/toy_elhage.tsv"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=scaled(2000),
+        runtime=scaled(10),
     params:
         spec=specs.figure("toy_elhage"),
     shell:
@@ -390,8 +390,8 @@ rule toy_geometry_figure:
     benchmark:
         f"{BENCHMARKS}/analysis/figures/toy_geometry.tsv"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=scaled(2000),
+        runtime=scaled(10),
     params:
         spec=specs.figure("toy_geometry"),
     shell:
@@ -416,8 +416,8 @@ rule toy_interference_figure:
     benchmark:
         f"{BENCHMARKS}/analysis/figures/toy_interference.tsv"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=scaled(2000),
+        runtime=scaled(10),
     params:
         spec=specs.figure("toy_interference"),
     shell:
@@ -441,8 +441,8 @@ rule toy_densities_figure:
     benchmark:
         f"{BENCHMARKS}/analysis/figures/toy_densities.tsv"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=scaled(2000),
+        runtime=scaled(10),
     params:
         spec=specs.figure("toy_densities"),
     shell:
@@ -466,8 +466,8 @@ rule accuracy_figure:
     benchmark:
         f"{BENCHMARKS}/analysis/figures/accuracy.tsv"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=scaled(2000),
+        runtime=scaled(10),
     params:
         spec=specs.figure("accuracy"),
     shell:
@@ -491,8 +491,8 @@ rule fvu_figure:
     benchmark:
         f"{BENCHMARKS}/analysis/figures/fvu/{{layer}}.tsv"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=scaled(2000),
+        runtime=scaled(10),
     params:
         spec=lambda wildcards: specs.figure("fvu", layer=wildcards.layer),
     shell:
@@ -516,8 +516,8 @@ rule splice_figure:
     benchmark:
         f"{BENCHMARKS}/analysis/figures/splice.tsv"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=scaled(2000),
+        runtime=scaled(10),
     params:
         spec=specs.figure("splice"),
     shell:
@@ -541,8 +541,8 @@ rule matched_figure:
     benchmark:
         f"{BENCHMARKS}/analysis/figures/matched/{{type}}.tsv"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=scaled(2000),
+        runtime=scaled(10),
     params:
         spec=lambda wildcards: specs.figure("matched", type=wildcards.type),
     shell:
@@ -566,8 +566,8 @@ rule baselines_figure:
     benchmark:
         f"{BENCHMARKS}/analysis/figures/baselines.tsv"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=scaled(2000),
+        runtime=scaled(10),
     params:
         spec=specs.figure("baselines"),
     shell:
@@ -591,8 +591,8 @@ rule l0_figure:
     benchmark:
         f"{BENCHMARKS}/analysis/figures/l0/{{model}}.tsv"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=scaled(2000),
+        runtime=scaled(10),
     params:
         spec=lambda wildcards: specs.figure("l0", model=wildcards.model),
     shell:

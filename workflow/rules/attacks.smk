@@ -13,8 +13,8 @@ rule adversarial_images:
     benchmark:
         f"{BENCHMARKS}/attacks/{{model}}/{{attack}}.tsv"
     resources:
-        mem_mb=3000,
-        runtime=240,
+        mem_mb=scaled(3000),
+        runtime=scaled(240),
     params:
         spec=lambda wildcards: specs.adversarial_images(
             wildcards.model, wildcards.attack

@@ -26,6 +26,11 @@ LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 
 
+def scaled(first):
+    """A resource that grows with the attempt: twice as much for the second, thrice for the third."""
+    return lambda wildcards, attempt: attempt * first
+
+
 def one_of(names):
     """A wildcard's constraint: one of the names; where there are none, nothing matches."""
     return "|".join(names) or "(?!)"

@@ -8,8 +8,8 @@ rule images:
     benchmark:
         f"{BENCHMARKS}/data/images.tsv"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=scaled(2000),
+        runtime=scaled(30),
     params:
         spec=lambda wildcards: specs.images(),
     shell:

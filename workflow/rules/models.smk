@@ -11,8 +11,8 @@ rule trunk:
     benchmark:
         f"{BENCHMARKS}/models/trunk-s{{seed}}.tsv"
     resources:
-        mem_mb=3000,
-        runtime=120,
+        mem_mb=scaled(3000),
+        runtime=scaled(120),
     params:
         spec=lambda wildcards: specs.trunk(int(wildcards.seed)),
     shell:
@@ -38,8 +38,8 @@ rule finetune:
     benchmark:
         f"{BENCHMARKS}/models/{{model}}.tsv"
     resources:
-        mem_mb=3000,
-        runtime=240,
+        mem_mb=scaled(3000),
+        runtime=scaled(240),
     params:
         spec=lambda wildcards: specs.finetune(wildcards.model),
     shell:

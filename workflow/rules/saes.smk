@@ -12,8 +12,8 @@ rule saes:
     benchmark:
         f"{BENCHMARKS}/saes/{{model}}/{{layer}}/{{type}}.tsv"
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=scaled(4000),
+        runtime=scaled(240),
     params:
         spec=lambda wildcards: specs.saes(
             wildcards.model, wildcards.layer, wildcards.type
@@ -37,8 +37,8 @@ rule baselines:
     benchmark:
         f"{BENCHMARKS}/saes/{{model}}/{{layer}}/baselines.tsv"
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=scaled(4000),
+        runtime=scaled(240),
     params:
         spec=lambda wildcards: specs.baselines(wildcards.model, wildcards.layer),
     shell:

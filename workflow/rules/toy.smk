@@ -7,8 +7,8 @@ rule toy_models:
     benchmark:
         f"{BENCHMARKS}/toy/models.tsv"
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=scaled(2000),
+        runtime=scaled(240),
     params:
         spec=lambda wildcards: specs.toy_models(),
     shell:
@@ -26,8 +26,8 @@ rule toy_vulnerability:
     benchmark:
         f"{BENCHMARKS}/toy/vulnerability.tsv"
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=scaled(2000),
+        runtime=scaled(60),
     params:
         spec=lambda wildcards: specs.toy_vulnerability(),
     shell:
@@ -47,8 +47,8 @@ rule toy_geometry:
     benchmark:
         f"{BENCHMARKS}/toy/geometry.tsv"
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=scaled(2000),
+        runtime=scaled(60),
     params:
         spec=lambda wildcards: specs.toy_geometry(),
     shell:

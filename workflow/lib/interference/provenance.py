@@ -110,6 +110,7 @@ def closure(roots: tuple[str, ...]) -> list[str]:
     return sorted(seen)
 
 
+@cache
 def code_digest(roots: tuple[str, ...]) -> str:
     """Digest of the code that the roots can reach."""
     return digest("\n".join(f"{name} {_module(name)[0]}" for name in closure(roots)))

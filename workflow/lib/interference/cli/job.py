@@ -1,5 +1,7 @@
 """What the verbs of jobs share: their options, and how they begin."""
 
+import os
+import platform
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -21,8 +23,18 @@ _LIBRARIES = ("numpy", "numba", "torch", "torchvision", "zarr", "pyarrow", "pand
               "matplotlib")  # fmt: skip
 
 
+def place() -> str:
+    """The node that a job runs on; of a Slurm job also the CPUs and GPUs that it was given there."""
+    told = os.environ.get
+    if "SLURM_JOB_ID" not in os.environ:
+        return f"on {platform.node()}"
+    node, cpus = told("SLURMD_NODENAME", platform.node()), told("SLURM_CPUS_PER_TASK", "?")
+    gpus = told("CUDA_VISIBLE_DEVICES") or "none"
+    return f"on {node}, Slurm job {told('SLURM_JOB_ID')}, CPUs {cpus}, GPUs {gpus}"
+
+
 def begin(spec: str) -> dict:
-    """Read and check a job's spec, load its code, and log the versions that it runs with.
+    """Read and check a job's spec, load its code, and log where and with which versions it runs.
 
     Library versions are recorded, and no reason to rerun. Raises StaleSpecError.
     """
@@ -34,4 +46,5 @@ def begin(spec: str) -> dict:
             [f"python {python}", *(f"{name} {version}" for name, version in loaded if version)]
         )
     )
+    say(place())
     return fields

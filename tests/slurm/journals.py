@@ -1,0 +1,113 @@
+"""What the jobs of the journal's workflow did: starts, ends, and whether two wrote at once."""
+
+import itertools
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from checkout import REPO
+from cluster import Cluster
+from controller import Controller, snakemake
+
+WORKFLOW = Path(__file__).with_name("journal")
+#: What a complete output holds: see journal/task.py.
+COMPLETE = "0123456789" * 40
+
+
+@dataclass(frozen=True)
+class Start:
+    """One start of a job: of which output, at which attempt of Snakemake's, where; times in seconds.
+
+    until: when it ended, or was last known to be alive.
+    """
+
+    output: str
+    attempt: int
+    slurm: int
+    node: str
+    since: float
+    until: float
+    ended: bool
+
+
+@dataclass(frozen=True)
+class Journal:
+    """A copy of the workflow in a folder of its own, and what its jobs have told so far."""
+
+    folder: Path
+    cluster: Cluster
+    tasks: int
+    controller: Controller
+
+    def starts(self, output: str = "") -> list[Start]:
+        """Every start in order, or those of one output."""
+        path = self.folder / "journal.jsonl"
+        lines = path.read_text().splitlines() if path.exists() else []
+        told: dict[int, list[dict]] = {}
+        for line in map(json.loads, lines):
+            told.setdefault(line["process"], []).append(line)
+        starts = [
+            Start(
+                *(events[0][name] for name in ("output", "attempt", "slurm", "node", "time")),
+                until=events[-1]["time"],
+                ended=events[-1]["event"] == "end",
+            )
+            for events in told.values()
+        ]
+        return [start for start in starts if output in ("", start.output)]
+
+    def start_of(self, output: str, number: int = 1) -> Start:
+        """Wait until an output's job has started this many times; the last of these starts."""
+        what = f"{output} started {number} times"
+        self.controller.wait_until(lambda: len(self.starts(output)) >= number, what)
+        return self.starts(output)[number - 1]
+
+    def all_started(self) -> list[Start]:
+        """Wait until every job of the first rule runs."""
+        return [self.start_of(f"first/{task}.txt") for task in range(self.tasks)]
+
+    def go(self) -> None:
+        """Let every job go on to its end."""
+        (self.folder / "go").touch()
+
+    def finish(self) -> None:
+        """Let jobs go, wait for the end, and check what must hold after any fault."""
+        self.go()
+        self.controller.finish()
+        expected = {
+            f"{rule}/{task}.txt" for rule in ("first", "second") for task in range(self.tasks)
+        }
+        for output in expected:
+            assert (self.folder / output).read_text() == COMPLETE, f"{output} is corrupt"
+        starts = self.starts()
+        assert {start.output for start in starts} == expected
+        for output in expected:
+            own = self.starts(output)
+            assert [start.ended for start in own] == [False] * (len(own) - 1) + [True], (
+                f"{output}: a completed job ran again, or none completed: {own}"
+            )
+            for one, other in itertools.pairwise(own):
+                assert one.until < other.since, f"{output} had two writers: {one}, {other}"
+
+
+@contextmanager
+def journal(
+    cluster: Cluster,
+    folder: Path,
+    *arguments: str,
+    tasks: int = 3,
+    megabytes: int = 0,
+    **how: object,
+) -> Iterator[Journal]:
+    """The workflow running on a cluster; its jobs hold until `Journal.go` or `Journal.finish`.
+
+    megabytes: what jobs of the first rule fill; how: as `controller.snakemake` has it.
+    """
+    shutil.copytree(WORKFLOW, folder, dirs_exist_ok=True)
+    shutil.copytree(REPO / "profiles", folder / "profiles")
+    config = (f"tasks={tasks}", f"megabytes={megabytes}")
+    with snakemake(cluster, folder, *arguments, "--config", *config, **how) as controller:
+        yield Journal(folder, cluster, tasks, controller)
