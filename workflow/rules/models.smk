@@ -1,3 +1,9 @@
+def launcher(wildcards, resources):
+    """What starts the verb once a rank, where a profile names it: its resource `mpi`. Snakemake does
+    not track a param that reads resources, so ranks rerun nothing."""
+    return resources.get("mpi", "")
+
+
 rule trunk:
     input:
         data=f"{DATA}/images.json",
@@ -15,8 +21,9 @@ rule trunk:
         runtime=scaled(120),
     params:
         spec=lambda wildcards: specs.trunk(int(wildcards.seed)),
+        launcher=launcher,
     shell:
-        "interference models train --spec {params.spec:q} --data {input.data}"
+        "{params.launcher} interference models train --spec {params.spec:q} --data {input.data}"
         " --output {output.manifest} > {log} 2>&1"
 
 
@@ -42,6 +49,7 @@ rule finetune:
         runtime=scaled(240),
     params:
         spec=lambda wildcards: specs.finetune(wildcards.model),
+        launcher=launcher,
     shell:
-        "interference models train --spec {params.spec:q} --data {input.data}"
+        "{params.launcher} interference models train --spec {params.spec:q} --data {input.data}"
         " --trunk {input.trunk} --output {output.manifest} > {log} 2>&1"

@@ -79,7 +79,6 @@ class Ranks:
                 "more each; raise models.batch_size, or ask for fewer ranks in the profile"
             )
 
-
     @property
     def facts(self) -> dict:
         """What a manifest says of them: nothing of one rank, whose bytes its spec determines.
@@ -200,7 +199,14 @@ def joined(spec: dict) -> Iterator[Ranks]:
             timeout=PATIENCE,
         )
         progress.say(f"rank {rank} of {count}: {own.host}, {own.gpu or 'CPU'}")
+        if rank == 0 and own.gpu is None:
+            progress.say(f"batch statistics are a rank's own on CPUs, of 1/{count} of a batch")
         yield Ranks(rank, count, shared_statistics=own.gpu is not None)
         distributed.destroy_process_group()
-    except distributed.DistError as error:
-        raise RankError(f"rank {rank} of {count} lost another one: {error}") from None
+    except RuntimeError as error:
+        # gloo throws what torch does not give a class of its own
+        if not isinstance(error, distributed.DistError) and "gloo/transport" not in str(error):
+            raise
+        raise RankError(
+            f"rank {rank} of {count} lost another one, whose own error says why: {error}"
+        ) from None
