@@ -5,27 +5,25 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
 from cluster import wait_until
 from configuration import free_ports
 from in_ranks import CASES, network
-from torch import distributed, nn
+from torch import distributed
 
 from interference.models import ranks
-from interference.models.ranks import ALONE, Presence, RankError, Ranks, addresses, first_host
+from interference.models.ranks import ALONE
 from interference.provenance import spec
 from interference.store.files import sha256
 
 RANK = [sys.executable, str(Path(__file__).with_name("in_ranks.py"))]
 BIN = Path(sys.executable).parent
 #: Seconds in which processes of a test end, on a busy machine too.
-PATIENCE = 180
+PATIENCE = 300
 
 
 def start(count: int, mode: str, images: Path, folder: Path) -> list[subprocess.Popen]:
@@ -147,7 +145,8 @@ def test_more_ranks_than_a_batch_has_room_for_are_refused(small_images, tmp_path
 def test_one_rank_under_a_launcher_writes_the_bytes_of_none(small_images, tmp_path):
     for name, launcher in (("alone", ()), ("launched", torchrun(1))):
         (tmp_path / name).mkdir()
-        done = train(small_images, tmp_path / name / "m.json", launcher)
+        schedule = {"epochs": 1, "learning_rate": 0.05}
+        done = train(small_images, tmp_path / name / "m.json", launcher, schedule=schedule)
         assert done.returncode == 0, done.stderr
         assert "rank" not in done.stderr
     for suffix in ("json", "safetensors", "parquet"):
@@ -172,97 +171,3 @@ def test_one_rank_starts_no_group_and_is_not_wrapped(environment, monkeypatch):
         assert not distributed.is_initialized()
         assert alone.parallel(model) is model
         assert alone.facts == {}
-
-
-# Who is who
-
-
-@pytest.mark.parametrize("count", [1, 2, 3, 4, 7])
-@pytest.mark.parametrize("images", [7, 8, 50])
-def test_shares_cover_a_batch_once_and_weighted_means_are_its_mean(images, count):
-    batch, all_ranks = np.arange(images) ** 2.0, [Ranks(rank, count) for rank in range(count)]
-    shares = [batch[one.share(images)] for one in all_ranks]
-    assert np.concatenate(shares).tolist() == batch.tolist()
-    assert max(map(len, shares)) - min(map(len, shares)) <= 1
-    mean = np.mean([one.weight(images) * part.mean() for one, part in zip(all_ranks, shares)])
-    assert mean == pytest.approx(batch.mean(), rel=1e-12)
-
-
-STEP = {
-    "SLURM_JOB_ID": "7",
-    "SLURM_STEP_ID": "0",
-    "SLURM_STEP_NUM_TASKS": "4",
-    "SLURM_STEP_NODELIST": "gpu[07-08]",
-    "SLURM_PROCID": "3",
-    "SLURM_LOCALID": "1",
-}
-
-
-def test_a_rank_of_a_slurm_step_finds_its_place():
-    place = addresses(STEP)
-    assert (place["RANK"], place["WORLD_SIZE"], place["LOCAL_RANK"]) == ("3", "4", "1")
-    assert place["MASTER_ADDR"] == "gpu07"
-    others = [addresses(STEP | {"SLURM_PROCID": str(rank)}) for rank in range(4)]
-    assert {other["MASTER_PORT"] for other in others} == {place["MASTER_PORT"]}
-    assert addresses(STEP | {"SLURM_JOB_ID": "8"})["MASTER_PORT"] != place["MASTER_PORT"]
-
-
-def test_torchrun_in_a_slurm_step_is_what_counts():
-    told = {
-        "RANK": "0",
-        "WORLD_SIZE": "2",
-        "LOCAL_RANK": "0",
-        "MASTER_ADDR": "a",
-        "MASTER_PORT": "1",
-    }
-    assert addresses(STEP | told) == told
-
-
-@pytest.mark.parametrize(
-    ("nodes", "first"),
-    [
-        ("node1", "node1"),
-        ("a1,b2", "a1"),
-        ("gpu[07-09,12],cpu1", "gpu07"),
-        ("rack[2-3]n[4,6]", "rack2n4"),
-        ("n-1.example.org,n-2.example.org", "n-1.example.org"),
-    ],
-)
-def test_the_first_host_of_a_list_of_slurms(nodes, first):
-    assert first_host(nodes) == first
-
-
-PRESENT = [Presence(rank, "a", "x", rank, 2, gpu=f"GPU-{rank}") for rank in range(2)]
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (
-            {"gpu": None, "visible": 1, "index": 1},
-            "rank 1 of 2 on a has no GPU of its own, and sees 1",
-        ),
-        ({"gpu": "GPU-0"}, "rank 1 of 2 on a has the GPU of rank 0"),
-        ({"spec": "y"}, "rank 1 of 2 on a has another spec"),
-    ],
-)
-def test_ranks_that_do_not_belong_together_are_told_apart(change, message):
-    ranks.check(PRESENT)
-    with pytest.raises(RankError, match=message):
-        ranks.check([PRESENT[0], replace(PRESENT[1], **change)])
-
-
-def test_batch_statistics_are_shared_on_gpus_by_the_same_parameters_under_the_same_names(
-    monkeypatch,
-):
-    """What a GPU would run is not run here: the network as it is given to DistributedDataParallel."""
-    monkeypatch.setattr(nn.parallel, "DistributedDataParallel", lambda module: module)
-    model = network()
-    before = dict(model.named_parameters())
-    names = model.state_dict().keys()
-    shared = Ranks(0, 2, shared_statistics=True).parallel(model)
-    norms = [m for m in shared.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    assert len(norms) == 20
-    assert all(type(m) is nn.SyncBatchNorm for m in norms)
-    assert model.state_dict().keys() == names
-    assert all(parameter is before[name] for name, parameter in model.named_parameters())
