@@ -1,9 +1,3 @@
-def launcher(wildcards, resources):
-    """What starts the verb once a rank, where a profile names it: its resource `mpi`. Snakemake does
-    not track a param that reads resources, so ranks rerun nothing."""
-    return resources.get("mpi", "")
-
-
 rule trunk:
     input:
         data=f"{DATA}/images.json",
