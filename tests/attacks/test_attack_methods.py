@@ -219,7 +219,7 @@ def test_ascent_takes_any_callable_and_any_shape(shape):
 
     found = ascend(
         Loss(), x, norm="linf", epsilon=0.1, steps=2, relative_step=1.0,
-        random_start=False, keep_best=True,
+        start=None, keep_best=True,
     )  # fmt: skip
     assert found.images.dtype == torch.float64
     torch.testing.assert_close(found.images, x + 0.1)
@@ -233,7 +233,7 @@ def test_without_keep_best_the_last_iterate_is_returned_and_no_loss_is_spent_on_
         return -((x - 0.5) ** 2).flatten(1).sum(1)
 
     options = {"norm": "linf", "epsilon": 0.2, "steps": 3, "relative_step": 1.0}
-    found = ascend(loss, x, random_start=False, keep_best=False, **options)
+    found = ascend(loss, x, start=None, keep_best=False, **options)
     assert len(seen) == 3
     last = seen[-1]
     expected = last - 0.2 * (last - 0.5).sign()

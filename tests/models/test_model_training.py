@@ -10,8 +10,9 @@ from torch.nn.functional import cross_entropy
 
 from interference import compute
 from interference.data.read import read_split
+from interference.models import train as training
 from interference.models.network import Network, load_network
-from interference.models.train import Adversary, attack_batch, augment, fit
+from interference.models.train import Adversary, attack_batch, fit, mirror
 from interference.store.files import StoreError, sha256
 
 ATTACK = {"norm": "l2", "epsilon": 0.5, "steps": 1, "relative_step": 1.25, "random_start": True}
@@ -151,7 +152,8 @@ def test_the_attack_in_training_leaves_the_network_as_it_was(training_network, n
     before = copy.deepcopy(network.state_dict())
     x, labels = torch.rand(6, 1, 16, 16), torch.arange(6) % 4
     adversary = Adversary(norm, 0.05, steps=2, relative_step=0.6, random_start=True)
-    moved = attack_batch(network, x, labels, adversary, compute.generator(0))
+    start = adversary.start(x, compute.generator(0))
+    moved = attack_batch(network, x, labels, adversary, start)
     for name, tensor in network.state_dict().items():
         assert torch.equal(tensor, before[name]), name
     assert all(module.training for module in network.modules())
@@ -166,7 +168,7 @@ def test_the_attack_in_training_raises_the_loss_in_eval_mode(training_network):
     network = training_network
     x, labels = torch.rand(6, 1, 16, 16), torch.arange(6) % 4
     adversary = Adversary("l2", 0.5, steps=3, relative_step=0.5, random_start=False)
-    moved = attack_batch(network, x, labels, adversary, compute.generator(0))
+    moved = attack_batch(network, x, labels, adversary, None)
     network.eval()
     with torch.no_grad():
         before = cross_entropy(network(x), labels, reduction="none")
@@ -174,10 +176,21 @@ def test_the_attack_in_training_raises_the_loss_in_eval_mode(training_network):
     assert (after > before).all()
 
 
-def test_about_half_of_the_images_are_mirrored_and_none_is_changed_otherwise():
-    x = torch.rand(400, 1, 2, 3)
-    moved = augment(x, compute.generator(0))
-    mirrored = (moved == x.flip(3)).flatten(1).all(1)
-    same = (moved == x).flatten(1).all(1)
-    assert (mirrored | same).all()
-    assert 150 < int(mirrored.sum()) < 250
+def test_images_are_mirrored_where_told_and_not_changed_otherwise():
+    x, mirrored = torch.rand(4, 1, 2, 3), torch.tensor([True, False, False, True])
+    moved = mirror(x, mirrored)
+    assert torch.equal(moved[mirrored], x[mirrored].flip(3))
+    assert torch.equal(moved[~mirrored], x[~mirrored])
+
+
+def test_about_half_of_the_images_are_mirrored_in_training(small_images, monkeypatch):
+    drawn = []
+    record = lambda x, mirrored: (drawn.append(mirrored), mirror(x, mirrored))[1]  # noqa: E731
+    monkeypatch.setattr(training, "mirror", record)
+    network = Network(
+        architecture="resnet18", stem="imagenet", channels=1, classes=4, mean=[0.4], std=[0.2]
+    )
+    schedule = training.Schedule(epochs=5, learning_rate=0.01)
+    optimiser = training.Optimiser(20, weight_decay=0, momentum=0.9)
+    training.train(network, read_split(small_images, "train"), optimiser, schedule, None, seed=0)
+    assert 70 < int(torch.cat(drawn).sum()) < 130

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 
+from interference import provenance
+
 REPO = Path(__file__).parents[2]
 #: What a run needs; the tests' copies hold nothing else.
 PARTS = ("Snakefile", "config.yaml", "workflow", "profiles", "tests/experiments")
@@ -180,3 +182,9 @@ def chosen(jobs: Iterable[str], *patterns: str) -> set[str]:
         assert some, f"no job is called {pattern}"
         picked |= some
     return picked
+
+
+def forget_sources() -> None:
+    """Let the next spec be made from the package as it is on disk now."""
+    provenance._module.cache_clear()
+    provenance.code_digest.cache_clear()

@@ -19,7 +19,7 @@ from fnmatch import fnmatch
 from functools import cache
 
 import pytest
-from checkout import REPO, chosen
+from checkout import REPO, chosen, forget_sources
 from pydantic import BaseModel
 
 from interference import provenance
@@ -378,6 +378,7 @@ MODULES = {
     "models.predict": (*TRAINING, "adversarial_images"),
     "models.vision": NETWORKS,
     "models.train": TRAINING,
+    "models.ranks": TRAINING,
     "models.sgd": TRAINING,
     "attacks.ascent": (*TRAINING, "adversarial_images"),  # adversarial training attacks
     "attacks.norms": (*TRAINING, "adversarial_images"),
@@ -550,9 +551,9 @@ def package(tmp_path, monkeypatch):
     root = tmp_path / "interference"
     shutil.copytree(PACKAGE, root, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(provenance, "ROOT", root)
-    provenance._module.cache_clear()
+    forget_sources()
     yield root
-    provenance._module.cache_clear()
+    forget_sources()
 
 
 def modules_with_code() -> set[str]:
@@ -662,10 +663,10 @@ def test_a_docstring_where_there_was_none_changes_no_spec(base, package):
     source = path.read_text()
     bare = "class Bare(Exception):\n    pass\n"
     path.write_text(source + bare)
-    provenance._module.cache_clear()
+    forget_sources()
     before = jobs_of(BASE)
     path.write_text(source + bare.replace("    pass", '    """Now it has one."""'))
-    provenance._module.cache_clear()
+    forget_sources()
     assert jobs_of(BASE) == before != base
 
 
@@ -681,10 +682,10 @@ def test_two_swapped_numbers_of_the_code_change_a_spec(base, package):
     path = package / "toy" / "measures.py"
     source = path.read_text()
     path.write_text(source + "\n_PAIR = (1, 2)\n")
-    provenance._module.cache_clear()
+    forget_sources()
     before = jobs_of(BASE)
     path.write_text(source + "\n_PAIR = (2, 1)\n")
-    provenance._module.cache_clear()
+    forget_sources()
     assert changed(before, jobs_of(BASE)) == set(ATTACKED)
 
 
@@ -706,7 +707,7 @@ def test_an_import_inside_a_function_is_followed(base, package):
     path.write_text(path.read_text() + "\ndef _late():\n    import interference.toy.helper\n")
     helper.write_text("A = 1\n")
     before = jobs_of(BASE)
-    provenance._module.cache_clear()
+    forget_sources()
     helper.write_text("A = 2\n")
     assert changed(before, jobs_of(BASE)) == set(ATTACKED)
 
@@ -761,7 +762,7 @@ def test_editing_a_reader_changes_only_images_of_what_it_reads(dataset, reader, 
         for name in names:
             path = package / "data" / f"{name}.py"
             path.write_text(path.read_text() + "\n_EDITED = 1\n")
-        provenance._module.cache_clear()
+        forget_sources()
         assert changed(before, jobs_of(values)) == expected
 
 

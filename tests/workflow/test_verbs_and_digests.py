@@ -8,6 +8,7 @@ this file is for: editing it would leave stale results behind in silence.
 import json
 
 import pytest
+from checkout import forget_sources
 
 from interference import gpu, provenance
 
@@ -100,7 +101,7 @@ def test_every_module_of_the_package_that_a_verb_loads_is_in_its_digest(
     verbs, completed, monkeypatch
 ):
     monkeypatch.setattr(provenance, "ROOT", completed.package)
-    provenance._module.cache_clear()
+    forget_sources()
     missed = {}
     for verb, records in verbs.items():
         for record in records:
@@ -115,7 +116,7 @@ def test_every_module_of_the_package_that_a_verb_loads_is_in_its_digest(
                     continue
                 if provenance.source_path(module).read_text().strip():
                     missed.setdefault(f"{verb} ({', '.join(roots)})", set()).add(module)
-    provenance._module.cache_clear()
+    forget_sources()
     assert missed == {}
 
 

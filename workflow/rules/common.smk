@@ -31,6 +31,12 @@ def scaled(first):
     return lambda wildcards, attempt: attempt * first
 
 
+def launcher(wildcards, resources):
+    """What starts the verb once a rank, where a profile names it: its resource `mpi`. Snakemake does
+    not track a param that reads resources, so ranks rerun nothing."""
+    return resources.get("mpi", "")
+
+
 def one_of(names):
     """A wildcard's constraint: one of the names; where there are none, nothing matches."""
     return "|".join(names) or "(?!)"

@@ -15,8 +15,9 @@ rule trunk:
         runtime=scaled(120),
     params:
         spec=lambda wildcards: specs.trunk(int(wildcards.seed)),
+        launcher=launcher,
     shell:
-        "interference models train --spec {params.spec:q} --data {input.data}"
+        "{params.launcher} interference models train --spec {params.spec:q} --data {input.data}"
         " --output {output.manifest} > {log} 2>&1"
 
 
@@ -42,6 +43,7 @@ rule finetune:
         runtime=scaled(240),
     params:
         spec=lambda wildcards: specs.finetune(wildcards.model),
+        launcher=launcher,
     shell:
-        "interference models train --spec {params.spec:q} --data {input.data}"
+        "{params.launcher} interference models train --spec {params.spec:q} --data {input.data}"
         " --trunk {input.trunk} --output {output.manifest} > {log} 2>&1"

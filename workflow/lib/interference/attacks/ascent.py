@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from interference.attacks.norms import TINY, norm_of, project, steepest, uniform_in_ball
+from interference.attacks.norms import TINY, norm_of, project, steepest
 
 
 class Ascent(NamedTuple):
@@ -29,22 +29,21 @@ def ascend(
     epsilon: float,
     steps: int,
     relative_step: float,
-    random_start: bool,
+    start: Tensor | None,
     keep_best: bool,
-    generator: torch.Generator | None = None,
 ) -> Ascent:
     """Raise ``loss`` within ‖x' − x‖ ≤ epsilon and 0 ≤ x' ≤ 1 (Madry et al. 2018).
 
     loss: (n, ...) → (n,), one loss an image: a mean would underflow in low precision.
     x: (n, ...) float32 in [0, 1].
     epsilon: radius in pixel units; a step is ``relative_step`` × epsilon long.
-    random_start: begin at a uniform point of the ball, drawn from ``generator``.
+    start: begin at x + start, a point of the ball, (n, ...); None begins at x.
     keep_best: return, image by image, the iterate of the highest loss, the last one included
         (one more forward pass); else the last iterate.
     """
     current = x
-    if random_start:
-        current = (x + uniform_in_ball(x, epsilon, norm, generator)).clamp(0, 1)
+    if start is not None:
+        current = (x + start).clamp(0, 1)
     best, best_loss = current, torch.full((len(x),), -torch.inf, device=x.device).double()
     zero_gradients = 0
     for _ in range(steps):

@@ -16,9 +16,11 @@ from torch.nn.functional import cross_entropy
 
 from interference import compute, progress
 from interference.attacks.ascent import ascend
+from interference.attacks.norms import uniform_in_ball
 from interference.data.read import Images, read_manifest, read_split
 from interference.models.network import Network, loss_of
 from interference.models.predict import predict
+from interference.models.ranks import ALONE, Ranks, joined
 from interference.models.sgd import SGD, one_cycle
 from interference.store.files import sha256, write_json
 from interference.store.tables import write_table
@@ -52,19 +54,24 @@ class Adversary:
     relative_step: float
     random_start: bool
 
+    def start(self, images: Tensor, generator: torch.Generator) -> Tensor | None:
+        """Where in the ball around each image to begin; of the images, (n, ...), only the shape counts."""
+        if not self.random_start:
+            return None
+        return uniform_in_ball(images, self.epsilon, self.norm, generator)
 
-def augment(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Mirror half of the images, at random. x: (n, channels, height, width)."""
-    mirrored = torch.rand(len(x), generator=generator) < 0.5
+
+def mirror(x: Tensor, mirrored: Tensor) -> Tensor:
+    """Mirror these of the images. x: (n, channels, height, width); mirrored: (n,) bool."""
     return torch.where(mirrored.view(-1, 1, 1, 1).to(x.device), x.flip(3), x)
 
 
 def attack_batch(
-    network: Network, x: Tensor, labels: Tensor, adversary: Adversary, generator: torch.Generator
+    network: Network, x: Tensor, labels: Tensor, adversary: Adversary, start: Tensor | None
 ) -> Tensor:
     """Adversarial images against the network as it is now, in eval mode with frozen weights.
 
-    x: (n, channels, height, width) in [0, 1] → same shape.
+    x: (n, channels, height, width) in [0, 1] → same shape; start: as of `Adversary.start`.
     """
     network.eval().requires_grad_(False)
     images = ascend(
@@ -74,9 +81,8 @@ def attack_batch(
         epsilon=adversary.epsilon,
         steps=adversary.steps,
         relative_step=adversary.relative_step,
-        random_start=adversary.random_start,
+        start=start if start is None else start.to(x.device),
         keep_best=False,
-        generator=generator,
     ).images
     network.train().requires_grad_(True)
     return images
@@ -89,8 +95,13 @@ def train(
     schedule: Schedule,
     adversary: Adversary | None,
     seed: int,
+    ranks: Ranks = ALONE,
 ) -> dict[str, np.ndarray]:
-    """Train in place; returns the log: step, learning_rate, loss, accuracy (of the batch trained on)."""
+    """Train in place; returns the log: step, learning_rate, loss, accuracy (of the batch trained on).
+
+    Every rank draws for whole batches what one would, and takes its share. Raises RankError where a
+    batch is too small to share.
+    """
     pixels = torch.from_numpy(images.pixels)
     labels = torch.from_numpy(images.labels)
     device = compute.device()
@@ -103,6 +114,8 @@ def train(
         weight_decay=optimiser.weight_decay,
     )
     batches = max(1, len(pixels) // optimiser.batch_size)
+    ranks.require(len(pixels) // batches)
+    parallel = ranks.parallel(network)
     steps = schedule.epochs * batches
     log: dict[str, list] = {"step": [], "learning_rate": [], "loss": [], "accuracy": []}
     indices = (
@@ -110,26 +123,34 @@ def train(
         for _ in range(schedule.epochs)
         for chunk in torch.randperm(len(pixels), generator=order).tensor_split(batches)
     )
-    for step, index in enumerate(progress.track(indices, total=steps, label="training steps")):
-        x = augment(pixels[index].to(device).float() / 255, draws)
-        y = labels[index].to(device)
+    if ranks.rank == 0:
+        indices = progress.track(indices, total=steps, label="training steps")
+    for step, index in enumerate(indices):
+        share, weight = ranks.share(len(index)), ranks.weight(len(index))
+        mirrored = torch.rand(len(index), generator=draws) < 0.5
+        x = mirror(pixels[index[share]].to(device).float() / 255, mirrored[share])
+        y = labels[index[share]].to(device)
         if adversary is not None:
-            x = attack_batch(network, x, y, adversary, draws)
-        logits = network(x)
-        loss = cross_entropy(logits, y)
+            start = adversary.start(pixels[:1].expand(len(index), -1, -1, -1), draws)
+            x = attack_batch(network, x, y, adversary, start if start is None else start[share])
+        logits = parallel(x)
+        loss = cross_entropy(logits, y) * weight
         loss.backward()
         rate = one_cycle(step, steps + 1, schedule.learning_rate)
         sgd.step(rate)
         log["step"].append(step)
         log["learning_rate"].append(rate)
         log["loss"].append(loss.detach())
-        log["accuracy"].append((logits.argmax(1) == y).float().mean())
-    return {name: np.array([float(v) for v in values]) for name, values in log.items()}
+        log["accuracy"].append((logits.argmax(1) == y).float().mean() * weight)
+    for name in ("loss", "accuracy"):
+        log[name] = ranks.mean(torch.stack(log[name])).tolist()
+    return {name: np.array(values, dtype=float) for name, values in log.items()}
 
 
 def fit(spec: dict, data: Path, trunk: Path | None, output: Path) -> None:
     """The job: train from scratch, or from a trunk's weights; write weights, log and manifest.
 
+    Where several ranks do it together, the first of them writes.
     data: the images' manifest; trunk: a trunk's manifest, or None for the trunk itself, which makes
     no .clean.parquet: a fine-tuned network's predictions of the clean evaluation images.
     """
@@ -147,21 +168,25 @@ def fit(spec: dict, data: Path, trunk: Path | None, output: Path) -> None:
     if trunk is not None:
         weights, _ = read_described(trunk)
         network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
-    log = train(
-        network,
-        read_split(data, "train"),
-        Optimiser(**spec["optimiser"]),
-        Schedule(**spec["schedule"]),
-        Adversary(**spec["attack"]) if spec["attack"] else None,
-        seed,
-    )
+    with joined(spec) as ranks:
+        log = train(
+            network,
+            read_split(data, "train"),
+            Optimiser(**spec["optimiser"]),
+            Schedule(**spec["schedule"]),
+            Adversary(**spec["attack"]) if spec["attack"] else None,
+            seed,
+            ranks,
+        )
+    if ranks.rank > 0:
+        return
     weights_path = output.with_suffix(".safetensors")
     write_tensors(weights_path, _arrays(network), spec)
     write_table(output.with_suffix(".parquet"), {**spec["model"], **log})
     if trunk is not None:
         clean = predict(network.eval(), read_split(data, "evaluation"))
         write_table(output.with_suffix(".clean.parquet"), {**spec["model"], **clean})
-    manifest = {"spec": spec, "build": build, "steps": len(log["step"])}
+    manifest = {"spec": spec, "build": build, "steps": len(log["step"]), **ranks.facts}
     write_json(output, {**manifest, "sha256": sha256(weights_path)})
     progress.say(f"last batches: accuracy {log['accuracy'][-20:].mean():.3f}")
 

@@ -24,6 +24,6 @@ def perturb(
         epsilon=epsilon,
         steps=1,
         relative_step=1.0,
-        random_start=False,
+        start=None,
         keep_best=False,
     )

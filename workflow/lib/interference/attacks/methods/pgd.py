@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from interference.attacks.ascent import Ascent, ascend
+from interference.attacks.norms import uniform_in_ball
 
 
 def perturb(
@@ -27,7 +28,6 @@ def perturb(
         epsilon=epsilon,
         steps=steps,
         relative_step=relative_step,
-        random_start=random_start,
+        start=uniform_in_ball(x, epsilon, norm, generator) if random_start else None,
         keep_best=True,
-        generator=generator,
     )

@@ -1,0 +1,85 @@
+"""One rank of a training, as a process of its own: `python in_ranks.py MODE IMAGES FOLDER`.
+
+`gradients`: three steps of every case of CASES, batch statistics frozen; writes the gradients of
+each step, as SGD gets them, to FOLDER/CASE-RANK.pt. `endless`: trains for as long as it is let, and
+makes FOLDER/RANK after its third step.
+"""
+
+import itertools
+import sys
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from interference.data.read import read_split
+from interference.models import sgd
+from interference.models.network import Network
+from interference.models.ranks import joined
+from interference.models.train import Adversary, Optimiser, Schedule, train
+
+#: name → (batch size, adversary). Of 40 images, batches of 13 or 14 give 4 ranks unequal shares.
+CASES = {
+    "clean": (20, None),
+    "clean-unequal": (13, None),
+    "l2": (20, Adversary("l2", 0.5, steps=1, relative_step=1.25, random_start=True)),
+    "l2-unequal": (13, Adversary("l2", 0.5, steps=2, relative_step=0.75, random_start=True)),
+    "linf-unequal": (13, Adversary("linf", 0.03, steps=1, relative_step=1.25, random_start=True)),
+}
+
+
+def network() -> Network:
+    torch.manual_seed(0)
+    return Network(
+        architecture="resnet18", stem="imagenet", channels=1, classes=4, mean=[0.4], std=[0.2]
+    )
+
+
+def gradients(images: Path, folder: Path) -> None:
+    nn.BatchNorm2d.train = lambda self, mode=True: nn.Module.train(self, False)
+    step = sgd.SGD.step
+    with joined({}) as ranks:
+        for name, (batch_size, adversary) in CASES.items():
+            seen = []
+
+            def record(self, rate, seen=seen):
+                seen.append([parameter.grad.clone() for parameter in self.parameters])
+                step(self, rate)
+
+            sgd.SGD.step = record
+            log = train(
+                network(),
+                read_split(images, "train"),
+                Optimiser(batch_size, weight_decay=5e-4, momentum=0.9),
+                Schedule(epochs=1, learning_rate=0.01),
+                adversary,
+                seed=0,
+                ranks=ranks,
+            )
+            loss = torch.from_numpy(log["loss"])
+            torch.save({"gradients": seen, "loss": loss}, folder / f"{name}-{ranks.rank}.pt")
+
+
+def endless(images: Path, folder: Path) -> None:
+    step, count = sgd.SGD.step, itertools.count(1)
+    with joined({}) as ranks:
+
+        def mark(self, rate):
+            step(self, rate)
+            if next(count) == 3:
+                (folder / f"{ranks.rank}").touch()
+
+        sgd.SGD.step = mark
+        train(
+            network(),
+            read_split(images, "train"),
+            Optimiser(20, weight_decay=0, momentum=0.9),
+            Schedule(epochs=10**6, learning_rate=1e-6),
+            None,
+            seed=0,
+            ranks=ranks,
+        )
+
+
+if __name__ == "__main__":
+    {"gradients": gradients, "endless": endless}[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]))
