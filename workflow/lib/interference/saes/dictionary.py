@@ -96,9 +96,9 @@ def calibrated_threshold(rectified: np.ndarray, k: int) -> float:
     rectified: (n, h) ReLU'd pre-activations of training rows. Returns the (n·k + 1)-th largest
     entry, or 0 where fewer than n·k are positive.
     """
-    flat = rectified.reshape(-1)
-    rank = len(flat) - len(rectified) * k - 1
-    return float(np.partition(flat, rank)[rank])
+    positive = rectified[rectified > 0]  # half of them, and all that can matter
+    rank = len(positive) - len(rectified) * k - 1
+    return float(np.partition(positive, rank)[rank]) if rank >= 0 else 0.0
 
 
 def initial_directions(d: int, latents: int, seed: int) -> np.ndarray:
