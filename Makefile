@@ -50,7 +50,7 @@ run: $(READY)
 	@$(BIN)/interference analysis conclude "$$($(BIN)/interference config results $(CONFIG))"
 
 test: $(READY) $(PEERS_READY)
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadgroup -m "not thorough"
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 3 --dist loadgroup -m "not thorough"
 
 test-slurm: $(READY)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 4 --dist loadgroup -m slurm tests/slurm

@@ -471,7 +471,7 @@ MODULES = {
     "analysis.figures.toy_controls": ("toy_controls_figure",),
 }
 #: These never touch a number: they read, plan, check, start and report.
-NO_NUMBERS = ("config", "cli", "provenance", "progress")
+NO_NUMBERS = ("config", "cli", "cluster", "provenance", "progress")
 
 
 def jobs_of(values: dict) -> dict[str, str]:

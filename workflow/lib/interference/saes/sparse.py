@@ -4,13 +4,11 @@ A sparse code has k of h latents active in a row, so decoding and both weight gr
 of each matrix, not all h. Active entries are put in the order of latents, so that a latent's
 gradient is made once, in registers, and used at once for its Adam step.
 
-A float sum depends on its order. Sums over a row of a matrix are written in LLVM's own language,
-lane by lane and with fused multiply-adds, and nothing here is compiled with `fastmath`, so every
-bit follows from the source alone: a compiler that may reorder does not always reorder alike.
-
-Every kernel takes float32, or float64 for tests against autograd, and runs on one thread. The
-compiled code is cached beside the source, by this file alone: a kernel may call only kernels of
-this file.
+Sums over a row of a matrix are written in LLVM's own language, lane by lane and with fused
+multiply-adds, and nothing is compiled with `fastmath`, so every bit follows from the source alone: a
+compiler that may reorder a float sum does not always reorder alike. Kernels take float32, or float64
+for tests against autograd, and run on one thread. Compiled code is cached by this file alone: a
+kernel may call only kernels of this file.
 """
 
 import numba
@@ -80,13 +78,8 @@ class _Gathered:
         while width > 1:
             width //= 2
             lanes = ir.VectorType(ir.IntType(32), width)
-            halves = (
-                builder.shuffle_vector(
-                    vector, vector, ir.Constant(lanes, list(range(s, s + width)))
-                )
-                for s in (0, width)
-            )
-            vector = builder.fadd(*halves)
+            parts = (ir.Constant(lanes, [*range(s, s + width)]) for s in (0, width))
+            vector = builder.fadd(*(builder.shuffle_vector(vector, vector, p) for p in parts))
         return builder.extract_element(vector, ir.Constant(ir.IntType(32), 0))
 
 
@@ -164,14 +157,12 @@ _combine_1, _combine_4, _dots_1, _dots_4 = _combine(1), _combine(4), _dots(1), _
 def _combined(index, factor, begin, end, matrix, out):
     """out = Σ_j factor[j] · matrix[index[j]] over begin ≤ j < end. out: (d,)."""
     d = out.shape[0]
-    c = 0
-    while c + 4 * LANES <= d:
+    wide, whole = d - d % (4 * LANES), d - d % LANES
+    for c in range(0, wide, 4 * LANES):
         _combine_4(index, factor, begin, end, matrix, out, c)
-        c += 4 * LANES
-    while c + LANES <= d:
+    for c in range(wide, whole, LANES):
         _combine_1(index, factor, begin, end, matrix, out, c)
-        c += LANES
-    for e in range(c, d):
+    for e in range(whole, d):
         total = factor.dtype.type(0)
         for j in range(begin, end):
             total += factor[j] * matrix[index[j], e]
@@ -182,42 +173,36 @@ def _combined(index, factor, begin, end, matrix, out):
 def _dotted(index, a, r, b, begin, end, out):
     """out[j] = a[r] · b[index[j]] for begin ≤ j < end."""
     d = a.shape[1]
-    whole = d - d % LANES
-    j = begin
-    while j + 4 <= end:
+    whole, fours = d - d % LANES, end - (end - begin) % 4
+    for j in range(begin, fours, 4):
         _dots_4(index, a, r, b, whole, out, j)
-        j += 4
-    while j < end:
+    for j in range(fours, end):
         _dots_1(index, a, r, b, whole, out, j)
-        j += 1
     for j in range(begin, end):
         for c in range(whole, d):
             out[j] += a[r, c] * b[index[j], c]
 
 
 @_inner
-def _remove_parallel(gradient, r, unit, i, own, dot):
-    """Remove from gradient[r] its part along unit[i]. own: (1,) int32 and dot: (1,) are scratch."""
+def _dot(a, r, b, i, own, dot):
+    """a[r] · b[i]. own: (1,) int32 and dot: (1,) are scratch."""
     own[0] = i
-    _dotted(own, gradient, r, unit, 0, 1, dot)
-    for c in range(unit.shape[1]):
-        gradient[r, c] -= dot[0] * unit[i, c]
+    _dotted(own, a, r, b, 0, 1, dot)
+    return dot[0]
 
 
 @_inner
-def _square(row, own, dot):
-    """‖row‖². row: (1, d)."""
-    own[0] = 0
-    _dotted(own, row, 0, row, 0, 1, dot)
-    return dot[0]
+def _remove_parallel(gradient, r, unit, i, own, dot):
+    """Remove from gradient[r] its part along unit[i]."""
+    length = _dot(gradient, r, unit, i, own, dot)
+    for c in range(unit.shape[1]):
+        gradient[r, c] -= length * unit[i, c]
 
 
 @_inner
 def _normalise(w, i, own, dot):
     """Scale w[i] to unit norm; returns the norm that it had."""
-    own[0] = i
-    _dotted(own, w, i, w, 0, 1, dot)
-    length = np.sqrt(dot[0])
+    length = np.sqrt(_dot(w, i, w, i, own, dot))
     scale = 1 / length
     for c in range(w.shape[1]):
         w[i, c] *= scale
@@ -243,7 +228,7 @@ def adam_rows(p, g, m, v, step, beta1, rest1, beta2, rest2, eps):
 
 @_jit
 def remove_parallel(gradient, unit):
-    """Remove from each row of ``gradient`` its part along the unit row of ``unit``. (h, d)."""
+    """Remove from each row of ``gradient`` its part along that row of ``unit``. Both (h, d)."""
     own, dot = np.empty(1, np.int32), np.empty(1, unit.dtype)
     for i in range(unit.shape[0]):
         _remove_parallel(gradient, i, unit, i, own, dot)
@@ -350,7 +335,8 @@ def update_latents(x, g, code, ends, extra, decoder, encoder, bias, length, scal
                     dec[0, c] += extra_dec[j, c]
                     enc[0, c] += extra_enc[j, c]
             _remove_parallel(dec, 0, w_dec, i, own, dot)
-            square += _square(dec, own, dot) + _square(enc, own, dot) + g_b[0] * g_b[0]
+            square += _dot(dec, 0, dec, 0, own, dot) + _dot(enc, 0, enc, 0, own, dot)
+            square += g_b[0] * g_b[0]
             g_b[0] *= scale
             for c in range(d):
                 dec[0, c] *= scale
