@@ -14,7 +14,7 @@ Kingma 2016, §2.1). Steps at length 1 leave FVU 4 to 7 % higher.
 
 Adam takes each gradient over the norm of the one before it, all parameters together. Gradients
 shrink severalfold in training, and the square of the first ones would shorten steps for a thousand
-more: without this, FVU is 3 to 12 % higher. (Other trainers clip at norm 1, which is nearly always
+more: without this, FVU is 2 to 10 % higher. (Other trainers clip at norm 1, which is nearly always
 exceeded, so it is the same thing; the norm before is known when a latent takes its step.)
 
 W_enc starts as W_dec, times the number that makes reconstructions of the first batch as long as its
