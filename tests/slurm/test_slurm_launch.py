@@ -66,7 +66,6 @@ def test_a_controller_out_of_time_is_requeued_and_resumes(run):
     for start in (2, 3):
         run.until(lambda: run.claims[-1]["state"] == "requeued", "the controller is requeued")
         assert run.locks == []
-        start_now(run)
         run.until_said(rf"start {start} of this controller")
         run.until_said(r"waiting for 2 jobs of an earlier start", times=start - 1)
     run.finish()
@@ -162,7 +161,6 @@ def test_a_controller_whose_node_crashes_starts_on_another_and_the_first_ends(ru
     job = controller_of(run)
     wait_until(lambda: state(run.cluster, job) == "PENDING", "Slurm has noticed")
     assert os.path.exists(f"/proc/{first}/exe"), "out of Slurm's sight it lives"
-    run.cluster.scontrol("update", f"jobid={job}", "StartTime=now")
     run.until_said(r"start 2 of this controller")
     wait_until(lambda: not os.path.exists(f"/proc/{first}/exe"), "the first controller has ended")
     run.finish()
@@ -276,13 +274,6 @@ def drain(cluster: Cluster, nodes: set[str]) -> None:
     """Let nodes take no further job."""
     for node in nodes:
         cluster.scontrol("update", f"nodename={node}", "state=drain", "reason=test")
-
-
-def start_now(run: Launch) -> None:
-    """Spare a requeued controller the two minutes that Slurm lets it wait."""
-    job = controller_of(run)
-    wait_until(lambda: state(run.cluster, job) == "PENDING", "the controller waits")
-    run.cluster.scontrol("update", f"jobid={job}", "StartTime=now")
 
 
 def state(cluster: Cluster, job: int) -> str:
