@@ -20,7 +20,7 @@ help:
 	@echo "make bench   set up, then time the trainers beside their peers: results/benchmarks/*.json"
 	@echo "make quality run, then compare what our SAEs and two libraries' reach on its activations"
 	@echo "make peers   only set up the libraries that SAEs are compared with, in .venv-peers"
-	@echo "make plan    what a run would do and cost: jobs, rows, bytes"
+	@echo "make plan    what a run would do and cost: jobs, rows, bytes, hours"
 	@echo "make slurm-profile       link profiles/slurm so that snakemake --profile slurm finds it"
 	@echo "make slurm-scale         what large plans, submission and groups cost, on such a Slurm"
 	@echo "make slurm-cluster       a Slurm of three nodes on this machine, to try things (root, Debian)"
@@ -42,7 +42,7 @@ $(READY): envs/requirements.txt pyproject.toml
 	@touch $@
 
 plan: $(READY)
-	@$(BIN)/interference config plan $(CONFIG)
+	@$(BIN)/interference plan --configfile $(CONFIG)
 
 run: $(READY)
 	$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)

@@ -22,8 +22,8 @@ SHRUNK = {
     ("saes", "types"): ("topk", "relu_l1"),
 }
 #: Rules whose verbs use a GPU where there is one.
-GPU_RULES = {"trunk", "finetune", "adversarial_images", "activations", "splice", "saes",
-             "baselines", "toy_models"}  # fmt: skip
+GPU_RULES = {"trunk", "finetune", "adversarial_images", "activations", "attacked_activations",
+             "splice", "saes", "baselines", "toy_models"}  # fmt: skip
 #: What a verb says of the place that it was given, in its log.
 PLACE = re.compile(r"on (\w+), Slurm job (\d+), CPUs (\d+), GPUs (\S+)$", re.MULTILINE)
 

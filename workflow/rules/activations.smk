@@ -1,14 +1,49 @@
-rule activations:
+# Only where the config shares a layer's pass over the training images among jobs; each writes a store
+# of its own, which goes once the layer's rows are made.
+rule activations_part:
     input:
         data=f"{DATA}/images.json",
         images=ancient(f"{DATA}/images.zarr"),
         model=f"{MODELS}/{{model}}.json",
         weights=ancient(f"{MODELS}/{{model}}.safetensors"),
     output:
+        manifest=f"{ACTIVATIONS}/{{model}}/{{layer}}/parts/{{part}}.json",
+        raw=temp(directory(f"{ACTIVATIONS}/{{model}}/{{layer}}/parts/{{part}}.zarr")),
+    log:
+        f"{LOGS}/activations/{{model}}/{{layer}}/parts/{{part}}.log",
+    benchmark:
+        f"{BENCHMARKS}/activations/{{model}}/{{layer}}/parts/{{part}}.tsv"
+    resources:
+        mem_mb=scaled(4000),
+        runtime=scaled(120),
+    params:
+        spec=lambda wildcards: specs.activations_part(
+            wildcards.model, wildcards.layer, int(wildcards.part)
+        ),
+    shell:
+        "interference activations part --spec {params.spec:q} --data {input.data}"
+        " --model {input.model} --output {output.manifest} > {log} 2>&1"
+
+
+rule activations:
+    input:
+        data=f"{DATA}/images.json",
+        images=ancient(f"{DATA}/images.zarr"),
+        model=f"{MODELS}/{{model}}.json",
+        weights=ancient(f"{MODELS}/{{model}}.safetensors"),
+        parts=[
+            f"{ACTIVATIONS}/{{model}}/{{layer}}/parts/{part}.json"
+            for part in specs.parts
+        ],
+        raw=[
+            ancient(f"{ACTIVATIONS}/{{model}}/{{layer}}/parts/{part}.zarr")
+            for part in specs.parts
+        ],
+    output:
         manifest=f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.json",
         statistics=f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.safetensors",
-        train=directory(f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.train.zarr"),
-        heldout=directory(f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.heldout.zarr"),
+        train=kept(directory(f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.train.zarr")),
+        heldout=kept(directory(f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.heldout.zarr")),
     log:
         f"{LOGS}/activations/{{model}}/{{layer}}/rows.log",
     benchmark:
@@ -20,7 +55,7 @@ rule activations:
         spec=lambda wildcards: specs.activations(wildcards.model, wildcards.layer),
     shell:
         "interference activations extract --spec {params.spec:q} --data {input.data}"
-        " --model {input.model} --output {output.manifest} > {log} 2>&1"
+        " --model {input.model} --output {output.manifest} {input.parts} > {log} 2>&1"
 
 
 # One job a model, not one a layer: the images go through the network once. Another layer then runs
@@ -41,8 +76,10 @@ rule attacked_activations:
         ],
     output:
         manifests=layers_in_model(f"{ACTIVATIONS}/{{model}}/{{layer}}/attacked.json"),
-        stores=directory(
-            layers_in_model(f"{ACTIVATIONS}/{{model}}/{{layer}}/attacked.zarr")
+        stores=kept(
+            directory(
+                layers_in_model(f"{ACTIVATIONS}/{{model}}/{{layer}}/attacked.zarr")
+            )
         ),
     log:
         f"{LOGS}/activations/{{model}}/attacked.log",

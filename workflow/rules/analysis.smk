@@ -243,6 +243,32 @@ rule toy_table:
         " {input.table} > {log} 2>&1"
 
 
+rule gates_table:
+    input:
+        accuracy=f"{ANALYSIS}/tables/accuracy.parquet",
+        data=f"{DATA}/images.json",
+    output:
+        table=report(
+            f"{ANALYSIS}/tables/gates.csv",
+            caption="../report/gates_table.rst",
+            category="Tables",
+            labels={"table": "gates"},
+        ),
+        parquet=f"{ANALYSIS}/tables/gates.parquet",
+    log:
+        f"{LOGS}/analysis/tables/gates.log",
+    benchmark:
+        f"{BENCHMARKS}/analysis/tables/gates.tsv"
+    resources:
+        mem_mb=scaled(2000),
+        runtime=scaled(30),
+    params:
+        spec=specs.table("gates"),
+    shell:
+        "interference analysis table --spec {params.spec:q} --output {output.parquet}"
+        " {input.accuracy} {input.data} > {log} 2>&1"
+
+
 rule claims_table:
     input:
         accuracy=of_arm("networks", f"{ANALYSIS}/tables/accuracy.parquet"),
@@ -455,21 +481,26 @@ rule accuracy_figure:
         table=f"{ANALYSIS}/tables/accuracy.parquet",
     output:
         svg=report(
-            f"{ANALYSIS}/figures/accuracy.svg",
+            f"{ANALYSIS}/figures/{{architecture}}/accuracy.svg",
             caption="../report/accuracy_figure.rst",
             category="Networks",
-            labels={"figure": "accuracy under attack"},
+            labels={
+                "architecture": "{architecture}",
+                "figure": "accuracy under attack",
+            },
         ),
-        png=f"{ANALYSIS}/figures/accuracy.png",
+        png=f"{ANALYSIS}/figures/{{architecture}}/accuracy.png",
     log:
-        f"{LOGS}/analysis/figures/accuracy.log",
+        f"{LOGS}/analysis/figures/{{architecture}}/accuracy.log",
     benchmark:
-        f"{BENCHMARKS}/analysis/figures/accuracy.tsv"
+        f"{BENCHMARKS}/analysis/figures/{{architecture}}/accuracy.tsv"
     resources:
         mem_mb=scaled(2000),
         runtime=scaled(10),
     params:
-        spec=specs.figure("accuracy"),
+        spec=lambda wildcards: specs.figure(
+            "accuracy", architecture=wildcards.architecture
+        ),
     shell:
         "interference analysis figure --spec {params.spec:q} --output {output.svg}"
         " {input.table} > {log} 2>&1"
@@ -480,21 +511,23 @@ rule fvu_figure:
         table=f"{ANALYSIS}/tables/saes.parquet",
     output:
         svg=report(
-            f"{ANALYSIS}/figures/fvu/{{layer}}.svg",
+            f"{ANALYSIS}/figures/{{architecture}}/fvu/{{layer}}.svg",
             caption="../report/fvu_figure.rst",
             category="Reconstruction against sparsity",
-            labels={"layer": "{layer}"},
+            labels={"architecture": "{architecture}", "layer": "{layer}"},
         ),
-        png=f"{ANALYSIS}/figures/fvu/{{layer}}.png",
+        png=f"{ANALYSIS}/figures/{{architecture}}/fvu/{{layer}}.png",
     log:
-        f"{LOGS}/analysis/figures/fvu/{{layer}}.log",
+        f"{LOGS}/analysis/figures/{{architecture}}/fvu/{{layer}}.log",
     benchmark:
-        f"{BENCHMARKS}/analysis/figures/fvu/{{layer}}.tsv"
+        f"{BENCHMARKS}/analysis/figures/{{architecture}}/fvu/{{layer}}.tsv"
     resources:
         mem_mb=scaled(2000),
         runtime=scaled(10),
     params:
-        spec=lambda wildcards: specs.figure("fvu", layer=wildcards.layer),
+        spec=lambda wildcards: specs.figure(
+            "fvu", layer=wildcards.layer, architecture=wildcards.architecture
+        ),
     shell:
         "interference analysis figure --spec {params.spec:q} --output {output.svg}"
         " {input.table} > {log} 2>&1"
@@ -505,21 +538,26 @@ rule splice_figure:
         table=f"{ANALYSIS}/tables/splice.parquet",
     output:
         svg=report(
-            f"{ANALYSIS}/figures/splice.svg",
+            f"{ANALYSIS}/figures/{{architecture}}/splice.svg",
             caption="../report/splice_figure.rst",
             category="Reconstruction against sparsity",
-            labels={"layer": "all, spliced into the network"},
+            labels={
+                "architecture": "{architecture}",
+                "layer": "all, spliced into the network",
+            },
         ),
-        png=f"{ANALYSIS}/figures/splice.png",
+        png=f"{ANALYSIS}/figures/{{architecture}}/splice.png",
     log:
-        f"{LOGS}/analysis/figures/splice.log",
+        f"{LOGS}/analysis/figures/{{architecture}}/splice.log",
     benchmark:
-        f"{BENCHMARKS}/analysis/figures/splice.tsv"
+        f"{BENCHMARKS}/analysis/figures/{{architecture}}/splice.tsv"
     resources:
         mem_mb=scaled(2000),
         runtime=scaled(10),
     params:
-        spec=specs.figure("splice"),
+        spec=lambda wildcards: specs.figure(
+            "splice", architecture=wildcards.architecture
+        ),
     shell:
         "interference analysis figure --spec {params.spec:q} --output {output.svg}"
         " {input.table} > {log} 2>&1"
@@ -530,21 +568,23 @@ rule matched_figure:
         table=f"{ANALYSIS}/tables/matched.parquet",
     output:
         svg=report(
-            f"{ANALYSIS}/figures/matched/{{type}}.svg",
+            f"{ANALYSIS}/figures/{{architecture}}/matched/{{type}}.svg",
             caption="../report/matched_figure.rst",
             category="Reconstruction at equal sparsity",
-            labels={"SAE type": "{type}"},
+            labels={"architecture": "{architecture}", "SAE type": "{type}"},
         ),
-        png=f"{ANALYSIS}/figures/matched/{{type}}.png",
+        png=f"{ANALYSIS}/figures/{{architecture}}/matched/{{type}}.png",
     log:
-        f"{LOGS}/analysis/figures/matched/{{type}}.log",
+        f"{LOGS}/analysis/figures/{{architecture}}/matched/{{type}}.log",
     benchmark:
-        f"{BENCHMARKS}/analysis/figures/matched/{{type}}.tsv"
+        f"{BENCHMARKS}/analysis/figures/{{architecture}}/matched/{{type}}.tsv"
     resources:
         mem_mb=scaled(2000),
         runtime=scaled(10),
     params:
-        spec=lambda wildcards: specs.figure("matched", type=wildcards.type),
+        spec=lambda wildcards: specs.figure(
+            "matched", type=wildcards.type, architecture=wildcards.architecture
+        ),
     shell:
         "interference analysis figure --spec {params.spec:q} --output {output.svg}"
         " {input.table} > {log} 2>&1"
@@ -555,21 +595,23 @@ rule baselines_figure:
         table=f"{ANALYSIS}/tables/baselines.parquet",
     output:
         svg=report(
-            f"{ANALYSIS}/figures/baselines.svg",
+            f"{ANALYSIS}/figures/{{architecture}}/baselines.svg",
             caption="../report/baselines_figure.rst",
             category="Reconstruction at equal sparsity",
-            labels={"figure": "beside baselines"},
+            labels={"architecture": "{architecture}", "figure": "beside baselines"},
         ),
-        png=f"{ANALYSIS}/figures/baselines.png",
+        png=f"{ANALYSIS}/figures/{{architecture}}/baselines.png",
     log:
-        f"{LOGS}/analysis/figures/baselines.log",
+        f"{LOGS}/analysis/figures/{{architecture}}/baselines.log",
     benchmark:
-        f"{BENCHMARKS}/analysis/figures/baselines.tsv"
+        f"{BENCHMARKS}/analysis/figures/{{architecture}}/baselines.tsv"
     resources:
         mem_mb=scaled(2000),
         runtime=scaled(10),
     params:
-        spec=specs.figure("baselines"),
+        spec=lambda wildcards: specs.figure(
+            "baselines", architecture=wildcards.architecture
+        ),
     shell:
         "interference analysis figure --spec {params.spec:q} --output {output.svg}"
         " {input.table} > {log} 2>&1"

@@ -1,6 +1,6 @@
 # The checked config, the specs of all jobs, and the folders that rules write to.
 from interference.config.load import ConfigError, check_config, check_writable
-from interference.config.plan import describe
+from interference.config.plan import describe, missing
 from interference.config.specs import Specs
 
 try:
@@ -8,6 +8,10 @@ try:
     check_writable("results")
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
+
+# A dry run plans without the files of another place; the jobs that read them refuse to start.
+for line in missing(experiment):
+    print(line, file=sys.stderr)
 
 specs = Specs(experiment)
 
@@ -46,7 +50,11 @@ def one_of(names):
 # matches, and specs that read a section of it stay functions that nobody calls.
 wildcard_constraints:
     model=one_of(specs.models),
+    trained=one_of(specs.trained),
+    converted=one_of(specs.converted),
+    architecture=one_of(specs.architectures),
     seed=r"\d+",
+    part=r"\d+",
     attack=one_of(specs.attacks),
     layer=one_of(specs.layers),
     type=one_of(specs.sae_types),
@@ -82,6 +90,7 @@ def tables():
     """Every table of the experiment."""
     names = (
         of_arm("networks", "accuracy", "saes", "matched", "baselines", "l0", "splice")
+        + ["gates"] * specs.gated
         + of_arm("toy", "toy")
         + ["claims"]
     )
@@ -93,11 +102,22 @@ def figures():
     curves = ["toy", "toy_attacks", "toy_controls", "toy_elhage"]
     graphs = ["toy_geometry", "toy_interference", "toy_densities"]
     names = of_arm("toy", *curves, *graphs)
-    names += of_arm("networks", "accuracy", "baselines", "splice")
-    names += [f"fvu/{layer}" for layer in specs.layers]
-    names += [f"matched/{sae_type}" for sae_type in specs.sae_types]
+    for architecture in specs.architectures:
+        ones = ["accuracy", "baselines", "splice"]
+        ones += [f"fvu/{layer}" for layer in specs.layers]
+        ones += [f"matched/{sae_type}" for sae_type in specs.sae_types]
+        names += [f"{architecture}/{name}" for name in ones]
     names += [f"l0/{model}" for model in specs.models]
     return [f"{ANALYSIS}/figures/{name}.svg" for name in names]
+
+
+def kept(path):
+    """An output that is removed once all that read it ran, where the config does not keep it."""
+    return (
+        path
+        if experiment.activations is None or experiment.activations.keep
+        else temp(path)
+    )
 
 
 def training(wildcards):

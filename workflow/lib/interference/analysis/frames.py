@@ -8,7 +8,7 @@ import pyarrow as pa
 from interference.store.files import StoreError, replacing
 
 #: Columns that name a network, and those that name one SAE of one layer of it.
-MODEL = ["model", "model_norm", "model_epsilon", "model_seed"]
+MODEL = ["model", "model_architecture", "model_norm", "model_epsilon", "model_seed"]
 MEMBER = [*MODEL, "layer", "type", "sparsity", "sae_seed"]
 
 
@@ -25,6 +25,13 @@ def read_frame(path: Path) -> pd.DataFrame:
         raise StoreError(f"{path} is missing; run snakemake to make it") from None
     except pa.ArrowInvalid as error:
         raise StoreError(f"{path} is damaged ({error}); remove it and run snakemake") from None
+
+
+def shown(frame: pd.DataFrame, which: dict) -> pd.DataFrame:
+    """The rows that a figure is about: of networks, those of its architecture, if it names one."""
+    if "architecture" not in which:
+        return frame
+    return frame[frame["model_architecture"] == which["architecture"]]
 
 
 def write_frame(frame: pd.DataFrame, path: Path) -> None:

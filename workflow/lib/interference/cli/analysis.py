@@ -61,10 +61,11 @@ def figure(inputs: Inputs, spec: Spec, output: Output) -> None:
     import importlib
 
     from interference.analysis.figures.style import save
-    from interference.analysis.frames import read_frame
+    from interference.analysis.frames import read_frame, shown
 
     module = importlib.import_module(f"interference.analysis.figures.{fields['figure']}")
-    save(module.draw(*map(read_frame, inputs), fields), output)
+    frames = [shown(read_frame(path), fields) for path in inputs]
+    save(module.draw(*frames, fields), output)
 
 
 @app.command()
@@ -78,6 +79,12 @@ def conclude(results: Path) -> None:
         for row in part.itertuples():
             measured = f"{row.measured:7.3f} [{row.low:.3f}, {row.high:.3f}]"
             print(f"  {measured:28s} reported {row.reported:12s} {row.verdict:15s} {row.scope}")
+    gates = results / "analysis" / "tables" / "gates.parquet"
+    if gates.exists():
+        print("\ngates: accuracy of the checkpoints, beside what their authors reported")
+        for row in read_frame(gates).itertuples():
+            measured = f"{row.measured:7.4f} [{row.low:.4f}, {row.high:.4f}]"
+            print(f"  {measured} reported {row.reported:.4f} {row.verdict:10s} {row.model}, {row.gate}")
     print(f"\ntables   {results / 'analysis' / 'tables'}")
     print(f"figures  {results / 'analysis' / 'figures'}")
     print(f"report   {results / 'report.html'}")

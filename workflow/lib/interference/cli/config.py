@@ -1,4 +1,4 @@
-"""The config: check it, plan it, and its JSON schema."""
+"""The config: check it, and its JSON schema."""
 
 import json
 from pathlib import Path
@@ -17,15 +17,6 @@ def check(path: ConfigFile) -> None:
     from interference.config.load import read_config
 
     print(f"{path}: fine, results go to results/{read_config(path).experiment}")
-
-
-@app.command()
-def plan(path: ConfigFile) -> None:
-    """Say what a whole run would do: jobs a room, rows, bytes."""
-    from interference.config.load import read_config
-    from interference.config.plan import describe
-
-    print(describe(read_config(path)))
 
 
 @app.command()

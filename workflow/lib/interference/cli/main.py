@@ -22,6 +22,7 @@ from interference.cli import (  # noqa: E402
     data,
     launch,
     models,
+    plan,
     saes,
     toy,
 )
@@ -36,7 +37,7 @@ app = typer.Typer(
 )
 for _room in (config, data, models, attacks, activations, saes, toy, analysis):
     app.add_typer(_room.app, name=_room.__name__.rsplit(".", 1)[-1], help=_room.__doc__)
-for _verb in (clean.clean, launch.launch, launch.status, launch.logs, launch.stop):
+for _verb in (plan.plan, clean.clean, launch.launch, launch.status, launch.logs, launch.stop):
     app.command()(_verb)
 
 _MENDS = {

@@ -13,7 +13,7 @@ def problems(config) -> list[str]:
     found = [*_arms(config)]
     if found or "networks" not in config.arms:
         return found
-    return [*_attacks(config), *_layers(config), *_saes(config)]
+    return [*_networks(config), *_attacks(config), *_layers(config), *_saes(config)]
 
 
 def _arms(config) -> Iterator[str]:
@@ -29,6 +29,15 @@ def _arms(config) -> Iterator[str]:
         yield (
             f"toy: missing, and so are {', '.join(NETWORKS)}; add toy (toy models), the others "
             "(networks), or both; config.yaml shows every key"
+        )
+
+
+def _networks(config) -> Iterator[str]:
+    channels, source = config.data.channels, config.models.source
+    if source != "trained" and channels != 3:
+        yield (
+            f"models.source: {source} networks see three channels, {config.data.dataset} has "
+            f"{channels}; name a dataset of colour images, or train networks here"
         )
 
 
@@ -62,13 +71,14 @@ def _attacks(config) -> Iterator[str]:
 
 
 def _layers(config) -> Iterator[str]:
-    sizes = positions(config.data.size, config.models.stem)
-    for layer, count in config.activations.layers.items():
-        if count > sizes[layer]:
-            yield (
-                f"activations.layers.{layer}: {count} positions asked for, an image of "
-                f"{config.data.size} pixels has {sizes[layer]} there"
-            )
+    for architecture in config.models.architectures:
+        sizes = positions(config.data.size, config.models.stem, architecture)
+        for layer, count in config.activations.layers.items():
+            if count > sizes[layer]:
+                yield (
+                    f"activations.layers.{layer}: {count} positions asked for, an image of "
+                    f"{config.data.size} pixels has {sizes[layer]} there in {architecture}"
+                )
     for layer in config.activations.layers:
         if layer not in config.saes.layers:
             yield f"saes.layers: {layer} is missing; every layer of activations.layers needs rows"
@@ -78,29 +88,32 @@ def _layers(config) -> Iterator[str]:
 
 
 def _saes(config) -> Iterator[str]:
-    widths = ARCHITECTURES[config.models.architecture]
     for layer in config.activations.layers:
-        width = widths[layer]
-        for name, settings in config.saes.types.named.items():
-            for k in getattr(settings, "k", []):
-                if k >= width:
-                    yield (
-                        f"saes.types.{name}.k: {k} is not below the {width} dimensions of {layer}; "
-                        f"a sparse code needs k < {width}"
-                    )
+        for width in sorted({ARCHITECTURES[name][layer] for name in config.models.architectures}):
+            yield from _widths(config.saes, layer, width)
         fit = config.saes.layers.get(layer)
-        nested = config.saes.types.matryoshka
-        if fit and nested:
-            latents = width * fit.expansion_factor
-            ends = [0, *(round(prefix * latents) for prefix in nested.prefixes)]
-            for prefix, start, end in zip(nested.prefixes, ends, ends[1:]):
-                if start == end:
-                    yield (
-                        f"saes.types.matryoshka.prefixes: {prefix:g} of the {latents} latents of "
-                        f"{layer} adds none to what comes before it; each prefix needs one more"
-                    )
         if fit and fit.rows < 10 * fit.batch_size:
             yield (
                 f"saes.layers.{layer}.rows: {fit.rows} rows are fewer than ten batches of "
                 f"{fit.batch_size}"
             )
+
+
+def _widths(saes, layer: str, width: int) -> Iterator[str]:
+    for name, settings in saes.types.named.items():
+        for k in getattr(settings, "k", []):
+            if k >= width:
+                yield (
+                    f"saes.types.{name}.k: {k} is not below the {width} dimensions of {layer}; "
+                    f"a sparse code needs k < {width}"
+                )
+    fit, nested = saes.layers.get(layer), saes.types.matryoshka
+    if fit and nested:
+        latents = width * fit.expansion_factor
+        ends = [0, *(round(prefix * latents) for prefix in nested.prefixes)]
+        for prefix, start, end in zip(nested.prefixes, ends, ends[1:]):
+            if start == end:
+                yield (
+                    f"saes.types.matryoshka.prefixes: {prefix:g} of the {latents} latents of "
+                    f"{layer} adds none to what comes before it; each prefix needs one more"
+                )

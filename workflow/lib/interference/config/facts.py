@@ -26,6 +26,8 @@ DATASETS = {
     "cifar10": Dataset("interference.data.cifar", False, 3, 32, 50_000, 10_000),
     "cifar100": Dataset("interference.data.cifar", False, 3, 32, 50_000, 10_000),
     "image-folder": Dataset("interference.data.folder", False, 3, None, None, None),
+    "image-parquet": Dataset("interference.data.parquet", False, 3, None, None, None),
+    "image-webdataset": Dataset("interference.data.webdataset", False, 3, None, None, None),
 }
 
 #: Channels after each hook.
@@ -37,7 +39,7 @@ ARCHITECTURES = {
 PARAMETERS = {"resnet18": 11_200_000}
 
 
-def positions(size: int, stem: str) -> dict[str, int]:
+def positions(size: int, stem: str, architecture: str = "resnet18") -> dict[str, int]:
     """Spatial positions after each hook for images of ``size`` pixels a side."""
 
     def half(side: int) -> int:
@@ -49,3 +51,17 @@ def positions(size: int, stem: str) -> dict[str, int]:
         side = half(side)
         sides[layer] = side
     return {layer: side * side for layer, side in sides.items()}
+
+
+#: Floating-point operations of a pass of one image of 224 pixels a side, up to each hook and to the
+#: logits; a multiply-add is two. ImageNet's stem and classes.
+FLOPS = {
+    "resnet18": {
+        "stem": 236_027_904,
+        "layer1": 1_160_871_936,
+        "layer2": 1_982_955_520,
+        "layer3": 2_805_039_104,
+        "layer4": 3_627_122_688,
+        "logits": 3_628_146_688,
+    },
+}

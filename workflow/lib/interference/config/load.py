@@ -89,11 +89,18 @@ def _path(location: tuple) -> str:
     return ".".join(str(part) for part in location) or "config"
 
 
+def _untagged(location: tuple) -> tuple:
+    """A path without the discriminator's value, which pydantic puts after what it tells apart."""
+    for tagged in (("models",), ("attacks", "methods", "*"), ("toy", "adversarial", "attack")):
+        start = location[: len(tagged)]
+        if len(start) == len(tagged) and all(t in (part, "*") for t, part in zip(tagged, start)):
+            return start + location[len(tagged) + 1 :]
+    return location
+
+
 def _explain(detail: ErrorDetails) -> list[str]:
     """One line an error: field: found, allowed, mend."""
-    location, kind = detail["loc"], detail["type"]
-    if "methods" in location:  # pydantic puts the discriminator's value into the path
-        location = tuple(p for i, p in enumerate(location) if i != 3)
+    location, kind = _untagged(detail["loc"]), detail["type"]
     if location and location[-1] == "[key]":
         location = location[:-2]
     found, context = detail["input"], detail.get("ctx", {})
@@ -107,7 +114,7 @@ def _explain(detail: ErrorDetails) -> list[str]:
             f"{field}.{message}" if " " not in own and ":" in message else f"{field}: {message}"
         ]
     if kind == "extra_forbidden":
-        names = _allowed_keys(location[:-1])
+        names = _allowed_keys(detail["loc"][:-1])
         return [f"{field}: unknown key; allowed: {', '.join(names)}{_nearest(location[-1], names)}"]
     if kind == "missing":
         return [f"{field}: missing; config.yaml shows every key with its meaning"]
@@ -117,23 +124,15 @@ def _explain(detail: ErrorDetails) -> list[str]:
             f"{field}: found {_found(found)}, allowed: {', '.join(names)}{_nearest(found, names)}"
         ]
     if kind.startswith("union_tag"):
-        expected = context.get("expected_tags") or ", ".join(_types())
+        expected = context.get("expected_tags") or ", ".join(_tags(detail["loc"]))
         names = [n.strip("'") for n in expected.split(", ")]
-        tag = context.get("tag")
+        tag, key = context.get("tag"), context["discriminator"].strip("'")
         return [
-            f"{field}.type: found {_found(tag)}, allowed: {', '.join(names)}{_nearest(tag, names)}"
+            f"{field}.{key}: found {_found(tag)}, allowed: {', '.join(names)}{_nearest(tag, names)}"
         ]
     allowed = detail["msg"].removeprefix("Input ").partition(" or instance of")[0]
     allowed = allowed.replace("valid dictionary", "block of keys")
     return [f"{field}: found {_found(found)}, {allowed[0].lower()}{allowed[1:]}{_number(found)}"]
-
-
-def _types() -> list[str]:
-    """The types that an attack method can have, from the schema."""
-    definitions = Config.model_json_schema()["$defs"]
-    tags = definitions["Attacks"]["properties"]["methods"]
-    (node,) = tags.get("patternProperties", {"": tags.get("additionalProperties")}).values()
-    return list(node["discriminator"]["mapping"])
 
 
 def _number(found: object) -> str:
@@ -154,27 +153,31 @@ def _nearest(found: object, names: list[str]) -> str:
 
 
 def _allowed_keys(location: tuple) -> list[str]:
-    """The keys of the section at ``location``, from the schema."""
+    """The keys of the section at ``location``, as pydantic writes it."""
+    return list(_node(location).get("properties", {}))
+
+
+def _tags(location: tuple) -> list[str]:
+    """What tells the members of a union apart, at ``location``."""
+    return list(_node(location)["discriminator"]["mapping"])
+
+
+def _node(location: tuple) -> dict:
+    """The schema of what stands at a path in which discriminators' values stand, too."""
     schema = Config.model_json_schema()
     node = schema
     for part in location:
-        node = _resolve(schema, node)
+        tagged = node.get("discriminator", {}).get("mapping", {})
         named = node.get("patternProperties", {"": node.get("additionalProperties")})
         node = node.get("properties", {}).get(part) or next(iter(named.values())) or {}
-    return list(_resolve(schema, node).get("properties", {}))
+        node = _resolve(schema, {"$ref": tagged[part]} if part in tagged else node)
+    return node
 
 
 def _resolve(schema: dict, node: dict) -> dict:
-    while True:
+    while "$ref" in node or "anyOf" in node:
         if "$ref" in node:
             node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
-        elif "anyOf" in node:
-            node = next(option for option in node["anyOf"] if option.get("type") != "null")
-        elif "oneOf" in node:
-            options = [_resolve(schema, option) for option in node["oneOf"]]
-            merged: dict = {}
-            for option in options:
-                merged |= option["properties"]
-            return {"properties": merged}
         else:
-            return node
+            node = next(option for option in node["anyOf"] if option.get("type") != "null")
+    return node

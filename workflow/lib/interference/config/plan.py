@@ -1,99 +1,163 @@
-"""What a run will do and cost, from the config alone: jobs a room, rows, bytes."""
+"""What a run will do and store, from the config alone: jobs a rule, rows, bytes."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from interference.config.facts import ARCHITECTURES, PARAMETERS, positions
 from interference.config.schema import Config
 from interference.config.specs import Specs
+from interference.config.zoo import CHECKPOINTS
+
+#: Tables of networks, and figures that each architecture has one of.
+TABLES = ("accuracy", "saes", "matched", "baselines", "l0", "splice")
+FIGURES = ("accuracy", "baselines", "splice")
+TOY_FIGURES = ("toy", "toy_attacks", "toy_controls", "toy_elhage", "toy_geometry",
+               "toy_interference", "toy_densities")  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Room:
-    """jobs; rows: what the room handles most of; stored: bytes under results/."""
+class Rule:
+    """A rule of the workflow. stored: bytes under results/; rows: what it handles most of."""
 
     name: str
+    room: str
     jobs: int
-    rows: str
-    stored: int
+    stored: int = 0
+    rows: str = ""
 
 
-def rooms(config: Config) -> list[Room]:
-    """One entry a room, upstream first. Bytes count arrays and weights, not tables or logs."""
-    specs = Specs(config)
-    models, depth, types = len(specs.models), len(specs.layers), len(specs.sae_types)
-    plan, tables, figures = [], 1, 0  # the claims
+def rules(config: Config) -> list[Rule]:
+    """Every rule that has jobs, upstream first. Bytes count arrays and weights, not tables or logs."""
+    specs, found = Specs(config), []
     if "networks" in config.arms:
-        plan += _networks(config, specs)
-        tables += 6
-        figures += 3 + depth + types + models
+        found += [*_networks(config, specs)]
     if "toy" in config.arms:
-        plan.append(_toy(config))
-        tables += 1
-        figures += 7
-    jobs = 2 * models + tables + figures  # L0 and splices
-    return [*plan, Room("analysis", jobs, f"{figures} figures", 0)]
+        found += [*_toy(config)]
+    return [rule for rule in [*found, *_analysis(config, specs)] if rule.jobs]
 
 
-def _networks(config: Config, specs: Specs) -> list[Room]:
-    models, types = len(specs.models), len(specs.sae_types)
-    layers, depth = specs.layers, len(specs.layers)
-    data, methods = config.data, list(config.attacks.methods.values())
-    pixels = data.channels * data.size**2
+def _networks(config: Config, specs: Specs) -> Iterator[Rule]:
+    data, models, layers = config.data, list(specs.models.values()), specs.layers
+    pixels, attacked = data.channels * data.size**2, config.attacks.images
     images = data.train + data.heldout + data.evaluation
-    grid = sum(len(m.epsilons) for m in methods)
-    attacked = grid * config.attacks.images
-    widths = ARCHITECTURES[config.models.architecture]
-    sizes = positions(data.size, config.models.stem)
-    kept = config.activations.layers
-    sweeps = sum(len(settings.sweep) for settings in config.saes.types.named.values())
+    yield Rule("images", "data", 1, images * pixels, f"{images:,} images")
+    weights = sum(4 * PARAMETERS[model.architecture] for model in models)
+    trunks = len(config.models.seeds) if specs.trained else 0
+    trunk = 4 * trunks * PARAMETERS[models[0].architecture]
+    yield Rule("trunk", "models", trunks, trunk, f"{trunks} networks")
+    yield Rule("finetune", "models", len(specs.trained), weights, f"{len(models)} networks")
+    yield Rule("checkpoint", "models", len(specs.converted), weights, f"{len(models)} networks")
+    evaluated = f"{len(models) * data.evaluation:,} images"
+    yield Rule("predictions", "models", len(specs.converted), 0, evaluated)
+    methods = config.attacks.methods.values()
+    grid = sum(len(method.epsilons) for method in methods)
+    adversarial = len(models) * grid * attacked
+    yield Rule("adversarial_images", "attacks", len(models) * len(methods),
+               4 * adversarial * pixels, f"{adversarial:,} adversarial images")  # fmt: skip
+
+    kept, depth = config.activations.layers, len(layers)
+    rows = len(models) * sum(kept.values()) * data.train
+    raw = sum(4 * kept[name] * width * data.train for _, name, width, _ in _hooks(config, specs))
+    clean = sum(kept[name] * width * (2 * data.train + 4 * data.heldout)
+                for _, name, width, _ in _hooks(config, specs))  # fmt: skip
+    conditions = sum(4 * (grid + 1) * attacked * size * width
+                     for _, _, width, size in _hooks(config, specs))  # fmt: skip
+    parts = len(models) * depth * len(specs.parts)
+    yield Rule("activations_part", "activations", parts, raw, f"{rows:,} raw rows, for a time")
+    yield Rule("activations", "activations", len(models) * depth, clean, f"{rows:,} training rows")
+    shown = f"{len(models) * (grid + 1) * attacked:,} clean and attacked images"
+    yield Rule("attacked_activations", "activations", len(models), conditions, shown)
+    yield from _saes(config, specs)
+
+
+def _hooks(config: Config, specs: Specs) -> Iterator[tuple[str, str, int, int]]:
+    """(network, layer, width, positions) of every layer that is looked at."""
+    for model in specs.models.values():
+        sizes = positions(config.data.size, config.models.stem, model.architecture)
+        for layer in specs.layers:
+            yield model.name, layer, ARCHITECTURES[model.architecture][layer], sizes[layer]
+
+
+def _saes(config: Config, specs: Specs) -> Iterator[Rule]:
+    saes, types = config.saes, len(specs.sae_types)
+    seeds = len(saes.seeds)
+    sweep = seeds * sum(len(settings.sweep) for settings in saes.types.named.values())
     # each k once on whitened rows and once on the Gaussian surrogate
-    members = (sweeps + 2 * len(config.saes.baselines.k)) * len(config.saes.seeds)
-    # the sweeps are stored, and all members kept for reuse
-    matrices = sweeps * len(config.saes.seeds) + members
-    rows = sum(kept[layer] for layer in layers) * data.train
-    clean_bytes = sum(
-        kept[layer] * widths[layer] * (2 * data.train + 4 * data.heldout) for layer in layers
-    )
-    attacked_bytes = sum(
-        4 * (grid + 1) * config.attacks.images * sizes[layer] * widths[layer] for layer in layers
-    )
-    weights = sum(8 * config.saes.layers[n].expansion_factor * widths[n] ** 2 for n in layers)
-    fitted = sum(config.saes.layers[layer].rows for layer in layers) * models * members
-    trained = models + len(config.models.seeds)
-    return [
-        Room("data", 1, f"{images:,} images", images * pixels),
-        Room("models", trained, f"{trained} networks", 4 * trained * PARAMETERS[config.models.architecture]),
-        Room("attacks", models * len(methods), f"{models * attacked:,} adversarial images",
-             4 * models * attacked * pixels),
-        Room("activations", models * (depth + 1), f"{models * rows:,} training rows",
-             models * (clean_bytes + attacked_bytes)),
-        Room("saes", models * depth * (types + 1),
-             f"{models * depth * members} SAEs, {fitted:,} rows seen",
-             models * weights * matrices),
-    ]  # fmt: skip
+    substitutes = 2 * seeds * len(saes.baselines.k)
+    fits = [(name, width) for _, name, width, _ in _hooks(config, specs)]
+    one = sum(8 * saes.layers[name].expansion_factor * width**2 for name, width in fits)
+    seen = sum(saes.layers[name].rows for name, _ in fits)
+    # the sweep is stored, and every member kept for reuse
+    yield Rule("saes", "saes", len(fits) * types, 2 * sweep * one,
+               f"{len(fits) * sweep} SAEs, {sweep * seen:,} rows seen")  # fmt: skip
+    yield Rule("baselines", "saes", len(fits), substitutes * one,
+               f"{len(fits) * substitutes} SAEs, {substitutes * seen:,} rows seen")  # fmt: skip
 
 
-def _toy(config: Config) -> Room:
+def _toy(config: Config) -> Iterator[Rule]:
     toy = config.toy
     stack = 2 * toy.densities.count * len(toy.seeds)
     samples = stack * toy.steps * toy.batch_size
     stored = 4 * stack * toy.features * (toy.hidden + 1)
-    return Room("toy", 3, f"{stack} toy models, {samples:,} samples", stored)
+    yield Rule("toy_models", "toy", 1, stored, f"{stack} toy models, {samples:,} samples")
+    yield Rule("toy_vulnerability", "toy", 1)
+    yield Rule("toy_geometry", "toy", 1)
+
+
+def _analysis(config: Config, specs: Specs) -> Iterator[Rule]:
+    networks, toy = ("networks" in config.arms, "toy" in config.arms)
+    for name in ("l0", "splice"):
+        yield Rule(name, "analysis", len(specs.models))
+    tables = TABLES * networks + ("gates",) * specs.gated + ("toy",) * toy + ("claims",)
+    for name in tables:
+        yield Rule(f"{name}_table", "analysis", 1)
+    several = dict.fromkeys(FIGURES, 1) | {"fvu": len(specs.layers), "matched": len(specs.sae_types)}
+    for name, count in several.items():
+        yield Rule(f"{name}_figure", "analysis", len(specs.architectures) * count)
+    yield Rule("l0_figure", "analysis", len(specs.models))
+    for name in TOY_FIGURES * toy:
+        yield Rule(f"{name}_figure", "analysis", 1)
+
+
+def missing(config: Config) -> list[str]:
+    """What the experiment reads and this machine does not have, in words: a run would end there."""
+    data, source, found = config.data, config.models, []
+    if data is not None and data.root is not None and not Path(data.root).expanduser().is_dir():
+        found.append(f"missing here: data.root, {data.root}: no folder with {data.dataset}")
+    if source is not None and source.source == "hub" and source.folder is not None:
+        folder = Path(source.folder).expanduser()
+        files = [CHECKPOINTS[name].file for name in source.checkpoints]
+        lacking = [name for name in files if not (folder / name).is_file()]
+        if lacking:
+            found.append(
+                f"missing here: models.folder, {source.folder}, lacks {len(lacking)} of "
+                f"{len(files)} checkpoints: {', '.join(lacking[:3])}{', …' * (len(lacking) > 3)}"
+            )
+    if source is not None and source.source == "files":
+        for name, network in source.networks.items():
+            if not Path(network.file).expanduser().is_file():
+                found.append(f"missing here: models.networks.{name}.file, {network.file}")
+    return found
 
 
 def describe(config: Config) -> str:
-    """The plan as text."""
-    plan = rooms(config)
+    """The plan as text: a line a rule."""
+    plan = rules(config)
     lines = [f"experiment {config.experiment}: the whole of it, whatever is already done"]
-    lines += [f"  {r.name:12s}{r.jobs:6d} jobs {_bytes(r.stored):>9s}   {r.rows}" for r in plan]
-    jobs, stored = sum(r.jobs for r in plan), sum(r.stored for r in plan)
+    lines += [
+        f"  {rule.name:24s}{rule.jobs:6d} {amount(rule.stored) if rule.stored else '':>9s}   {rule.rows}".rstrip()
+        for rule in plan
+    ]
+    jobs, stored = sum(rule.jobs for rule in plan), sum(rule.stored for rule in plan)
     lines.append(
-        f"  {'in all':12s}{jobs:6d} jobs {_bytes(stored):>9s}   under results/{config.experiment}"
+        f"  {'in all':24s}{jobs:6d} {amount(stored):>9s}   under results/{config.experiment}"
     )
     return "\n".join(lines)
 
 
-def _bytes(count: float) -> str:
+def amount(count: float) -> str:
+    """Bytes as people read them."""
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if count < 1000 or unit == "TB":
             return f"{count:.3g} {unit}"

@@ -9,7 +9,8 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from interference.config.combinations import problems
-from interference.config.facts import ARCHITECTURES, DATASETS
+from interference.config.facts import DATASETS
+from interference.config.networks import Models
 from interference.config.sae_types import WITH_K, SaeTypes
 from interference.config.values import (
     Count,
@@ -29,12 +30,23 @@ from interference.config.values import (
 OPTIONAL = Field(None, json_schema_extra=lambda schema: schema.pop("default"))
 
 
+class Pictures(Section):
+    """Files of pictures: the shorter side is brought to `resize` pixels, the centre is cut out.
+
+    corrupt: what becomes of files that cannot be read: refuse them all, or skip and list them.
+    """
+
+    resize: Annotated[int, Field(ge=8)]
+    corrupt: Literal["refuse", "skip"]
+
+
 class Data(Section):
     """Images and their split. Pixels are in [0, 1]."""
 
     dataset: Literal[tuple(DATASETS)]
     root: str | None
     image_size: Annotated[int, Field(ge=8)] | None
+    pictures: Pictures | None
     train: Count
     heldout: Annotated[int, Field(ge=2)]
     evaluation: Count
@@ -49,6 +61,18 @@ class Data(Section):
             raise ValueError(f"root: {self.dataset} needs the folder that holds its files")
         if known.size is None and self.image_size is None:
             raise ValueError(f"image_size: {self.dataset} has no size of its own; give one")
+        if known.size is None and self.pictures is None:
+            raise ValueError(
+                f"pictures: {self.dataset} is made of files of pictures; say how they become images, "
+                "as in {resize: 256, corrupt: refuse}"
+            )
+        if known.size is not None and self.pictures is not None:
+            raise ValueError(f"pictures: {self.dataset} is no folder of pictures; write null")
+        if self.pictures and self.pictures.resize < self.image_size:
+            raise ValueError(
+                f"pictures.resize: {self.pictures.resize} pixels cannot hold a square of "
+                f"image_size: {self.image_size}"
+            )
         if known.train is not None and self.train + self.heldout > known.train:
             raise ValueError(
                 f"train + heldout: {self.train} + {self.heldout} images asked for, "
@@ -68,44 +92,6 @@ class Data(Section):
     @property
     def channels(self) -> int:
         return DATASETS[self.dataset].channels
-
-
-class TrainingAttack(Section):
-    """The attack inside adversarial training."""
-
-    steps: Count
-    relative_step: Positive
-    random_start: bool
-
-
-class Trunk(Section):
-    epochs: Count
-    learning_rate: Positive
-
-
-class Finetune(Section):
-    epochs: Count
-    learning_rate: Positive
-    attack: TrainingAttack
-
-
-class Epsilons(Section):
-    """Training radii a norm; a norm may be left out, the clean baseline is always there."""
-
-    l2: Radii | None = None
-    linf: Radii | None = None
-
-
-class Models(Section):
-    architecture: Literal[tuple(ARCHITECTURES)]
-    stem: Literal["imagenet", "small"]
-    epsilons: Epsilons
-    seeds: Seeds
-    batch_size: Annotated[int, Field(ge=2)]
-    weight_decay: Annotated[float, Field(ge=0)]
-    momentum: Annotated[float, Field(ge=0, lt=1)]
-    trunk: Trunk
-    finetune: Finetune
 
 
 class Fgsm(Section):
@@ -145,7 +131,12 @@ class Attacks(Section):
 
 
 class Activations(Section):
+    """parts: jobs that share a layer's forward pass over the training images. keep: False removes
+    a layer's rows and attacked activations once every job that reads them is done."""
+
     layers: Annotated[dict[Layer, Count], Field(min_length=1)]
+    parts: Count
+    keep: bool
     seed: Seed
 
 

@@ -11,36 +11,45 @@ from pathlib import Path
 
 from interference.config.facts import DATASETS, RESOURCES
 from interference.config.schema import Config
+from interference.config.zoo import CHECKPOINTS, REPOSITORY
 from interference.provenance import spec
 
 
 @dataclass(frozen=True)
 class Model:
-    """One trained network: an L2 or Linf training radius, or the clean baseline (epsilon 0)."""
+    """One network: clean (epsilon 0), or trained against an L2 or Linf radius in pixel units.
 
+    name: its folder: clean-s0, l2-0.5-s0; of networks that are not trained here, that of the file.
+    seed: of its training, 0 where that was not here.
+    """
+
+    name: str
+    architecture: str
     norm: str
     epsilon: float
     seed: int
 
-    @property
-    def name(self) -> str:
-        """Its folder: clean-s0, l2-0.5-s0."""
-        kind = self.norm if self.epsilon == 0 else f"{self.norm}-{epsilon_name(self.epsilon)}"
-        return f"{kind}-s{self.seed}"
+    @classmethod
+    def trained(cls, architecture: str, norm: str, epsilon: float, seed: int) -> "Model":
+        """One that the experiment trains, and names by what it is trained against."""
+        kind = norm if epsilon == 0 else f"{norm}-{epsilon_name(epsilon)}"
+        return cls(f"{kind}-s{seed}", architecture, norm, epsilon, seed)
 
     @property
     def identity(self) -> dict:
         """Columns that name the network in every table."""
-        return _identity(self.name, self.norm, self.epsilon, self.seed)
+        return {
+            "model": self.name,
+            "model_architecture": self.architecture,
+            "model_norm": self.norm,
+            "model_epsilon": self.epsilon,
+            "model_seed": self.seed,
+        }
 
 
 def epsilon_name(epsilon: float) -> str:
     """How a radius is written in a path: the shortest decimal that is the same number."""
     return repr(float(epsilon)).removesuffix(".0")
-
-
-def _identity(name: str, norm: str, epsilon: float, seed: int) -> dict:
-    return {"model": name, "model_norm": norm, "model_epsilon": epsilon, "model_seed": seed}
 
 
 class Specs:
@@ -54,13 +63,54 @@ class Specs:
     @cached_property
     def models(self) -> dict[str, Model]:
         """Every network of the experiment by name, the clean baseline of each seed first."""
-        models = []
-        for seed in self.config.models.seeds if self.config.models else []:
-            models.append(Model("clean", 0.0, seed))
-            for norm in ("l2", "linf"):
-                for epsilon in sorted(getattr(self.config.models.epsilons, norm) or []):
-                    models.append(Model(norm, epsilon, seed))
+        source = self.config.models
+        if source is None:
+            models = []
+        elif source.source == "trained":
+            models = [
+                Model.trained(source.architecture, norm, epsilon, seed)
+                for seed in source.seeds
+                for norm, epsilons in (("clean", [0.0]), *source.epsilons)
+                for epsilon in sorted(epsilons or [])
+            ]
+        else:
+            found = (
+                {name: CHECKPOINTS[name] for name in source.checkpoints}
+                if source.source == "hub"
+                else source.networks
+            )
+            models = [Model(n, f.architecture, f.norm, f.epsilon, 0) for n, f in found.items()]
         return {model.name: model for model in models}
+
+    @property
+    def trained(self) -> list[str]:
+        """Networks that the experiment trains."""
+        return list(self.models) if self._trains else []
+
+    @property
+    def converted(self) -> list[str]:
+        """Networks that come from a file."""
+        return [] if self._trains else list(self.models)
+
+    @property
+    def _trains(self) -> bool:
+        return self.config.models is not None and self.config.models.source == "trained"
+
+    @property
+    def architectures(self) -> list[str]:
+        """Those of the networks; each has figures of its own."""
+        return self.config.models.architectures if self.config.models else []
+
+    @property
+    def parts(self) -> list[int]:
+        """The parts of a layer's extraction that are jobs of their own: none where one job does it."""
+        count = self.config.activations.parts if self.config.activations else 1
+        return list(range(count)) if count > 1 else []
+
+    @property
+    def gated(self) -> bool:
+        """Whether accuracies are known that the networks' must be."""
+        return self.config.models is not None and self.config.models.source == "hub"
 
     @property
     def layers(self) -> list[str]:
@@ -112,7 +162,9 @@ class Specs:
             optimiser=self._optimiser(),
             schedule=self.config.models.trunk.model_dump(),
             attack=None,
-            model=_identity(f"trunk-s{seed}", "clean", 0.0, seed),
+            model=Model(
+                f"trunk-s{seed}", self.config.models.architecture, "clean", 0.0, seed
+            ).identity,
         )
 
     def finetune(self, model: str) -> str:
@@ -131,6 +183,30 @@ class Specs:
             attack=attack,
             model=trained.identity,
         )
+
+    def checkpoint(self, model: str) -> str:
+        """What a file holds and must be; a folder on this machine is part of it, a cache is not."""
+        source, converted = self.config.models, self.models[model]
+        if source.source == "hub":
+            file = {
+                "format": "madrylab",
+                "repository": REPOSITORY,
+                "revision": source.revision,
+                "folder": source.folder and str(Path(source.folder).expanduser()),
+                "file": CHECKPOINTS[model].file,
+                "sha256": source.checkpoints[model],
+            }
+        else:
+            own = source.networks[model].model_dump(exclude={"norm", "epsilon", "architecture"})
+            file = {"format": "state_dict", **own, "file": str(Path(own["file"]).expanduser())}
+        return spec(
+            ("interference.models.checkpoint",),
+            model=converted.identity,
+            checkpoint={**file, "architecture": converted.architecture},
+        )
+
+    def predictions(self, model: str) -> str:
+        return spec(("interference.models.predict",), model=self.models[model].identity)
 
     # attacks
 
@@ -154,6 +230,19 @@ class Specs:
             layer=layer,
             positions=self.config.activations.layers[layer],
             seed=self.config.activations.seed,
+            parts=self.config.activations.parts,
+        )
+
+    def activations_part(self, model: str, layer: str, part: int) -> str:
+        """As `activations`; one of the parts that share its pass over the training images."""
+        return spec(
+            ("interference.activations.extract",),
+            model=self.models[model].identity,
+            layer=layer,
+            positions=self.config.activations.layers[layer],
+            seed=self.config.activations.seed,
+            part=part,
+            parts=self.config.activations.parts,
         )
 
     def attacked_activations(self, model: str) -> str:
@@ -225,19 +314,36 @@ class Specs:
         )
 
     def table(self, name: str) -> str:
-        """The spec of one table: accuracy, saes, matched, baselines, l0, splice, toy or claims."""
+        """The spec of one table: accuracy, saes, matched, baselines, l0, splice, gates, toy or claims."""
         analysis, fields = self.config.analysis, {}
         networks = "networks" in self.config.arms
         if name != "toy" and networks:
             fields["confidence"] = analysis.confidence
         if name in ("saes", "matched", "baselines", "l0", "splice"):
             fields |= {"resamples": analysis.resamples, "seed": analysis.seed}
+        if name == "gates":
+            fields = {"gates": self._gates()}
         if name == "l0":
             fields["controls"] = self._controls()
         if name == "claims":
             fields |= {"arms": self.config.arms, **(self._headline_attack() if networks else {})}
         roots = ("interference.analysis.frames", f"interference.analysis.tables.{name}")
         return spec(roots, table=name, **fields)
+
+    def _gates(self) -> list[dict]:
+        """Accuracies that are known of the hub's checkpoints, and on how many images."""
+        known = {name: CHECKPOINTS[name] for name in self.models if self.gated}
+        gates = [
+            {"model": name, "source": "Salman et al. 2020", "reported": checkpoint.clean_accuracy}
+            for name, checkpoint in known.items()
+            if checkpoint.clean_accuracy is not None
+        ]
+        gates += [
+            {"model": name, **checkpoint.autoattack}
+            for name, checkpoint in known.items()
+            if checkpoint.autoattack is not None
+        ]
+        return gates
 
     def _controls(self) -> dict:
         """Each attack's norm and the noise method of the same norm."""
@@ -253,6 +359,6 @@ class Specs:
         return {"attack": name, "epsilon": epsilons[len(epsilons) // 2]}
 
     def figure(self, name: str, **which: str) -> str:
-        """The spec of one figure; ``which`` names the layer, type or model it shows."""
+        """The spec of one figure; ``which`` names the architecture, layer, type or model it shows."""
         roots = ("interference.analysis.frames", f"interference.analysis.figures.{name}")
         return spec(roots, figure=name, **which)

@@ -20,14 +20,14 @@ BASELINES = ("whitened", "gaussian", "pca")
 #: Numbers of a (model, layer) that the manifests hold.
 SPECTRAL = ("width", "participation_ratio", "effective_rank", "dimensions", "raw_l0")
 #: What a member has in common with the clean member that it is compared with.
-PEERS = ["layer", "type", "sparsity", "sae_seed", "model_seed"]
+PEERS = ["layer", "type", "sparsity", "sae_seed", "model_architecture", "model_seed"]
 
 
 def build(spec: dict, inputs: list[Path]) -> pd.DataFrame:
     """One row a member, that is (model, layer, k, SAE seed). Each with _low and _high:
 
     fvu and fvu_BASELINE; over_gaussian: fvu over fvu_gaussian;
-    beyond: over_gaussian over that of the clean network of the same seed;
+    beyond: over_gaussian over that of the clean network of the same architecture and seed;
     mean_beyond: its geometric mean over the training epsilons of the network's norm and seed.
     Both are 1 for the clean network itself.
     And of the layer: width, participation_ratio, effective_rank, dimensions (that whitening kept),

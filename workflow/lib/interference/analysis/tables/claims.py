@@ -194,14 +194,14 @@ def _toy_row(
 
 def reconstruction_claims(matched: pd.DataFrame, interval: str) -> list[dict]:
     """FVU at equal L0 falls as the training epsilon grows: Spearman's ρ below zero."""
-    keys = ["layer", "type", "sae_seed", "family", "model_seed"]
+    keys = ["model_architecture", "layer", "type", "sae_seed", "family", "model_seed"]
     rows = []
     trained = matched[(matched["family"] != "clean") & (matched["model_norm"] != "clean")]
-    for (layer, sae_type, seed, family, model_seed), part in trained.groupby(keys):
+    for (network, layer, sae_type, seed, family, model_seed), part in trained.groupby(keys):
         trend = part.iloc[0]
         rows.append({
             "claim": "FVU at equal L0 falls with the training epsilon (Spearman)",
-            "scope": f"{layer}, {sae_type}, {family}, model seed {model_seed}, SAE seed {seed}",
+            "scope": f"{network} {layer}, {sae_type}, {family}, model seed {model_seed}, SAE seed {seed}",
             "source": PREPRINT, "reported": "falls", "measured": trend["trend"],
             "low": trend["trend_low"], "high": trend["trend_high"], "interval": interval,
             "bound": "< 0", "verdict": verdict(trend["trend_low"], trend["trend_high"], 0, "below"),
@@ -211,15 +211,15 @@ def reconstruction_claims(matched: pd.DataFrame, interval: str) -> list[dict]:
 
 def baseline_claims(baselines: pd.DataFrame, interval: str) -> list[dict]:
     """FVU falls with the training epsilon by a tenth more than on a Gaussian of the same covariance."""
-    keys = ["layer", "type", "sparsity", "model_norm", "model_seed", "sae_seed"]
+    keys = ["model_architecture", "layer", "type", "sparsity", "model_norm", "model_seed", "sae_seed"]
     rows = []
     trained = baselines[baselines["model_norm"] != "clean"]
-    for (layer, sae_type, k, norm, model_seed, sae_seed), part in trained.groupby(keys):
+    for (network, layer, sae_type, k, norm, model_seed, sae_seed), part in trained.groupby(keys):
         low, high = part[["mean_beyond_low", "mean_beyond_high"]].iloc[0]
         rows.append({
             "claim": "FVU at equal k falls with the training epsilon by a tenth more than a Gaussian's "
                      "(ratio of the two, over the clean network's, mean over epsilons)",
-            "scope": f"{layer}, {sae_type} {k:g}, {norm}, model seed {model_seed}, "
+            "scope": f"{network} {layer}, {sae_type} {k:g}, {norm}, model seed {model_seed}, "
                      f"SAE seed {sae_seed}",
             "source": "control", "reported": "not reported",
             "measured": part["mean_beyond"].iloc[0], "low": low, "high": high,
@@ -235,12 +235,12 @@ def awakening_claims(l0: pd.DataFrame, attack: str, epsilon: float, interval: st
         (l0["model_norm"] == "clean") & (l0["attack"] == attack) & (l0["epsilon"] == epsilon)
     ]
     rows = []
-    keys = ["layer", "type", "model_seed", "sae_seed"]
-    for (layer, sae_type, model_seed, sae_seed), part in chosen.groupby(keys):
+    keys = ["model_architecture", "layer", "type", "model_seed", "sae_seed"]
+    for (network, layer, sae_type, model_seed, sae_seed), part in chosen.groupby(keys):
         sweep = sorted(part["sparsity"].unique())
         middle = part[part["sparsity"] == sweep[len(sweep) // 2]].iloc[0]
-        scope = f"{layer}, {sae_type} {middle['sparsity']:g}, {attack} {epsilon:g}, clean network, "
-        scope += f"model seed {model_seed}, SAE seed {sae_seed}"
+        scope = f"{network} {layer}, {sae_type} {middle['sparsity']:g}, {attack} {epsilon:g}, "
+        scope += f"clean network, model seed {model_seed}, SAE seed {sae_seed}"
         for claim, name, source, reported in (
             ("L0 rises under attack (attacked over clean)", "ratio", PREPRINT,
              REPORTED_RATIO.get(layer, "not reported")),

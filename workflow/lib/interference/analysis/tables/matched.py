@@ -1,7 +1,8 @@
 """Reconstruction at equal sparsity: FVU of every network's SAEs at one measured L0.
 
 Networks differ in how sparse a code of the same k or lambda comes out, so curves are compared at
-the same measured L0: the geometric middle of the range that all networks cover, a layer and type.
+the same measured L0: the geometric middle of the range that all networks of an architecture cover,
+a layer and type.
 """
 
 from pathlib import Path
@@ -16,7 +17,7 @@ from interference.analysis.statistics import interval, rank_correlation, resampl
 
 def build(spec: dict, inputs: list[Path]) -> pd.DataFrame:
     """One row a (layer, type, SAE seed, model): l0, fvu, low, high; and of the trend over models
-    of one norm and seed, clean included: trend (Spearman's ρ of FVU with epsilon), its interval.
+    of one architecture, norm and seed, clean included: trend (Spearman's ρ of FVU with epsilon), its interval.
 
     inputs: manifests of fits, each with its per-image table beside it.
     """
@@ -26,7 +27,8 @@ def build(spec: dict, inputs: list[Path]) -> pd.DataFrame:
     weights = np.vstack([np.full(images, 1 / images), weights])
     members = member_draws(frame, weights)
     rows = []
-    for (layer, sae_type, sae_seed), part in members.groupby(["layer", "type", "sae_seed"]):
+    alike = ["layer", "type", "sae_seed", "model_architecture"]
+    for (layer, sae_type, sae_seed, _), part in members.groupby(alike):
         curves = {key: _stack(curve) for key, curve in part.groupby(MODEL)}
         target = common_l0([l0[:, 0] for l0, _ in curves.values()])
         if target is None or min(len(l0) for l0, _ in curves.values()) < 2:
@@ -45,10 +47,10 @@ def _stack(curve: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 def _rows(where: dict, at: dict, confidence: float) -> list[dict]:
     """Families: the models of one norm and seed with their clean baseline."""
     rows = []
-    families = sorted({(norm, seed) for _, norm, _, seed in at if norm != "clean"})
-    for norm, seed in families or [("clean", seed) for _, _, _, seed in at]:
-        family = {k: v for k, v in at.items() if k[1] in (norm, "clean") and k[3] == seed}
-        epsilons = np.array([key[2] for key in family])
+    families = sorted({(norm, seed) for *_, norm, _, seed in at if norm != "clean"})
+    for norm, seed in families or [("clean", seed) for *_, seed in at]:
+        family = {k: v for k, v in at.items() if k[-3] in (norm, "clean") and k[-1] == seed}
+        epsilons = np.array([key[-2] for key in family])
         trends = rank_correlation(
             np.broadcast_to(epsilons, (len(next(iter(family.values()))), len(epsilons))),
             np.stack(list(family.values()), axis=1),

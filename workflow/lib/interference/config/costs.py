@@ -1,0 +1,231 @@
+"""What a run will take: the work of each rule, and hours on cores and on GPUs.
+
+Work is floating-point operations (a multiply-add is two), and pictures where they are decoded. Of a
+network pass, an attack's step is two forward passes, a training step three (the gradient of inputs and
+of weights costs one each). Of an SAE it is the dense 10 d h a row and member, whatever the type.
+Tables, figures, spectra and toy evaluation are left out: seconds a job.
+
+What a device does a second is not assumed but measured: a finished run tells, by the seconds that
+Snakemake wrote for each job. The rates of one core ship with the repository.
+"""
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from interference.config.facts import ARCHITECTURES, FLOPS, RESOURCES, positions
+from interference.config.plan import Rule, amount, rules
+from interference.config.schema import Config
+from interference.config.specs import Specs
+from interference.provenance import InterferenceError
+
+#: Operations of a toy sample, clean and adversarial (the attack's gradient is the clean backward pass).
+TOY = 20_000 + 33_600
+#: Seconds of a job before its work begins: Python, torch and torchvision.
+START = 3.0
+#: Operations a second of a GPU where no run on one was given: assumed, a tenth of an A100's peak in
+#: TF32.
+ASSUMED_GPU = 15e12
+#: Rules whose verbs use a GPU where there is one.
+GPU_RULES = frozenset({"trunk", "finetune", "predictions", "adversarial_images", "activations_part",
+                       "activations", "attacked_activations", "splice", "saes", "baselines", "toy_models"})  # fmt: skip
+
+
+def passes(config: Config, architecture: str) -> dict[str, float]:
+    """Operations of a forward pass of one image up to each hook, and to the logits."""
+    scale = (config.data.size / 224) ** 2
+    if config.models.stem == "small":  # four times as many pixels a side
+        scale *= 16
+    return {name: count * scale for name, count in FLOPS[architecture].items()}
+
+
+def work(config: Config) -> dict[str, float]:
+    """Rule → work of all its jobs; of SAEs by type, as in saes/topk."""
+    found: dict[str, float] = {}
+    if "networks" in config.arms:
+        for rule, count in _network_work(config, Specs(config)):
+            found[rule] = found.get(rule, 0.0) + count
+    if "toy" in config.arms:
+        toy = config.toy
+        models = toy.densities.count * len(toy.seeds)
+        found["toy_models"] = float(models * toy.steps * toy.batch_size * TOY)
+    return found
+
+
+def _network_work(config: Config, specs: Specs) -> Iterator[tuple[str, float]]:
+    data, source, attacked = config.data, config.models, config.attacks.images
+    if data.pictures:
+        yield "images", data.train + data.heldout + data.evaluation
+    if specs.trained:
+        step = 3 * passes(config, source.architecture)["logits"] * data.train
+        yield "trunk", len(source.seeds) * source.trunk.epochs * step
+        yield "finetune", len(specs.models) * source.finetune.epochs * step
+        robust = sum(model.epsilon > 0 for model in specs.models.values())
+        attack = source.finetune.attack.steps * 2 / 3
+        yield "finetune", robust * source.finetune.epochs * attack * step
+    methods = list(config.attacks.methods.values())
+    conditions = attacked * (1 + sum(len(method.epsilons) for method in methods))
+    for model in specs.models.values():
+        to = passes(config, model.architecture)
+        yield "predictions" if specs.converted else "finetune", data.evaluation * to["logits"]
+        for method in methods:
+            steps = {"noise": 0, "fgsm": 1}.get(method.type) if method.type != "pgd" else method.steps
+            scored = len(method.epsilons) * attacked * to["logits"]
+            yield "adversarial_images", (2 * steps + 2) * scored
+        yield "attacked_activations", conditions * to[specs.layers[-1]]
+        sizes = positions(data.size, source.stem, model.architecture)
+        for layer in specs.layers:
+            if specs.parts:
+                yield "activations_part", data.train * to[layer]
+                yield "activations", data.heldout * to[layer]
+            else:
+                yield "activations", (data.train + data.heldout) * to[layer]
+            dense = ARCHITECTURES[model.architecture][layer] ** 2
+            dense *= config.saes.layers[layer].expansion_factor
+            rest = to["logits"] - to[layer]
+            yield from _sae_work(config, layer, dense, conditions, sizes[layer], rest)
+
+
+def _sae_work(
+    config: Config, layer: str, dense: int, conditions: int, size: int, rest: float
+) -> Iterator[tuple[str, float]]:
+    """dense: width times latents; size: positions of an image; rest: of a pass, beyond the layer."""
+    saes, attacked = config.saes, config.attacks.images
+    for name, settings in saes.types.named.items():
+        members = len(settings.sweep) * len(saes.seeds)
+        yield f"saes/{name}", 10 * dense * saes.layers[layer].rows * members
+        yield "l0", 2 * dense * conditions * size * members
+        yield "splice", attacked * members * (4 * dense * size + rest)
+    substitutes = 2 * len(saes.baselines.k) * len(saes.seeds)
+    yield "baselines", 10 * dense * saes.layers[layer].rows * substitutes
+
+
+#: Rule → where its jobs' seconds lie, below a run's benchmarks.
+_BENCHMARKS = {
+    "images": "data/images.tsv",
+    "trunk": "models/trunk-s*.tsv",
+    "finetune": "models/*-s*[0-9].tsv",
+    "predictions": "models/*.clean.tsv",
+    "adversarial_images": "attacks/*/*.tsv",
+    "activations_part": "activations/*/*/parts/*.tsv",
+    "activations": "activations/*/*/rows.tsv",
+    "attacked_activations": "activations/*/attacked.tsv",
+    "baselines": "saes/*/*/baselines.tsv",
+    "l0": "analysis/l0/*.tsv",
+    "splice": "analysis/splice/*.tsv",
+    "toy_models": "toy/models.tsv",
+}
+
+
+def measured(config: Config, results: Path) -> dict[str, float]:
+    """Rule → work a second, of a finished run and of one of its jobs at a time.
+
+    config: of that run; results: its folder. Raises InterferenceError where it left no benchmarks.
+    """
+    folder, found = Path(results) / "benchmarks", {}
+    for rule, count in work(config).items():
+        pattern = _BENCHMARKS.get(rule) or f"saes/*/*/{rule.removeprefix('saes/')}.tsv"
+        files = [path for path in folder.glob(pattern) if rule == "trunk" or "trunk" not in path.name]
+        if files and count:
+            found[rule] = count / sum(max(_seconds(path) - START, 0.1) for path in files)
+    if not found:
+        raise InterferenceError(
+            f"{folder} holds no benchmarks of {config.experiment}; run it first, or name the config "
+            "of another run"
+        )
+    return found
+
+
+def _seconds(path: Path) -> float:
+    """Of the last of a job's attempts."""
+    with path.open() as file:
+        return float([*csv.DictReader(file, delimiter="\t")][-1]["s"])
+
+
+def shipped() -> tuple[str, dict[str, float]]:
+    """What one core does a second, by rule, and which core that was."""
+    found = json.loads((RESOURCES / "throughput.json").read_text())
+    return found["device"], found["rates"]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """A rule with the hours of all its jobs on one core, and on one GPU where it uses one."""
+
+    rule: Rule
+    core: float
+    gpu: float | None
+
+
+def costs(
+    config: Config, core: Mapping[str, float], gpu: Mapping[str, float] | None
+) -> list[Cost]:
+    """Every rule's cost, in the order of `plan.rules`.
+
+    core, gpu: work a second by rule; a rule that a GPU's lack, or all without them, as assumed.
+    """
+    amounts = work(config)
+
+    def hours(rule: Rule, rates: Mapping[str, float], other: float) -> float:
+        own = {k: n for k, n in amounts.items() if k.partition("/")[0] == rule.name}
+        seconds = sum(count / rates.get(kind, other) for kind, count in own.items())
+        return (rule.jobs * START + seconds) / 3600
+
+    slowest = min(rate for rule, rate in core.items() if rule != "images")
+    return [
+        Cost(
+            rule,
+            hours(rule, core, slowest),
+            hours(rule, gpu or {}, ASSUMED_GPU) if rule.name in GPU_RULES else None,
+        )
+        for rule in rules(config)
+    ]
+
+
+def describe(
+    config: Config,
+    core: tuple[str, Mapping[str, float]],
+    gpu: tuple[str, Mapping[str, float]] | None,
+    gpus: int,
+) -> str:
+    """The plan with its costs: a line a rule, and the whole on one core, one GPU and several.
+
+    core, gpu: what was measured, in words, and work a second by rule.
+    """
+    found = costs(config, core[1], gpu and gpu[1])
+    lines = [
+        f"experiment {config.experiment}: the whole of it, whatever is already done",
+        f"  {'rule':24s}{'jobs':>7s} {'stored':>9s} {'core hours':>11s} {'GPU hours':>10s}",
+    ]
+    lines += [_line(c.rule, c.core, c.gpu) + f"   {c.rule.rows}".rstrip() for c in found]
+    whole = Rule("in all", "", sum(c.rule.jobs for c in found), sum(c.rule.stored for c in found))
+    cores = sum(c.core for c in found)
+    shared = sum(c.gpu for c in found if c.gpu is not None)
+    beside = sum(c.core for c in found if c.gpu is None)
+    lines += [
+        _line(whole, cores, shared) + f"   under results/{config.experiment}",
+        f"on cores alone {_hours(cores)} core hours; with GPUs {_hours(shared)} GPU hours and "
+        f"{_hours(beside)} core hours",
+        f"rules with a GPU take {_hours(shared)} h on one, {_hours(_wall(found, gpus))} h on {gpus} at once",
+        f"core: {core[0]}",
+        f"GPU:  {gpu[0] if gpu else f'assumed, {ASSUMED_GPU:.2g} operations a second; --gpu-run measures'}",
+    ]
+    return "\n".join(lines)
+
+
+def _line(rule: Rule, core: float, gpu: float | None) -> str:
+    stored = amount(rule.stored) if rule.stored else ""
+    on_gpu = "" if gpu is None else _hours(gpu)
+    return f"  {rule.name:24s}{rule.jobs:7,} {stored:>9s} {_hours(core):>11s} {on_gpu:>10s}"
+
+
+def _wall(found: list[Cost], gpus: int) -> float:
+    """Hours on so many GPUs: a rule's jobs taken as equal, and each rule after those before it."""
+    rounds = [(-(-c.rule.jobs // gpus) / c.rule.jobs, c.gpu) for c in found if c.gpu is not None]
+    return sum(share * hours for share, hours in rounds)
+
+
+def _hours(hours: float) -> str:
+    return "-" if hours < 0.005 else f"{hours:.2g}" if hours < 10 else f"{hours:,.0f}"
