@@ -12,7 +12,7 @@ import yaml
 
 from interference.config import facts
 from interference.config.load import check_config, read_config
-from interference.config.plan import describe, rooms
+from interference.config.plan import describe, missing, rules
 from interference.config.specs import Specs, epsilon_name
 from interference.models.network import Network
 
@@ -91,6 +91,7 @@ def test_there_is_a_clean_baseline_for_each_seed_and_one_network_an_epsilon():
     ]  # fmt: skip
     assert models["l2-0.5-s1"].identity == {
         "model": "l2-0.5-s1",
+        "model_architecture": "resnet18",
         "model_norm": "l2",
         "model_epsilon": 0.5,
         "model_seed": 1,
@@ -109,84 +110,135 @@ TOY_FIGURES = (
 
 
 def implied(specs):
-    """Jobs a room: one a distinct spec, which is what a rule's wildcards range over."""
+    """Jobs a rule: one a distinct spec, which is what a rule's wildcards range over."""
     networks, toy = specs.config.models is not None, specs.config.toy is not None
     models, layers, types = list(specs.models), specs.layers, specs.sae_types
     at = [(m, layer) for m in models for layer in layers]
-    saes = [(m, layer, t) for m, layer in at for t in types]
-    figures = [specs.figure(n) for n in TOY_FIGURES if toy]
-    figures += [specs.figure(n) for n in ("accuracy", "baselines", "splice") if networks]
-    figures += [specs.figure("fvu", layer=layer) for layer in layers]
-    figures += [specs.figure("matched", type=t) for t in types]
-    figures += [specs.figure("l0", model=m) for m in models]
-    tables = ["accuracy", "saes", "matched", "baselines", "l0", "splice"] if networks else []
-    tables = [specs.table(n) for n in [*tables, *(["toy"] if toy else []), "claims"]]
-    jobs = {"analysis": [specs.l0(m) for m in models] + tables + figures}
-    jobs["analysis"] += [specs.splice(m) for m in models]
+    jobs = {}
     if networks:
         jobs |= {
-            "data": [specs.images()],
-            "models": [specs.trunk(s) for s in specs.config.models.seeds]
-            + [specs.finetune(m) for m in models],
-            "attacks": [specs.adversarial_images(m, a) for m in models for a in specs.attacks],
-            "activations": [specs.activations(*a) for a in at]
-            + [specs.attacked_activations(m) for m in models],
-            "saes": [specs.saes(*s) for s in saes] + [specs.baselines(*a) for a in at],
+            "images": [specs.images()],
+            "trunk": [specs.trunk(s) for s in specs.config.models.seeds if specs.trained]
+            if specs.trained
+            else [],
+            "finetune": [specs.finetune(m) for m in specs.trained],
+            "checkpoint": [specs.checkpoint(m) for m in specs.converted],
+            "predictions": [specs.predictions(m) for m in specs.converted],
+            "adversarial_images": [
+                specs.adversarial_images(m, a) for m in models for a in specs.attacks
+            ],
+            "activations_part": [
+                specs.activations_part(*a, part) for a in at for part in specs.parts
+            ],
+            "activations": [specs.activations(*a) for a in at],
+            "attacked_activations": [specs.attacked_activations(m) for m in models],
+            "saes": [specs.saes(*a, t) for a in at for t in types],
+            "baselines": [specs.baselines(*a) for a in at],
+            "l0": [specs.l0(m) for m in models],
+            "splice": [specs.splice(m) for m in models],
+            "l0_figure": [specs.figure("l0", model=m) for m in models],
         }
+        for name in ("accuracy", "saes", "matched", "baselines", "l0", "splice"):
+            jobs[f"{name}_table"] = [specs.table(name)]
+        for architecture in specs.architectures:
+            which = {"architecture": architecture}
+            drawn = [("fvu", {"layer": layer}) for layer in layers]
+            drawn += [("matched", {"type": sae_type}) for sae_type in types]
+            drawn += [(name, {}) for name in ("accuracy", "baselines", "splice")]
+            for name, more in drawn:
+                jobs.setdefault(f"{name}_figure", []).append(specs.figure(name, **which, **more))
+    if networks and specs.config.models.source == "hub":
+        jobs["gates_table"] = [specs.table("gates")]
     if toy:
-        jobs["toy"] = [specs.toy_models(), specs.toy_vulnerability(), specs.toy_geometry()]
-    return {room: len(set(specs)) for room, specs in jobs.items()}
+        jobs |= {f"{name}_figure": [specs.figure(name)] for name in TOY_FIGURES}
+        jobs |= {
+            "toy_models": [specs.toy_models()],
+            "toy_vulnerability": [specs.toy_vulnerability()],
+            "toy_geometry": [specs.toy_geometry()],
+            "toy_table": [specs.table("toy")],
+        }
+    jobs["claims_table"] = [specs.table("claims")]
+    return {rule: len(set(specs)) for rule, specs in jobs.items() if specs}
+
+
+def counted(config):
+    return {rule.name: rule.jobs for rule in rules(config)}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_a_plan_counts_the_jobs_that_the_specs_imply(path):
     config = read_config(path)
-    assert {room.name: room.jobs for room in rooms(config)} == implied(Specs(config))
+    assert counted(config) == implied(Specs(config))
 
 
 NETWORKS = ("data", "models", "attacks", "activations", "saes")
 TOY_ALONE = {name: section for name, section in TINY.items() if name not in NETWORKS}
 NETWORKS_ALONE = {name: section for name, section in TINY.items() if name != "toy"}
+IN_PARTS = {**TINY, "activations": {**TINY["activations"], "parts": 3}}
 
 
-@pytest.mark.parametrize("values", [TOY_ALONE, NETWORKS_ALONE], ids=["toy", "networks"])
-def test_a_plan_counts_the_jobs_of_one_arm_alone(values):
+@pytest.mark.parametrize(
+    "values", [TOY_ALONE, NETWORKS_ALONE, IN_PARTS], ids=["toy", "networks", "parts"]
+)
+def test_a_plan_counts_the_jobs_of_one_arm_alone_and_of_parts(values):
     config = check_config(values)
-    assert {room.name: room.jobs for room in rooms(config)} == implied(Specs(config))
+    assert counted(config) == implied(Specs(config))
 
 
 def test_the_plans_of_the_arms_make_up_the_plan_of_both():
-    *both, analysis = rooms(check_config(TINY))
-    *networks, about_networks = rooms(check_config(NETWORKS_ALONE))
-    *toy, about_toy = rooms(check_config(TOY_ALONE))
-    assert [room.name for room in networks] == list(NETWORKS)
-    assert [room.name for room in toy] == ["toy"]
-    assert both == networks + toy
-    # toy and claims table, seven figures; the claims are made in each
-    assert about_toy.jobs == 9
-    assert analysis.jobs == about_networks.jobs + about_toy.jobs - 1
+    both, networks, toy = (
+        rules(check_config(values)) for values in (TINY, NETWORKS_ALONE, TOY_ALONE)
+    )
+    assert {rule.name for rule in networks} & {rule.name for rule in toy} == {"claims_table"}
+    assert {*networks, *toy} == {*both}
 
 
-def test_a_plan_is_a_line_a_room_and_a_sum():
+def test_a_plan_is_a_line_a_rule_and_a_sum():
     config = check_config(TINY)
     first, *lines, last = describe(config).splitlines()
     assert "experiment tiny" in first
-    assert [line.split()[0] for line in lines] == [room.name for room in rooms(config)]
-    assert f"{sum(room.jobs for room in rooms(config))} jobs" in last
+    assert [line.split()[:2] for line in lines] == [
+        [rule.name, str(rule.jobs)] for rule in rules(config)
+    ]
+    assert last.split()[2] == str(sum(rule.jobs for rule in rules(config)))
 
 
 def test_a_plan_counts_the_rows_that_are_stored():
-    config = check_config(TINY)
-    by_name = {room.name: room for room in rooms(config)}
+    by_name = {rule.name: rule for rule in rules(check_config(TINY))}
     # 2 networks × 400 images × (4 + 8 positions)
     assert by_name["activations"].rows.startswith("9,600 ")
     # 2 networks × 32 images × 5 (method, epsilon)
-    assert by_name["attacks"].rows.startswith("320 ")
-    # 2 networks × 2 layers × (2 k + 2 l1 + 2 l0, 1 k on 2 substitutes) SAEs; each sees 3200 rows
-    assert by_name["saes"].rows == "32 SAEs, 102,400 rows seen"
-    # W_enc and W_dec of 2 networks × SAEs a layer, 6 in a sweep and 8 in a file of each member
+    assert by_name["adversarial_images"].rows.startswith("320 ")
+    # 2 networks × 2 layers × (2 k + 2 l1 + 2 l0) SAEs; each sees 3200 rows
+    assert by_name["saes"].rows == "24 SAEs, 76,800 rows seen"
+    assert by_name["baselines"].rows == "8 SAEs, 25,600 rows seen"
+    # W_enc and W_dec of 2 networks × SAEs a layer, each in its sweep and in a file of its own
     matrices = 2 * (128 * 64 + 256 * 128)
-    assert by_name["saes"].stored == 2 * (6 + 8) * matrices * 4
+    assert by_name["saes"].stored == 2 * (6 + 6) * matrices * 4
+    assert by_name["baselines"].stored == 2 * 2 * matrices * 4
+
+
+@pytest.mark.parametrize(
+    ("models", "lacks"),
+    [
+        ({"source": "hub", "folder": "/nowhere", "revision": "main",
+          "checkpoints": {"resnet18_l2_eps0": None, "resnet18_l2_eps3": None}},
+         "models.folder, /nowhere, lacks 2 of 2 checkpoints: resnet18_l2_eps0.ckpt"),
+        ({"source": "files", "networks": {"mine": {
+            "file": "/nowhere/mine.pt", "sha256": None, "architecture": "resnet18", "norm": "clean",
+            "epsilon": 0.0, "classes": 10, "mean": [0.5] * 3, "std": [0.2] * 3}}},
+         "models.networks.mine.file, /nowhere/mine.pt"),
+    ],
+    ids=["hub", "files"],
+)  # fmt: skip
+def test_a_plan_says_what_is_missing_here(models, lacks):
+    data = {**TINY["data"], "dataset": "image-folder", "root": "/nowhere", "image_size": 32,
+            "pictures": {"resize": 32, "corrupt": "skip"}}  # fmt: skip
+    said = missing(check_config({**TINY, "data": data, "models": models}))
+    assert said[0] == "missing here: data.root, /nowhere: no folder with image-folder"
+    assert len(said) == 2
+    assert lacks in said[1]
+    assert missing(check_config(TINY)) == []
 
 
 def spec_of(change, name, *arguments):

@@ -24,8 +24,8 @@ from pydantic import BaseModel
 
 from interference import provenance
 from interference.config import specs as specs_module
-from interference.config.load import ConfigError, check_config
-from interference.config.schema import Config, Models
+from interference.config.load import check_config
+from interference.config.schema import Config
 from interference.config.specs import Specs
 
 PACKAGE = REPO / "workflow" / "lib" / "interference"
@@ -37,12 +37,14 @@ BASE = {
         "dataset": "fashion-mnist-subset",
         "root": None,
         "image_size": None,
+        "pictures": None,
         "train": 400,
         "heldout": 60,
         "evaluation": 80,
         "seed": 0,
     },
     "models": {
+        "source": "trained",
         "architecture": "resnet18",
         "stem": "imagenet",
         "epsilons": {"l2": [1.0], "linf": [0.1]},
@@ -75,7 +77,7 @@ BASE = {
             "noise-linf": {"type": "noise", "norm": "linf", "epsilons": [0.5, 1.0, 2.0]},
         },
     },
-    "activations": {"layers": {"stem": 4, "layer2": 8}, "seed": 0},
+    "activations": {"layers": {"stem": 4, "layer2": 8}, "parts": 2, "keep": True, "seed": 0},
     "saes": {
         "seeds": [0],
         "decay_fraction": 0.2,
@@ -137,6 +139,36 @@ BASE = {
     },
 }
 
+#: The same with networks from files instead: of the hub, and one's own.
+PICTURES = {
+    "data.dataset": "image-folder",
+    "data.root": "/pictures",
+    "data.image_size": 32,
+    "data.pictures": {"resize": 36, "corrupt": "refuse"},
+}
+CLEAN, ROBUST_NAME = "resnet18_l2_eps0", "resnet18_linf_eps4.0"
+HUB = {
+    "source": "hub",
+    "folder": None,
+    "revision": "main",
+    "checkpoints": {CLEAN: None, ROBUST_NAME: None},
+}
+MINE = {
+    "file": "/mine.pt",
+    "sha256": None,
+    "architecture": "resnet18",
+    "norm": "clean",
+    "epsilon": 0.0,
+    "classes": 10,
+    "mean": [0.5, 0.5, 0.5],
+    "std": [0.25, 0.25, 0.25],
+}
+LARGER, ROBUST_FILE = {"architecture": "resnet50"}, {"norm": "l2", "epsilon": 1.0}
+FILES = {
+    "source": "files",
+    "networks": {"mine": MINE, "larger": MINE | LARGER, "robust": MINE | ROBUST_FILE},
+}
+
 TABLES = (
     "accuracy_table",
     "saes_table",
@@ -164,7 +196,17 @@ FIGURES = (
 )
 TRAINING = ("trunk", "finetune")
 #: Rules that run a network, so: read images and weights.
-INFERENCE = ("adversarial_images", "activations", "attacked_activations", "splice")
+INFERENCE = (
+    "adversarial_images",
+    "activations_part",
+    "activations",
+    "attacked_activations",
+    "splice",
+)
+#: Rules of networks that come from files.
+CONVERTED = ("checkpoint", "predictions", "gates_table")
+#: Rules that read a layer's rows off the network.
+ROWS = ("activations_part", "activations")
 #: Rules that attack toy models, and all that run them.
 ATTACKED = ("toy_vulnerability", "toy_geometry")
 TOY = ("toy_models", *ATTACKED)
@@ -186,20 +228,20 @@ CONFIG = {
     "data.heldout": (61, ("images",)),
     "data.evaluation": (81, ("images",)),
     "data.seed": (1, ("images",)),
-    "models.stem": ("small", TRAINING),
-    "models.batch_size": (51, TRAINING),
-    "models.weight_decay": (0.001, TRAINING),
-    "models.momentum": (0.8, TRAINING),
-    "models.trunk.epochs": (1, ("trunk",)),
-    "models.trunk.learning_rate": (0.04, ("trunk",)),
-    "models.finetune.epochs": (2, ("finetune",)),
-    "models.finetune.learning_rate": (0.03, ("finetune",)),
-    "models.finetune.attack.steps": (2, ROBUST),
-    "models.finetune.attack.relative_step": (1.0, ROBUST),
-    "models.finetune.attack.random_start": (False, ROBUST),
-    "models.epsilons.l2": ([1.0, 3.0], ()),
-    "models.epsilons.linf": ([0.1, 0.2], ()),
-    "models.seeds": ([0, 1], ()),
+    "models.<trained>.stem": ("small", TRAINING),
+    "models.<trained>.batch_size": (51, TRAINING),
+    "models.<trained>.weight_decay": (0.001, TRAINING),
+    "models.<trained>.momentum": (0.8, TRAINING),
+    "models.<trained>.trunk.epochs": (1, ("trunk",)),
+    "models.<trained>.trunk.learning_rate": (0.04, ("trunk",)),
+    "models.<trained>.finetune.epochs": (2, ("finetune",)),
+    "models.<trained>.finetune.learning_rate": (0.03, ("finetune",)),
+    "models.<trained>.finetune.attack.steps": (2, ROBUST),
+    "models.<trained>.finetune.attack.relative_step": (1.0, ROBUST),
+    "models.<trained>.finetune.attack.random_start": (False, ROBUST),
+    "models.<trained>.epsilons.l2": ([1.0, 3.0], ()),
+    "models.<trained>.epsilons.linf": ([0.1, 0.2], ()),
+    "models.<trained>.seeds": ([0, 1], ()),
     "attacks.images": (16, ("adversarial_images", "attacked_activations", "splice")),
     "attacks.seed": (1, ("adversarial_images",)),
     # A new first PGD is also the attack that claims are read at.
@@ -255,9 +297,11 @@ CONFIG = {
     ),
     "activations.layers.*": (
         {"activations.layers.stem": 3},
-        ("activations/*/stem",),
+        ("activations/*/stem", "activations_part/*/stem/*"),
     ),
-    "activations.seed": (1, ("activations",)),
+    "activations.parts": (3, ROWS),
+    "activations.keep": (False, ()),  # the same rows, for a shorter time
+    "activations.seed": (1, ROWS),
     "saes.seeds": ([0, 1], FITS),
     "saes.decay_fraction": (0.1, FITS),
     "saes.layers.*.expansion_factor": (
@@ -353,7 +397,32 @@ CONFIG = {
     "toy.evaluation.common_density": (0.5, ("toy_vulnerability",)),
 }
 #: Keys that no edit of BASE alone can change, with a test of their own below.
-ELSEWHERE = {"data.root", "models.architecture"}
+ELSEWHERE = {"data.root", "data.pictures.resize", "data.pictures.corrupt",
+             "models.<trained>.source", "models.<trained>.architecture"}  # fmt: skip
+
+#: Of networks from files: config key → (the edit of models, jobs whose spec changes).
+OF_ROBUST = (
+    *(f"{rule}/robust" for rule in ("checkpoint", "predictions", *INFERENCE, *FITS, "l0")),
+)
+NETWORK = "models.<files>.networks.*"
+FROM_FILES = {
+    "models.<hub>.folder": (HUB | {"folder": "/there"}, ("checkpoint",)),
+    "models.<hub>.revision": (HUB | {"revision": "v2"}, ("checkpoint",)),
+    "models.<hub>.checkpoints.*": (
+        HUB | {"checkpoints": {CLEAN: "0" * 64, ROBUST_NAME: None}},
+        (f"checkpoint/{CLEAN}",),
+    ),
+    f"{NETWORK}.file": ({"file": "/its.pt"}, ("checkpoint/robust",)),
+    f"{NETWORK}.sha256": ({"sha256": "0" * 64}, ("checkpoint/robust",)),
+    f"{NETWORK}.classes": ({"classes": 11}, ("checkpoint/robust",)),
+    f"{NETWORK}.mean": ({"mean": [0.4, 0.5, 0.5]}, ("checkpoint/robust",)),
+    f"{NETWORK}.std": ({"std": [0.2, 0.25, 0.25]}, ("checkpoint/robust",)),
+    # What names a network in every table.
+    f"{NETWORK}.architecture": (LARGER, OF_ROBUST),
+    f"{NETWORK}.norm": ({"norm": "linf"}, OF_ROBUST),
+    f"{NETWORK}.epsilon": ({"epsilon": 2.0}, OF_ROBUST),
+}
+ELSEWHERE |= {*FROM_FILES, "models.<hub>.source", "models.<files>.source"}
 
 NETWORKS = (*TRAINING, *INFERENCE)
 #: module → jobs whose spec changes when its code does.
@@ -479,10 +548,14 @@ def jobs_of(values: dict) -> dict[str, str]:
     specs = Specs(check_config(values))
     methods = values["attacks"]["methods"]
     jobs = {"images": specs.images()}
-    for seed in values["models"]["seeds"]:
+    for seed in values["models"].get("seeds", []):
         jobs[f"trunk/s{seed}"] = specs.trunk(seed)
-    for model in specs.models:
+    for model in specs.trained:
         jobs[f"finetune/{model}"] = specs.finetune(model)
+    for model in specs.converted:
+        jobs[f"checkpoint/{model}"] = specs.checkpoint(model)
+        jobs[f"predictions/{model}"] = specs.predictions(model)
+    for model in specs.models:
         jobs[f"splice/{model}"] = specs.splice(model)
         jobs[f"l0/{model}"] = specs.l0(model)
         jobs[f"attacked_activations/{model}"] = specs.attacked_activations(model)
@@ -490,6 +563,9 @@ def jobs_of(values: dict) -> dict[str, str]:
             jobs[f"adversarial_images/{model}/{attack}"] = specs.adversarial_images(model, attack)
         for layer in values["activations"]["layers"]:
             jobs[f"activations/{model}/{layer}"] = specs.activations(model, layer)
+            for part in specs.parts:
+                name = f"activations_part/{model}/{layer}/{part}"
+                jobs[name] = specs.activations_part(model, layer, part)
             jobs[f"baselines/{model}/{layer}"] = specs.baselines(model, layer)
             for kind in values["saes"]["types"]:
                 jobs[f"saes/{model}/{layer}/{kind}"] = specs.saes(model, layer, kind)
@@ -501,12 +577,19 @@ def jobs_of(values: dict) -> dict[str, str]:
         jobs[f"{name}_table"] = specs.table(name)
     toy = ("toy", "toy_attacks", "toy_controls", "toy_elhage")
     graphs = ("toy_geometry", "toy_interference", "toy_densities")
-    for name in ("accuracy", "baselines", "splice", *toy, *graphs):
+    for name in (*toy, *graphs):
         jobs[f"{name}_figure"] = specs.figure(name)
-    for layer in values["activations"]["layers"]:
-        jobs[f"fvu_figure/{layer}"] = specs.figure("fvu", layer=layer)
-    for kind in values["saes"]["types"]:
-        jobs[f"matched_figure/{kind}"] = specs.figure("matched", type=kind)
+    for architecture in specs.architectures:
+        which = {"architecture": architecture}
+        for name in ("accuracy", "baselines", "splice"):
+            jobs[f"{name}_figure/{architecture}"] = specs.figure(name, **which)
+        for layer in values["activations"]["layers"]:
+            jobs[f"fvu_figure/{architecture}/{layer}"] = specs.figure("fvu", layer=layer, **which)
+        for kind in values["saes"]["types"]:
+            name = f"matched_figure/{architecture}/{kind}"
+            jobs[name] = specs.figure("matched", type=kind, **which)
+    if specs.gated:
+        jobs["gates_table"] = specs.table("gates")
     return jobs
 
 
@@ -543,6 +626,12 @@ def base() -> dict[str, str]:
     return jobs_of(BASE)
 
 
+@pytest.fixture(scope="module")
+def hub() -> dict[str, str]:
+    """Specs of the experiment with two checkpoints of the hub instead of trained networks."""
+    return jobs_of(edited({**PICTURES, "models": HUB}))
+
+
 @pytest.fixture
 def package(tmp_path, monkeypatch):
     """A copy of the package that specs are computed from; a source is parsed once for all tests."""
@@ -575,7 +664,7 @@ def schema_keys(model: type[BaseModel], prefix: str = "") -> set[str]:
 
 def _keys_of(annotation: object, path: str) -> set[str]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        tag = annotation.model_fields.get("type")
+        tag = annotation.model_fields.get("type") or annotation.model_fields.get("source")
         tagged = f"{path}.<{typing.get_args(tag.annotation)[0]}>" if tag else path
         return schema_keys(annotation, f"{tagged}.")
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
@@ -593,11 +682,12 @@ def _keys_of(annotation: object, path: str) -> set[str]:
 
 def test_the_tables_speak_of_every_rule_of_the_workflow():
     text = "".join(path.read_text() for path in (REPO / "workflow/rules").glob("*.smk"))
-    assert set(re.findall(r"^rule (\w+):", text, re.MULTILINE)) == set(RULES)
+    assert set(re.findall(r"^rule (\w+):", text, re.MULTILINE)) == {*RULES, *CONVERTED}
 
 
-def test_the_base_experiment_has_jobs_of_every_rule(base):
+def test_the_base_experiment_has_jobs_of_every_rule_and_the_hubs_of_all_others(base, hub):
     assert {job.split("/")[0] for job in base} == set(RULES)
+    assert {job.split("/")[0] for job in hub} == {*RULES, *CONVERTED} - set(TRAINING)
 
 
 def test_the_config_table_holds_every_key_of_the_schema_and_no_other():
@@ -612,9 +702,27 @@ def test_the_module_table_holds_every_module_that_has_code_and_no_other():
 @pytest.mark.parametrize("key", CONFIG)
 def test_editing_a_config_key_changes_the_specs_of_exactly_these_jobs(key, base):
     value, patterns = CONFIG[key]
-    edits = value if isinstance(value, dict) else {key: value}
+    edits = value if isinstance(value, dict) else {re.sub(r"<\w+>\.", "", key): value}
     after = jobs_of(edited(edits))
     assert changed(base, after) == chosen(base, *patterns)
+
+
+@pytest.mark.parametrize("key", FROM_FILES)
+def test_editing_a_key_of_networks_from_files_changes_the_specs_of_exactly_these_jobs(key):
+    edit, patterns = FROM_FILES[key]
+    before, after = (HUB, edit) if "<hub>" in key else (FILES, copy.deepcopy(FILES))
+    if "<files>" in key:
+        after["networks"]["robust"] |= edit
+    base, then = (jobs_of(edited({**PICTURES, "models": models})) for models in (before, after))
+    assert changed(base, then) == chosen(base, *patterns)
+
+
+@pytest.mark.parametrize(
+    "edit", [{"resize": 40}, {"corrupt": "skip"}], ids=lambda edit: next(iter(edit))
+)
+def test_editing_how_pictures_become_images_changes_only_images(edit, hub):
+    pictures = PICTURES | {"data.pictures": PICTURES["data.pictures"] | edit}
+    assert changed(hub, jobs_of(edited({**pictures, "models": HUB}))) == {"images"}
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -740,10 +848,13 @@ def test_editing_the_root_of_a_dataset_changes_only_images():
     assert changed(jobs_of(values), jobs_of(moved)) == {"images"}
 
 
-def test_there_is_one_architecture_so_no_edit_of_it():
-    assert typing.get_args(Models.model_fields["architecture"].annotation) == ("resnet18",)
-    with pytest.raises(ConfigError, match="architecture"):
-        check_config(edited({"models.architecture": "resnet50"}))
+def test_editing_the_architecture_changes_every_job_that_names_a_network(base):
+    after = jobs_of(edited({"models.architecture": "resnet50"}))
+    named = (*TRAINING, *INFERENCE, *FITS, "l0")
+    assert changed(base, after) == chosen(base, *named)
+    drawn = {"accuracy_figure", "baselines_figure", "splice_figure", "fvu_figure", "matched_figure"}
+    gone = {job.replace("resnet18", "resnet50") for job in base.keys() - after.keys()}
+    assert gone == after.keys() - base.keys() == chosen(after, *drawn)
 
 
 @pytest.mark.parametrize(
@@ -757,6 +868,8 @@ def test_there_is_one_architecture_so_no_edit_of_it():
 )
 def test_editing_a_reader_changes_only_images_of_what_it_reads(dataset, reader, others, package):
     values = edited({"data.dataset": dataset, "data.root": "/data", "data.image_size": 32})
+    if dataset.startswith("image-"):
+        values["data"]["pictures"] = PICTURES["data.pictures"]
     before = jobs_of(values)
     for names, expected in ((others, set()), ((reader,), {"images"})):
         for name in names:
@@ -806,7 +919,7 @@ def test_adding_makes_new_jobs_and_changes_no_spec_but_these(edits, new, anew, b
 def test_removing_an_sae_type_removes_its_jobs_and_changes_no_spec(base):
     after = jobs_of(edited({"saes.types.relu_l1": REMOVE}))
     assert changed(base, after) == set()
-    assert base.keys() - after.keys() == chosen(base, "saes/*/relu_l1", "matched_figure/relu_l1")
+    assert base.keys() - after.keys() == chosen(base, "saes/*/relu_l1", "matched_figure/*/relu_l1")
 
 
 def test_adding_an_attack_changes_only_what_names_all_attacks(base):

@@ -84,7 +84,9 @@ def conclude(results: Path) -> None:
         print("\ngates: accuracy of the checkpoints, beside what their authors reported")
         for row in read_frame(gates).itertuples():
             measured = f"{row.measured:7.4f} [{row.low:.4f}, {row.high:.4f}]"
-            print(f"  {measured} reported {row.reported:.4f} {row.verdict:10s} {row.model}, {row.gate}")
+            print(
+                f"  {measured} reported {row.reported:.4f} {row.verdict:10s} {row.model}, {row.gate}"
+            )
     print(f"\ntables   {results / 'analysis' / 'tables'}")
     print(f"figures  {results / 'analysis' / 'figures'}")
     print(f"report   {results / 'report.html'}")

@@ -52,7 +52,7 @@ def launch(
     from interference.cluster import launching, slurm
     from interference.cluster.request import read
     from interference.cluster.submission import Resources, log_path, memory_for
-    from interference.config.plan import describe, rooms
+    from interference.config.plan import describe, rules
 
     request = read(
         profile or ("slurm" if cluster == "slurm" else None), arguments or [], Path.cwd()
@@ -67,7 +67,7 @@ def launch(
     if not todo and (not earlier or earlier[-1].exit_code == 0):
         print(f"{request.results} is complete: nothing to launch")
         return
-    jobs = sum(room.jobs for room in rooms(request.config))
+    jobs = sum(rule.jobs for rule in rules(request.config))
     resources = Resources(minutes, memory or memory_for(jobs), partition, account)
     print(describe(request.config))
     print(f"what is left of it, by Snakemake's own plan:\n{todo or 'to record what is there'}")

@@ -71,7 +71,9 @@ def _network_work(config: Config, specs: Specs) -> Iterator[tuple[str, float]]:
         to = passes(config, model.architecture)
         yield "predictions" if specs.converted else "finetune", data.evaluation * to["logits"]
         for method in methods:
-            steps = {"noise": 0, "fgsm": 1}.get(method.type) if method.type != "pgd" else method.steps
+            steps = (
+                {"noise": 0, "fgsm": 1}.get(method.type) if method.type != "pgd" else method.steps
+            )
             scored = len(method.epsilons) * attacked * to["logits"]
             yield "adversarial_images", (2 * steps + 2) * scored
         yield "attacked_activations", conditions * to[specs.layers[-1]]
@@ -127,7 +129,9 @@ def measured(config: Config, results: Path) -> dict[str, float]:
     folder, found = Path(results) / "benchmarks", {}
     for rule, count in work(config).items():
         pattern = _BENCHMARKS.get(rule) or f"saes/*/*/{rule.removeprefix('saes/')}.tsv"
-        files = [path for path in folder.glob(pattern) if rule == "trunk" or "trunk" not in path.name]
+        files = [
+            path for path in folder.glob(pattern) if rule == "trunk" or "trunk" not in path.name
+        ]
         if files and count:
             found[rule] = count / sum(max(_seconds(path) - START, 0.1) for path in files)
     if not found:
@@ -159,9 +163,7 @@ class Cost:
     gpu: float | None
 
 
-def costs(
-    config: Config, core: Mapping[str, float], gpu: Mapping[str, float] | None
-) -> list[Cost]:
+def costs(config: Config, core: Mapping[str, float], gpu: Mapping[str, float] | None) -> list[Cost]:
     """Every rule's cost, in the order of `plan.rules`.
 
     core, gpu: work a second by rule; a rule that a GPU's lack, or all without them, as assumed.

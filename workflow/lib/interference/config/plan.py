@@ -112,7 +112,10 @@ def _analysis(config: Config, specs: Specs) -> Iterator[Rule]:
     tables = TABLES * networks + ("gates",) * specs.gated + ("toy",) * toy + ("claims",)
     for name in tables:
         yield Rule(f"{name}_table", "analysis", 1)
-    several = dict.fromkeys(FIGURES, 1) | {"fvu": len(specs.layers), "matched": len(specs.sae_types)}
+    several = dict.fromkeys(FIGURES, 1) | {
+        "fvu": len(specs.layers),
+        "matched": len(specs.sae_types),
+    }
     for name, count in several.items():
         yield Rule(f"{name}_figure", "analysis", len(specs.architectures) * count)
     yield Rule("l0_figure", "analysis", len(specs.models))

@@ -211,7 +211,15 @@ def reconstruction_claims(matched: pd.DataFrame, interval: str) -> list[dict]:
 
 def baseline_claims(baselines: pd.DataFrame, interval: str) -> list[dict]:
     """FVU falls with the training epsilon by a tenth more than on a Gaussian of the same covariance."""
-    keys = ["model_architecture", "layer", "type", "sparsity", "model_norm", "model_seed", "sae_seed"]
+    keys = [
+        "model_architecture",
+        "layer",
+        "type",
+        "sparsity",
+        "model_norm",
+        "model_seed",
+        "sae_seed",
+    ]
     rows = []
     trained = baselines[baselines["model_norm"] != "clean"]
     for (network, layer, sae_type, k, norm, model_seed, sae_seed), part in trained.groupby(keys):
