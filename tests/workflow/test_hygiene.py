@@ -136,3 +136,17 @@ def test_the_report_of_a_run_shows_every_figure_and_table_with_its_caption(compl
         assert len(longest) > 20
         assert longest in unescape(re.sub(r"<.*?>", "", entry["caption"])), name
         assert entry["labels"], name
+
+
+def test_tests_of_a_group_run_in_one_worker(tmp_path):
+    """What a group's tests share takes minutes: run once a worker, it is most of the suite's time."""
+    (tmp_path / "test_group.py").write_text(
+        "import os, pytest\n"
+        "pytestmark = pytest.mark.xdist_group('one')\n"
+        "@pytest.mark.parametrize('i', range(8))\n"
+        "def test_it(i):\n"
+        f"    open(f'{tmp_path}/{{os.getpid()}}.worker', 'w').close()\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadgroup", tmp_path]
+    subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
+    assert len([*tmp_path.glob("*.worker")]) == 1
