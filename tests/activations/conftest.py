@@ -20,8 +20,8 @@ def model(tmp_path_factory):
     with torch.no_grad():
         for _ in range(4):
             network(torch.rand(8, 1, 16, 16))
-        network.resnet.bn1.weight[5] = 0.0  # a channel that never varies
-        network.resnet.bn1.bias[5] = 1.0
+        network.body.bn1.weight[5] = 0.0  # a channel that never varies
+        network.body.bn1.bias[5] = 1.0
     path = tmp_path_factory.mktemp("model") / "m.json"
     arrays = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
     weights = path.with_suffix(".safetensors")

@@ -141,7 +141,7 @@ def test_batches_do_not_change_what_is_seen(network, small_images, monkeypatch):
 
 def test_nothing_beyond_the_hook_is_called(network, small_images):
     called = []
-    beyond = [network.resnet.layer3, network.resnet.layer4, network.resnet.fc]
+    beyond = [network.body.layer3, network.body.layer4, network.body.fc]
     handles = [m.register_forward_pre_hook(lambda *_: called.append(1)) for m in beyond]
     list(forward(network, torch.rand(2, 1, 16, 16), "layer2"))
     for handle in handles:
@@ -153,7 +153,7 @@ def test_a_network_that_gives_nan_is_told(model, network, small_images):
     from interference import compute
 
     broken = load_network(model)
-    broken.resnet.conv1.weight.data[0] = float("nan")
+    broken.body.conv1.weight.data[0] = float("nan")
     with pytest.raises(StoreError, match="activations of stem are not finite"):
         collect(broken, read_split(small_images, "heldout"), "stem", 2, compute.generator(0))
 

@@ -97,7 +97,7 @@ def spliced(files, small_images, tmp_path_factory):
 def hooked(files, data, layer, change):
     """Logits (9, classes) where ``change`` rewrites a layer's output in a plain forward pass."""
     network, images = load_network(files["model"]), read_split(data, "evaluation", 9)
-    module = getattr(network.resnet, CHANGED[layer])
+    module = getattr(network.body, CHANGED[layer])
     handle = module.register_forward_hook(lambda *arguments: change(arguments[-1]))
     with torch.inference_mode():
         logits = network(torch.from_numpy(images.pixels).float() / 255)

@@ -39,7 +39,7 @@ def torchvision_twin(net, stem, channels):
         twin.conv1 = torch.nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)
     weights = net.state_dict()
     twin.load_state_dict(
-        {k.removeprefix("resnet."): v for k, v in weights.items() if k.startswith("resnet.")}
+        {k.removeprefix("body."): v for k, v in weights.items() if k.startswith("body.")}
     )
     return twin.eval()
 
@@ -81,7 +81,7 @@ def test_activations_are_what_a_hook_sees_in_a_whole_forward_pass(layer, stem, c
 def test_nothing_beyond_the_hook_is_computed(layer):
     net, called = network("imagenet", 1), []
     handles = [
-        getattr(net.resnet, name).register_forward_pre_hook(lambda *_, n=name: called.append(n))
+        getattr(net.body, name).register_forward_pre_hook(lambda *_, n=name: called.append(n))
         for name in (*LAYERS[1:], "avgpool", "fc")
     ]
     with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""Networks trained at each epsilon."""
+"""Networks trained at each epsilon, or taken from files."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,11 +8,6 @@ import typer
 from interference.cli.job import Manifest, Output, Spec, begin
 
 app = typer.Typer(no_args_is_help=True)
-
-
-@app.callback()
-def _room() -> None:
-    """Keeps the verb's name although the room has only one."""
 
 
 @app.command()
@@ -27,3 +22,21 @@ def train(
     from interference.models.train import fit
 
     fit(fields, data, trunk, output)
+
+
+@app.command()
+def convert(spec: Spec, output: Output) -> None:
+    """Fetch a checkpoint, check it, and convert it to safetensors; nothing that it names is run."""
+    fields = begin(spec)
+    from interference.models.checkpoint import convert
+
+    convert(fields, output)
+
+
+@app.command()
+def predict(spec: Spec, data: Manifest, model: Manifest, output: Output) -> None:
+    """Predict the clean evaluation images with a converted network."""
+    fields = begin(spec)
+    from interference.models.clean import predictions
+
+    predictions(fields, data, model, output)

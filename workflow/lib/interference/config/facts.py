@@ -30,31 +30,56 @@ DATASETS = {
     "image-webdataset": Dataset("interference.data.webdataset", False, 3, None, None, None),
 }
 
-#: Channels after each hook.
-ARCHITECTURES = {
-    "resnet18": {"stem": 64, "layer1": 64, "layer2": 128, "layer3": 256, "layer4": 512},
+@dataclass(frozen=True)
+class Hook:
+    """channels after the hook; halvings of the side since the one before it, and how each rounds:
+    `c` up, `f` down."""
+
+    channels: int
+    halvings: str = ""
+
+
+def _hooks(*channels_halvings: int | str) -> dict[str, Hook]:
+    names = ("stem", "layer1", "layer2", "layer3", "layer4")
+    pairs = zip(channels_halvings[::2], channels_halvings[1::2], strict=True)
+    return {name: Hook(*pair) for name, pair in zip(names, pairs, strict=True)}
+
+
+_RESNET50 = _hooks(64, "cc", 256, "", 512, "c", 1024, "c", 2048, "c")
+_HOOKS = {
+    "resnet18": _hooks(64, "cc", 64, "", 128, "c", 256, "c", 512, "c"),
+    "resnet50": _RESNET50,
+    "wide_resnet50_2": _RESNET50,
+    "wide_resnet50_4": _RESNET50,
+    "resnext50_32x4d": _RESNET50,
+    "densenet161": _hooks(96, "cc", 384, "", 768, "f", 2112, "f", 2208, "f"),
+    "mnasnet1_0": _hooks(16, "c", 24, "c", 40, "c", 96, "c", 1280, "c"),
+    "mobilenet_v2": _hooks(16, "c", 24, "c", 32, "c", 96, "c", 1280, "c"),
+    "shufflenet_v2_x1_0": _hooks(24, "cc", 116, "c", 232, "c", 464, "c", 1024, ""),
+    "vgg16_bn": _hooks(64, "f", 128, "f", 256, "f", 512, "f", 512, "f"),
 }
 
-#: Parameters, for the bytes of a plan (ImageNet's thousand classes left out).
-PARAMETERS = {"resnet18": 11_200_000}
+#: Channels after each hook; interference.models.architectures says where the hooks are.
+ARCHITECTURES = {
+    name: {layer: hook.channels for layer, hook in hooks.items()} for name, hooks in _HOOKS.items()
+}
 
+#: Parameters, for the bytes of a plan (the last layer left out: it follows from the classes).
+PARAMETERS = {
+    "resnet18": 11_176_512,
+    "resnet50": 23_508_032,
+    "wide_resnet50_2": 66_834_240,
+    "wide_resnet50_4": 221_390_144,
+    "resnext50_32x4d": 22_979_904,
+    "densenet161": 26_472_000,
+    "mnasnet1_0": 3_102_312,
+    "mobilenet_v2": 2_223_872,
+    "shufflenet_v2_x1_0": 1_253_604,
+    "vgg16_bn": 134_268_992,
+}
 
-def positions(size: int, stem: str, architecture: str = "resnet18") -> dict[str, int]:
-    """Spatial positions after each hook for images of ``size`` pixels a side."""
-
-    def half(side: int) -> int:
-        return (side + 1) // 2
-
-    side = half(half(size)) if stem == "imagenet" else size
-    sides = {"stem": side, "layer1": side}
-    for layer in ("layer2", "layer3", "layer4"):
-        side = half(side)
-        sides[layer] = side
-    return {layer: side * side for layer, side in sides.items()}
-
-
-#: Floating-point operations of a pass of one image of 224 pixels a side, up to each hook and to the
-#: logits; a multiply-add is two. ImageNet's stem and classes.
+#: Floating-point operations of a pass of one image of 224 pixels a side up to each hook, and to the
+#: logits of ImageNet's classes; a multiply-add is two.
 FLOPS = {
     "resnet18": {
         "stem": 236_027_904,
@@ -64,4 +89,87 @@ FLOPS = {
         "layer4": 3_627_122_688,
         "logits": 3_628_146_688,
     },
+    "resnet50": {
+        "stem": 236_027_904,
+        "layer1": 1_571_913_728,
+        "layer2": 3_627_122_688,
+        "layer3": 6_555_795_456,
+        "layer4": 8_174_272_512,
+        "logits": 8_178_368_512,
+    },
+    "wide_resnet50_2": {
+        "stem": 236_027_904,
+        "layer1": 4_192_305_152,
+        "layer2": 9_946_890_240,
+        "layer3": 18_373_246_976,
+        "layer4": 22_791_946_240,
+        "logits": 22_796_042_240,
+    },
+    "wide_resnet50_4": {
+        "stem": 236_027_904,
+        "layer1": 13_594_886_144,
+        "layer2": 32_297_287_680,
+        "layer3": 60_042_608_640,
+        "layer4": 74_223_550_464,
+        "logits": 74_227_646_464,
+    },
+    "resnext50_32x4d": {
+        "stem": 236_027_904,
+        "layer1": 1_504_477_184,
+        "layer2": 3_675_291_648,
+        "layer3": 6_725_992_448,
+        "layer4": 8_456_863_744,
+        "logits": 8_460_959_744,
+    },
+    "densenet161": {
+        "stem": 354_041_856,
+        "layer1": 5_036_064_768,
+        "layer2": 8_706_539_520,
+        "layer3": 13_655_900_160,
+        "layer4": 15_451_398_144,
+        "logits": 15_455_814_144,
+    },
+    "mnasnet1_0": {
+        "stem": 41_746_432,
+        "layer1": 122_429_440,
+        "layer2": 180_119_296,
+        "layer3": 354_863_488,
+        "layer4": 626_271_744,
+        "logits": 628_831_744,
+    },
+    "mobilenet_v2": {
+        "stem": 41_746_432,
+        "layer1": 151_631_872,
+        "layer2": 226_519_552,
+        "layer3": 419_722_240,
+        "layer4": 598_988_544,
+        "logits": 601_548_544,
+    },
+    "shufflenet_v2_x1_0": {
+        "stem": 16_257_024,
+        "layer1": 67_706_240,
+        "layer2": 176_884_512,
+        "layer3": 241_204_656,
+        "layer4": 287_767_984,
+        "logits": 289_815_984,
+    },
+    "vgg16_bn": {
+        "stem": 3_872_784_384,
+        "layer1": 9_421_848_576,
+        "layer2": 18_670_288_896,
+        "layer3": 27_918_729_216,
+        "layer4": 30_693_261_312,
+        "logits": 30_940_528_640,
+    },
 }
+
+
+def positions(size: int, stem: str, architecture: str = "resnet18") -> dict[str, int]:
+    """Spatial positions after each hook for images of ``size`` pixels a side."""
+    found, side = {}, size
+    for layer, hook in _HOOKS[architecture].items():
+        halvings = "" if (layer, stem) == ("stem", "small") else hook.halvings
+        for rounding in halvings:
+            side = (side + (rounding == "c")) // 2
+        found[layer] = side * side
+    return found

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from interference.config.facts import DATASETS, RESOURCES
 from interference.config.schema import Config
-from interference.config.zoo import CHECKPOINTS, REPOSITORY
+from interference.config.zoo import CHECKPOINTS, REPOSITORY, ROBUSTBENCH_IMAGES
 from interference.provenance import spec
 
 
@@ -206,7 +206,7 @@ class Specs:
         )
 
     def predictions(self, model: str) -> str:
-        return spec(("interference.models.predict",), model=self.models[model].identity)
+        return spec(("interference.models.clean",), model=self.models[model].identity)
 
     # attacks
 
@@ -336,10 +336,16 @@ class Specs:
         gates = [
             {"model": name, "source": "Salman et al. 2020", "reported": checkpoint.clean_accuracy}
             for name, checkpoint in known.items()
-            if checkpoint.clean_accuracy is not None
         ]
         gates += [
-            {"model": name, **checkpoint.autoattack}
+            {
+                "model": name,
+                "source": "RobustBench",
+                "reported": checkpoint.autoattack,
+                "norm": checkpoint.norm,
+                "epsilon": checkpoint.epsilon,
+                "images": ROBUSTBENCH_IMAGES,
+            }
             for name, checkpoint in known.items()
             if checkpoint.autoattack is not None
         ]

@@ -1,4 +1,4 @@
-"""Networks: torchvision's ResNets with the normaliser inside, and the hooks to look into them.
+"""Networks: torchvision's with the normaliser inside, and the hooks to look into them.
 
 Pixels come in as [0, 1], so that an attack's epsilon is in pixel units.
 """
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from interference.models.vision import torchvision
+from interference.models.architectures import ARCHITECTURES, HOOKS
 from interference.store.tensors import read_described
 
 
@@ -28,34 +28,35 @@ class Network(nn.Module):
         mean: list[float],
         std: list[float],
     ):
-        """mean, std: of each channel of the training pixels, in [0, 1] units."""
+        """mean, std: of each channel of the training pixels, in [0, 1] units.
+
+        stem: `small` (3x3, stride 1, no pool) is for ResNets; so are other channels than three.
+        """
         super().__init__()
-        self.resnet = torchvision.models.get_model(architecture, num_classes=classes)
+        self._architecture = ARCHITECTURES[architecture]
+        self.body = self._architecture.build(classes)
         if stem == "small":
-            self.resnet.conv1 = nn.Conv2d(channels, 64, 3, padding=1, bias=False)
-            self.resnet.maxpool = nn.Identity()
+            self.body.conv1 = nn.Conv2d(channels, 64, 3, padding=1, bias=False)
+            self.body.maxpool = nn.Identity()
         elif channels != 3:
-            self.resnet.conv1 = nn.Conv2d(channels, 64, 7, stride=2, padding=3, bias=False)
-        self.resnet.to(memory_format=torch.channels_last)  # a tenth faster on a CPU
+            self.body.conv1 = nn.Conv2d(channels, 64, 7, stride=2, padding=3, bias=False)
+        self.body.to(memory_format=torch.channels_last)  # a tenth faster on a CPU
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (n, channels, height, width) in [0, 1] → logits (n, classes)."""
-        return self.resnet(self._normalised(x))
+        return self.body(self._normalised(x))
 
     def _normalised(self, x: Tensor) -> Tensor:
         return ((x - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
 
     def stages(self) -> Iterator[tuple[str, nn.Module]]:
         """The hooks in order, each with the module that leads to it from the one before."""
-        r = self.resnet
-        yield "stem", nn.Sequential(r.conv1, r.bn1, r.relu, r.maxpool)
-        for layer in ("layer1", "layer2", "layer3", "layer4"):
-            yield layer, getattr(r, layer)
+        yield from zip(HOOKS, self._architecture.stages(self.body), strict=True)
 
     def hooks(self, x: Tensor, layers: Collection[str]) -> Iterator[tuple[str, Tensor]]:
-        """Activations after each of these hooks, in the network's order, all post-ReLU.
+        """Activations after each of these hooks, in the network's order.
 
         x: (n, channels, height, width) in [0, 1] → (layer, (n, positions, d)). One pass: nothing
         is computed twice, nor beyond the last of the hooks. Raises KeyError.
@@ -92,7 +93,7 @@ class Network(nn.Module):
         x = activations.transpose(1, 2).unflatten(2, (side, side))
         for module in modules[names.index(layer) + 1 :]:
             x = module(x)
-        return self.resnet.fc(self.resnet.avgpool(x).flatten(1))
+        return self._architecture.head(self.body, x)
 
 
 def loss_of(network: Network, labels: Tensor) -> Callable[[Tensor], Tensor]:

@@ -1,0 +1,265 @@
+"""Checkpoints from outside: MadryLab's in their own format, one's own, and every kind of bad one."""
+
+import os
+import pickle
+from pathlib import Path
+
+import dill
+import numpy as np
+import pytest
+import torch
+from checkpoints import body, entries, write
+from safetensors.torch import save_file
+
+from interference.models.checkpoint import MEAN, STD, convert
+from interference.models.hub import CheckpointError
+from interference.models.network import load_network
+from interference.store.files import read_json, sha256
+
+IDENTITY = {"model": "resnet18_l2_eps3", "model_architecture": "resnet18", "model_norm": "l2",
+            "model_epsilon": 3.0, "model_seed": 0}  # fmt: skip
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def network():
+    return body()
+
+
+@pytest.fixture(scope="module")
+def theirs(network):
+    return entries(network)
+
+
+@pytest.fixture(scope="module")
+def file(theirs, tmp_path_factory) -> Path:
+    return write(tmp_path_factory.mktemp("hub") / "resnet18_l2_eps3.ckpt", theirs)
+
+
+def madrylab(path: Path, **changes) -> dict:
+    source = {"format": "madrylab", "architecture": "resnet18", "file": path.name,
+              "folder": str(path.parent), "repository": "-", "revision": "main", "sha256": None}  # fmt: skip
+    return {"model": IDENTITY, "checkpoint": source | changes}
+
+
+def own(path: Path, **changes) -> dict:
+    source = {"format": "state_dict", "architecture": "resnet18", "file": str(path), "sha256": None,
+              "classes": 10, "mean": [0.4, 0.5, 0.6], "std": [0.2, 0.3, 0.4]}  # fmt: skip
+    return {"model": IDENTITY, "checkpoint": source | changes}
+
+
+def converted(spec: dict, folder: Path):
+    convert(spec, folder / "out.json")
+    return load_network(folder / "out.json")
+
+
+def logits(network, mean, std, x):
+    """What a network of torchvision's makes of pixels, normalised by hand."""
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (mean, std))
+    with torch.no_grad():
+        return network.eval()((x - mean) / std)
+
+
+@pytest.fixture(scope="module")
+def x():
+    return torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "before torch 1.6"])
+def test_their_checkpoint_gives_the_network_that_was_saved(zipped, network, theirs, x, tmp_path):
+    path = write(tmp_path / "resnet18_l2_eps3.ckpt", theirs, zipped=zipped)
+    ours = converted(madrylab(path), tmp_path)
+    torch.testing.assert_close(ours(x), logits(network, MEAN, STD, x))
+    manifest = read_json(tmp_path / "out.json")
+    assert manifest["source"] == {
+        "file": path.name, "bytes": path.stat().st_size, "sha256": sha256(path),
+    }  # fmt: skip
+    assert manifest["build"]["classes"] == 10
+    assert not ours.training
+    assert not any(parameter.requires_grad for parameter in ours.parameters())
+
+
+def test_the_same_file_converts_to_the_same_bytes(file, tmp_path):
+    for name in ("a", "b"):
+        convert(madrylab(file), tmp_path / f"{name}.json")
+    for suffix in (".json", ".safetensors"):
+        assert (tmp_path / f"a{suffix}").read_bytes() == (tmp_path / f"b{suffix}").read_bytes()
+
+
+def changed(theirs, **edits):
+    """Their entries with keys of `model` set, or taken away by None."""
+    model = dict(theirs["model"])
+    for key, value in edits.items():
+        model.pop(key, None)
+        if value is not None:
+            model[key] = value
+    return {**theirs, "model": model}
+
+
+WEIGHT = "layer1.0.conv1.weight"
+BAD = {
+    "truncated": (lambda t: t, {}, "is no checkpoint, or a damaged one"),
+    "empty": (lambda t: t, {}, "is no checkpoint, or a damaged one"),
+    "another hash": (lambda t: t, {"sha256": "0" * 64}, f"models asks for {'0' * 64}"),
+    "another architecture": (
+        lambda t: t,
+        {"architecture": "resnet50"},
+        "is no resnet50: it lacks fc.weight|is no resnet50: it lacks .* name the architecture",
+    ),
+    "no such file": (lambda t: t, {"file": "resnet18_l2_eps9.ckpt"}, "there is no such file"),
+    "a missing key": (
+        lambda t: changed(t, **{f"module.{p}model.{WEIGHT}": None for p in ("", "attacker.")}),
+        {},
+        f"it lacks {WEIGHT}; name the architecture",
+    ),
+    "a key too many": (
+        lambda t: changed(t, **{"module.extra.weight": torch.zeros(1)}),
+        {},
+        "holds module.extra.weight, which none of",
+    ),
+    "no second copy": (
+        lambda t: {
+            **t,
+            "model": {k: v for k, v in t["model"].items() if "attacker.model" not in k},
+        },
+        {},
+        r"no keys module.attacker.model.\*",
+    ),
+    "copies that differ": (
+        lambda t: changed(t, **{f"module.attacker.model.{WEIGHT}": torch.zeros(64, 64, 3, 3)}),
+        {},
+        f"its two copies of the network differ in {WEIGHT}",
+    ),
+    "no normaliser": (
+        lambda t: changed(t, **{"module.normalizer.new_std": None}),
+        {},
+        "lacks module.normalizer.new_std",
+    ),
+    "another normaliser": (
+        lambda t: changed(t, **{"module.normalizer.new_mean": torch.full((3, 1, 1), 0.5)}),
+        {},
+        r"module.normalizer.new_mean is \[0.5, 0.5, 0.5\], ImageNet's is",
+    ),
+    "another shape": (
+        lambda t: changed(
+            t, **{f"module.{p}model.{WEIGHT}": torch.zeros(64, 64, 1, 1) for p in ("", "attacker.")}
+        ),
+        {},
+        rf"{WEIGHT} is \(64, 64, 1, 1\), should be \(64, 64, 3, 3\)",
+    ),
+    "NaN": (
+        lambda t: changed(
+            t, **{f"module.{p}model.fc.bias": torch.full((10,), np.nan) for p in ("", "attacker.")}
+        ),
+        {},
+        "fc.bias",
+    ),
+    "no model": (lambda t: {"state": 1}, {}, "has no entry `model`"),
+    "no dict": (lambda t: [1], {}, "has no entry `model`"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_checkpoint_is_refused_for_what_it_is_and_leaves_nothing(case, theirs, tmp_path):
+    change, source, message = BAD[case]
+    folder = tmp_path / "hub"
+    folder.mkdir()
+    path = write(folder / "resnet18_l2_eps3.ckpt", change(theirs))
+    if case == "truncated":
+        path.write_bytes(path.read_bytes()[:-100_000])
+    if case == "empty":
+        path.write_bytes(b"")
+    with pytest.raises(CheckpointError, match=message):
+        convert(madrylab(path, **source), tmp_path / "out.json")
+    assert sorted(tmp_path.iterdir()) == [folder]
+
+
+class Command:
+    """A pickle of it runs a command when it is loaded."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.path}",)
+
+
+@pytest.mark.parametrize("form", ["zip", "before torch 1.6", "a pickle", "dill", "as a state dict"])
+def test_a_checkpoint_that_would_run_a_command_is_refused_by_its_name_and_runs_nothing(
+    form, theirs, tmp_path
+):
+    ran, path = tmp_path / "ran", tmp_path / "resnet18_l2_eps3.ckpt"
+    content = {**theirs, "epoch": Command(ran)}
+    if form in ("a pickle", "dill"):
+        path.write_bytes((pickle if form == "a pickle" else dill).dumps({"epoch": Command(ran)}))
+    else:
+        write(path, content, zipped=form != "before torch 1.6")
+    spec = own(path) if form == "as a state dict" else madrylab(path)
+    with pytest.raises(CheckpointError) as refused:
+        convert(spec, tmp_path / "out.json")
+    assert not ran.exists()
+    if form in ("zip", "before torch 1.6", "as a state dict"):
+        assert "system, which is no part of weights: it was not loaded" in str(refused.value)
+        assert "torch.save(model.state_dict(), FILE)" in str(refused.value)
+
+
+def test_a_whole_module_is_refused_with_how_to_save_its_weights(network, tmp_path):
+    path = tmp_path / "mine.pt"
+    torch.save(network, path)
+    with pytest.raises(CheckpointError, match="ResNet, which is no part of weights"):
+        convert(own(path), tmp_path / "out.json")
+
+
+FORMS = {
+    "alone": lambda state, path: torch.save(state, path),
+    "under state_dict": lambda state, path: torch.save({"epoch": 3, "state_dict": state}, path),
+    "under model": lambda state, path: torch.save({"model": state, "best": 0.5}, path),
+    "of DataParallel": lambda state, path: torch.save(
+        {f"module.{k}": v for k, v in state.items()}, path
+    ),
+    "in half precision": lambda state, path: torch.save(
+        {k: v.half() if v.is_floating_point() else v for k, v in state.items()}, path
+    ),
+    "as safetensors": lambda state, path: save_file(state, path),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_state_dict_of_ones_own_gives_the_network(form, network, x, tmp_path):
+    path = tmp_path / ("mine.safetensors" if form == "as safetensors" else "mine.pt")
+    FORMS[form](network.state_dict(), path)
+    ours = converted(own(path), tmp_path)
+    close = {"rtol": 0.05, "atol": 0.05} if "half" in form else {}
+    expected = logits(network, [0.4, 0.5, 0.6], [0.2, 0.3, 0.4], x)
+    torch.testing.assert_close(ours(x), expected, **close)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"state_dict": {"fc.weight": [1, 2]}}, "holds fc.weight that are no tensors"),
+        ({}, "holds no state dict"),
+        ([1, 2], "holds no state dict"),
+        ({"backbone.conv1.weight": torch.zeros(1)}, "is no resnet18: it lacks bn1.bias"),
+    ],
+)
+def test_a_file_that_is_no_state_dict_is_refused(content, message, tmp_path):
+    path = tmp_path / "mine.pt"
+    torch.save(content, path)
+    with pytest.raises(CheckpointError, match=message):
+        convert(own(path), tmp_path / "out.json")
+
+
+def test_other_classes_than_the_files_are_told(network, tmp_path):
+    path = tmp_path / "mine.pt"
+    torch.save(network.state_dict(), path)
+    with pytest.raises(CheckpointError, match=r"fc.bias is \(10,\), should be \(7,\).*its classes"):
+        convert(own(path, classes=7), tmp_path / "out.json")
+
+
+def test_a_pinned_file_is_taken_and_the_log_says_how_to_pin_another(file, tmp_path, capsys):
+    convert(madrylab(file), tmp_path / "out.json")
+    told = capsys.readouterr().err
+    assert f"{file.name} has SHA-256 {sha256(file)}: write it in models to pin it" in told
+    convert(madrylab(file, sha256=sha256(file)), tmp_path / "pinned.json")
+    assert "pin" not in capsys.readouterr().err

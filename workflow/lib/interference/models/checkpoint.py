@@ -1,0 +1,197 @@
+"""Convert a checkpoint once: checked, without running anything that it names, to safetensors.
+
+A checkpoint is a pickle, and a pickle can name any function to call. Torch's own unpickler for
+weights admits tensors and plain values; whatever else a file names, it is refused by that name.
+
+MadryLab's files (robustness, written with dill) hold a dict: `model` and what training needs to go
+on. `model` has the network twice, under `module.model.` and `module.attacker.model.`, and its
+normaliser twice. All of it must be there, the copies equal, and nothing else.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from pickle import UnpicklingError
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from interference import progress
+from interference.models.hub import CheckpointError, obtain
+from interference.models.network import Network
+from interference.store.files import sha256, write_json
+from interference.store.tensors import write_tensors
+
+#: Where MadryLab's files keep the network, and its copy; likewise mean and deviation of pixels.
+NETWORKS = ("module.model.", "module.attacker.model.")
+NORMALISERS = ("module.normalizer.new_", "module.attacker.normalize.new_")
+#: ImageNet's, which their networks were trained with.
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+#: Under which a file of one's own may keep its state dict.
+WRAPPERS = ("state_dict", "model_state_dict", "model")
+#: What torch.nn.DataParallel puts before every name.
+PARALLEL = "module."
+
+
+def convert(spec: dict, output: Path) -> None:
+    """The job: the manifest ``output`` (.json) and the weights beside it (.safetensors).
+
+    spec: model, a network's identity; checkpoint: format (madrylab or state_dict), architecture, and
+    where the file is, as `hub.obtain` takes it; of a state dict also classes, mean and std.
+    Raises CheckpointError where the file is not what it must be; nothing is written then.
+    """
+    source = spec["checkpoint"]
+    path, found = obtain(source)
+    if source["sha256"] is None:
+        progress.say(f"{path.name} has SHA-256 {found}: write it in models to pin it")
+    state, build = _READERS[source["format"]](read(path), source, path)
+    network = Network(**build)
+    weights = fitted(state, network.body.state_dict(), source["architecture"], path)
+    arrays = {f"body.{name}": tensor.numpy() for name, tensor in weights.items()}
+    arrays |= {name: getattr(network, name).numpy() for name in ("mean", "std")}
+    weights_path = output.with_suffix(".safetensors")
+    write_tensors(weights_path, arrays, spec)
+    file = {"file": path.name, "bytes": path.stat().st_size, "sha256": found}
+    manifest = {"spec": spec, "build": build, "source": file}
+    write_json(output, {**manifest, "sha256": sha256(weights_path)})
+
+
+def read(path: Path) -> object:
+    """What a checkpoint holds, on the CPU, without running anything that it names.
+
+    Raises CheckpointError where it is damaged or names what is no weight.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except UnpicklingError as error:
+        named = re.findall(r"(?:GLOBAL |global )`?([\w.]+\.[\w.]+)", str(error))
+        if named:
+            raise CheckpointError(
+                f"{path} names {named[0]}, which is no part of weights: it was not loaded and nothing "
+                "ran. If you trust whoever made it, load it there and save its state dict alone, "
+                "torch.save(model.state_dict(), FILE)"
+            ) from None
+        raise _damaged(path, error) from None
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, SafetensorError) as error:
+        raise _damaged(path, error) from None
+
+
+def _damaged(path: Path, error: Exception) -> CheckpointError:
+    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return CheckpointError(
+        f"{path} ({path.stat().st_size:,} bytes) is no checkpoint, or a damaged one ({first[:200]}); "
+        "fetch it again"
+    )
+
+
+def madrylab(entries: object, source: dict, path: Path) -> tuple[dict[str, Tensor], dict]:
+    """The network's weights by its own names, and how it is built. Raises CheckpointError."""
+    if not isinstance(entries, Mapping) or "model" not in entries:
+        raise CheckpointError(f"{path} has no entry `model`; it is none of MadryLab's checkpoints")
+    model = _tensors(entries["model"], path)
+    normalisers = {f"{where}{name}" for where in NORMALISERS for name in ("mean", "std")}
+    copies = [
+        {key.removeprefix(where): value for key, value in model.items() if key.startswith(where)}
+        for where in NETWORKS
+    ]
+    strange = [key for key in model if not key.startswith(NETWORKS) and key not in normalisers]
+    if strange:
+        raise CheckpointError(f"{path} holds {_some(strange)}, which none of MadryLab's files does")
+    for where, copy in zip(NETWORKS, copies):
+        if not copy:
+            raise CheckpointError(f"{path} has no keys {where}*; it is none of MadryLab's files")
+    missing = sorted(normalisers - model.keys())
+    if missing:
+        raise CheckpointError(f"{path} lacks {_some(missing)}; fetch it again")
+    for where in NORMALISERS:
+        for name, expected in (("mean", MEAN), ("std", STD)):
+            values = model[f"{where}{name}"].flatten().tolist()
+            if len(values) != 3 or max(abs(a - b) for a, b in zip(values, expected)) > 1e-6:
+                raise CheckpointError(
+                    f"{path}: {where}{name} is {values}, ImageNet's is {list(expected)}; the "
+                    "network expects other pixels than it will be shown"
+                )
+    first, second = copies
+    differ = sorted(first.keys() ^ second.keys())
+    differ += [
+        key for key in first.keys() & second.keys() if not torch.equal(first[key], second[key])
+    ]
+    if differ:
+        raise CheckpointError(
+            f"{path}: its two copies of the network differ in {_some(differ)}; fetch it again"
+        )
+    classes = _classes(first, source, path)
+    return first, _build(source["architecture"], classes, list(MEAN), list(STD))
+
+
+def _classes(state: dict[str, Tensor], source: dict, path: Path) -> int:
+    """Outputs of the last layer, whatever it is called; ImageNet's thousand where there is none."""
+    last = [value for key, value in state.items() if value.ndim == 1 and key.endswith("bias")]
+    return len(last[-1]) if last else 1000
+
+
+def state_dict(entries: object, source: dict, path: Path) -> tuple[dict[str, Tensor], dict]:
+    """As `madrylab`, of a file of one's own: a state dict, alone or under a key of `WRAPPERS`."""
+    if isinstance(entries, Mapping):
+        inner = [entries[key] for key in WRAPPERS if isinstance(entries.get(key), Mapping)]
+        entries = inner[0] if inner else entries
+    state = _tensors(entries, path)
+    if state and all(key.startswith(PARALLEL) for key in state):
+        state = {key.removeprefix(PARALLEL): value for key, value in state.items()}
+    build = _build(source["architecture"], source["classes"], source["mean"], source["std"])
+    return state, build
+
+
+_READERS = {"madrylab": madrylab, "state_dict": state_dict}
+
+
+def _build(architecture: str, classes: int, mean: list[float], std: list[float]) -> dict:
+    facts = {"architecture": architecture, "stem": "imagenet", "channels": 3, "classes": classes}
+    return {**facts, "mean": mean, "std": std}
+
+
+def _tensors(state: object, path: Path) -> dict[str, Tensor]:
+    """A state dict as such. Raises CheckpointError where it is none."""
+    if not isinstance(state, Mapping) or not state:
+        raise CheckpointError(f"{path} holds no state dict; save model.state_dict(), not the model")
+    strange = [key for key, value in state.items() if not isinstance(value, Tensor)]
+    if strange:
+        raise CheckpointError(
+            f"{path} holds {_some(strange)} that are no tensors; save model.state_dict() alone, or "
+            f"under one of {', '.join(WRAPPERS)}"
+        )
+    return dict(state)
+
+
+def fitted(
+    state: dict[str, Tensor], wanted: Mapping[str, Tensor], architecture: str, path: Path
+) -> dict[str, Tensor]:
+    """The weights, in the architecture's own order and types, after checking them against it.
+
+    wanted: a state dict of the architecture. Raises CheckpointError.
+    """
+    missing, strange = (sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys()))
+    mend = "name the architecture that the file is of"
+    if missing or strange:
+        found = [f"lacks {_some(missing)}"] * bool(missing) + [f"holds {_some(strange)}"] * bool(
+            strange
+        )
+        raise CheckpointError(f"{path} is no {architecture}: it {' and '.join(found)}; {mend}")
+    for name, tensor in wanted.items():
+        if state[name].shape != tensor.shape:
+            raise CheckpointError(
+                f"{path} is no {architecture}: {name} is {tuple(state[name].shape)}, should be "
+                f"{tuple(tensor.shape)}; {mend}, and its classes"
+            )
+        if not bool(state[name].isfinite().all()):
+            raise CheckpointError(f"{path}: {name} is not finite; fetch it again")
+    return {name: state[name].to(tensor.dtype).contiguous() for name, tensor in wanted.items()}
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{', '.join(map(str, names[:3]))}{more}"

@@ -1,0 +1,77 @@
+"""Get a checkpoint's file: from a folder, or from the hub by its own client.
+
+The client keeps a cache, resumes what broke off, and knows HF_ENDPOINT (a mirror), HF_HOME (the
+cache) and HF_HUB_OFFLINE. Its cache names a large file by the SHA-256 that the hub gave for it, so
+what lies there is checked against the hub's word without asking again.
+"""
+
+import re
+from pathlib import Path
+
+from interference.provenance import InterferenceError
+from interference.store.files import sha256
+
+
+class CheckpointError(InterferenceError):
+    """A checkpoint cannot be had, or is not what it must be."""
+
+
+def obtain(source: dict) -> tuple[Path, str]:
+    """Where the file lies, and its SHA-256.
+
+    source: file, sha256 (what it must be, or None), and of the hub's: folder (where it lies, or None:
+    download it), repository, revision.
+    Raises CheckpointError where it cannot be had, is another than the hub says or than asked for.
+    """
+    if source["format"] != "madrylab":
+        path = Path(source["file"])
+    elif source["folder"] is not None:
+        path = Path(source["folder"]) / source["file"]
+    else:
+        path = download(source["repository"], source["file"], source["revision"])
+    if not path.is_file():
+        raise CheckpointError(
+            f"{path}: there is no such file; put it there, or mend its path in models"
+        )
+    found, told = sha256(path), path.resolve().name
+    if source["format"] == "madrylab" and re.fullmatch("[0-9a-f]{64}", told) and found != told:
+        raise CheckpointError(
+            f"{path} has SHA-256 {found}, the hub says {told}: it was damaged on the way or on disk; "
+            f"remove {path.resolve()} and run again"
+        )
+    if source["sha256"] is not None and found != source["sha256"]:
+        raise CheckpointError(
+            f"{path} has SHA-256 {found} and {path.stat().st_size:,} bytes, models asks for "
+            f"{source['sha256']}: fetch it again, or write what you trust"
+        )
+    return path, found
+
+
+def download(repository: str, file: str, revision: str) -> Path:
+    """The file in the client's cache, downloaded where it is not there. Raises CheckpointError."""
+    import huggingface_hub
+    from huggingface_hub import errors
+
+    where = f"{repository} (revision {revision})"
+    try:
+        return Path(huggingface_hub.hf_hub_download(repository, file, revision=revision))
+    except errors.GatedRepoError as error:
+        why, mend = error, "accept its terms on the hub and log in (hf auth login)"
+    except errors.RepositoryNotFoundError as error:
+        why, mend = error, "check HF_ENDPOINT, and your token where it is private"
+    except errors.RevisionNotFoundError as error:
+        why, mend = error, "write another models.revision"
+    except errors.LocalEntryNotFoundError as error:
+        why, mend = (
+            error,
+            (
+                "it is not in the cache and the hub cannot be reached; run this rule where there is a "
+                "network (snakemake --until checkpoint), or name a folder with the files: models.folder"
+            ),
+        )
+    except errors.EntryNotFoundError as error:
+        why, mend = error, "the hub has no such file; see interference/config/zoo.py"
+    except (errors.HfHubHTTPError, OSError) as error:
+        why, mend = error, "run again: what has come so far is kept"
+    first = str(why).strip().splitlines()[0] if str(why).strip() else type(why).__name__
+    raise CheckpointError(f"{file} of {where}: {first}; {mend}") from None
