@@ -61,7 +61,7 @@ def test_a_killed_controller_leaves_its_jobs_and_a_launch_waits_for_them_and_res
 
 @thorough
 def test_a_controller_out_of_time_is_requeued_and_resumes(run):
-    run.start("--minutes=1")
+    run.start("--minutes=2")  # a minute at a time: what a busy machine needs to resume and go on
     run.until_running()
     for start in (2, 3):
         run.until(lambda: run.claims[-1]["state"] == "requeued", "the controller is requeued")

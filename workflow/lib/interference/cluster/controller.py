@@ -164,7 +164,9 @@ class Controller(Checkpointable):
             self._child.kill()
             self._child.wait()
             processes.end_session(self._child.pid, (MARK, self.run.prefix))
-            locks.remove(self._claim.locks, self.run.folder)
+            # not those noted alone: it may have taken them since the last look, and before it started
+            # there were none
+            locks.remove(locks.locks_on(self.run.results, self.run.folder), self.run.folder)
             self._tell(session=0, locks={})
 
     def _terminated(self, *_: object) -> None:
