@@ -253,7 +253,9 @@ def test_a_file_that_is_no_state_dict_is_refused(content, message, tmp_path):
 def test_other_classes_than_the_files_are_told(network, tmp_path):
     path = tmp_path / "mine.pt"
     torch.save(network.state_dict(), path)
-    with pytest.raises(CheckpointError, match=r"fc.bias is \(10,\), should be \(7,\).*its classes"):
+    with pytest.raises(
+        CheckpointError, match=r"fc.weight is \(10, 512\), should be \(7, 512\).*its classes"
+    ):
         convert(own(path, classes=7), tmp_path / "out.json")
 
 
