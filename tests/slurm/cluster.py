@@ -36,6 +36,8 @@ COMMANDS = {
 SYSTEM = "/usr/sbin"
 #: Seconds that a daemon, a node or a job has to reach a state.
 PATIENCE = 60.0
+#: Starts of a cluster before it is given up.
+TRIES = 3
 
 
 def search_path() -> str:
@@ -148,8 +150,20 @@ class Cluster:
     def start(self) -> None:
         """Write the folder's files and start everything; returns when all nodes are idle.
 
-        Raises RuntimeError where it does not start, with the end of the controller's log.
+        Tries again with other ports: between the look at a port and its use another cluster, or
+        anything else, may take it. Raises RuntimeError where it does not start, with the end of the
+        controller's log.
         """
+        for left in reversed(range(TRIES)):
+            try:
+                return self._start()
+            except RuntimeError:
+                if not left:
+                    raise
+                shutil.rmtree(self.folder)
+                self.folder.mkdir()
+
+    def _start(self) -> None:
         configuration.write(self.folder, self.nodes, self.cpus, self.memory, self.gpus)
         files = [
             f"--{name}-file={self.folder}/munge.{name}" for name in ("key", "pid", "log", "seed")

@@ -69,6 +69,22 @@ def test_a_developer_gets_a_cluster_by_one_command_and_ends_it_by_another(slurm_
     assert not Path(folder).exists()
 
 
+def test_a_cluster_whose_ports_were_taken_starts_with_others(slurm_is_here, monkeypatch):
+    start, tried = Cluster._start, []
+
+    def fails_once(cluster):
+        tried.append(sorted(path.name for path in cluster.folder.iterdir()))
+        if len(tried) == 1:
+            (cluster.folder / "state").mkdir()
+            raise RuntimeError("no node is idle")
+        start(cluster)
+
+    monkeypatch.setattr(Cluster, "_start", fails_once)
+    with running() as cluster:
+        assert tried == [[], []], "each start finds an empty folder"
+        assert cluster.jobs() == []
+
+
 def test_what_a_machine_lacks_is_said_in_words(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("cluster.SYSTEM", str(tmp_path))
