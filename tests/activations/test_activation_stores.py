@@ -35,7 +35,7 @@ def stored(request, small_images, model, tmp_path_factory):
 
 def direct(network, small_images, split, layer):
     """Raw activations of a split, all positions, float64."""
-    x = torch.from_numpy(read_split(small_images, split).pixels).float() / 255
+    x = torch.from_numpy(read_split(small_images, split).pixels[:]).float() / 255
     with torch.inference_mode():
         return network.activations(x, layer).double().numpy()
 
@@ -129,7 +129,7 @@ def test_equal_seeds_store_equal_bytes(stored, small_images, model, tmp_path):
 
 
 def test_batches_do_not_change_what_is_seen(network, small_images, monkeypatch):
-    pixels = torch.from_numpy(read_split(small_images, "heldout").pixels)
+    pixels = torch.from_numpy(read_split(small_images, "heldout").pixels[:])
     whole = torch.cat(list(forward(network, pixels, "layer2")))
     monkeypatch.setattr(extract_module, "BATCH_SIZE", 3)
     parts = list(forward(network, pixels, "layer2"))
@@ -204,7 +204,7 @@ def test_attacked_activations_are_a_direct_forward_pass_condition_by_condition(
     found = open_array(attacked / layer / "attacked.zarr", manifest["array"])[:]
     assert found.dtype == np.float32
 
-    clean = read_split(small_images, "evaluation", 6).pixels.astype(np.float32) / 255
+    clean = read_split(small_images, "evaluation", 6).pixels[:].astype(np.float32) / 255
     images = [
         open_array(p.with_suffix(".zarr"), json.loads(p.read_text())["array"])[:]
         for p in adversarial

@@ -66,7 +66,7 @@ def files(tmp_path_factory, small_images):
         write_json(made[name], {"sha256": sha256(weights), **content})
 
     save("model", {k: v.numpy() for k, v in network.state_dict().items()}, build=build)
-    pixels = torch.from_numpy(read_split(small_images, "train").pixels).float() / 255
+    pixels = torch.from_numpy(read_split(small_images, "train").pixels[:]).float() / 255
     for layer, d in WIDTHS.items():
         with torch.inference_mode():
             values = network.activations(pixels, layer).numpy()

@@ -95,7 +95,7 @@ def test_a_loaded_network_is_frozen_in_eval_mode_and_gives_the_trained_logits(
     assert not network.training
     assert not any(module.training for module in network.modules())
     assert not any(p.requires_grad for p in network.parameters())
-    x = torch.from_numpy(read_split(small_images, "evaluation").pixels).float() / 255
+    x = torch.from_numpy(read_split(small_images, "evaluation").pixels[:]).float() / 255
     with torch.inference_mode():
         assert torch.equal(network(x), original.eval()(x))
 
