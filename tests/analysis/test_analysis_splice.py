@@ -13,6 +13,7 @@ from interference.analysis import splice
 from interference.analysis.statistics import resample
 from interference.analysis.tables import splice as table
 from interference.data.read import read_split
+from interference.models import feeding
 from interference.models.network import Network, load_network
 from interference.saes.dictionary import Dictionary, keep_top, stack
 from interference.store.files import StoreError, sha256, write_json
@@ -100,7 +101,7 @@ def hooked(files, data, layer, change):
     module = getattr(network.resnet, CHANGED[layer])
     handle = module.register_forward_hook(lambda *arguments: change(arguments[-1]))
     with torch.inference_mode():
-        logits = network(torch.from_numpy(images.pixels).float() / 255)
+        logits = network(torch.from_numpy(images.pixels[:]).float() / 255)
     handle.remove()
     return logits.double().numpy(), images.labels
 
@@ -170,7 +171,7 @@ def test_the_table_has_a_row_for_each_member_and_image(spliced, small_images):
 def test_nothing_depends_on_the_order_of_manifests_or_on_how_much_goes_at_once(
     spliced, files, small_images, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(splice, "BATCH_SIZE", 4)
+    monkeypatch.setattr(feeding, "MOST_IMAGES", 4)
     monkeypatch.setattr(splice, "ROWS", 5)
     found = run(files, small_images, tmp_path / "m.parquet", manifests(files)[::-1])
     keys = ["layer", "sparsity", "image"]

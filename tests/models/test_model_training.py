@@ -111,7 +111,7 @@ def test_clean_predictions_are_those_of_the_network_that_is_stored(small_images,
     table = pd.read_parquet(tmp_path / "l2-0.5-s0.clean.parquet")
     images, network = read_split(small_images, "evaluation"), load_network(output)
     with torch.no_grad():
-        logits = network(torch.from_numpy(images.pixels).float() / 255)
+        logits = network(torch.from_numpy(images.pixels[:]).float() / 255)
     labels = torch.from_numpy(images.labels)
     assert table["image"].tolist() == images.indices.tolist()
     assert table["label"].tolist() == labels.tolist()

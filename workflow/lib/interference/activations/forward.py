@@ -94,16 +94,15 @@ def sums(values: Tensor) -> Sums:
 
 
 def keep(
-    layer: Layer, pixels: Stretch, stream: int, first: int = 0
+    layer: Layer, pixels: Stretch, stream: int, start: int = 0
 ) -> Iterator[tuple[int, np.ndarray, Sums]]:
     """Of each batch: its block, rows kept (n, positions, d) float32, sums over all its positions.
 
-    pixels: whole blocks of a split, the last may have fewer images; first: the block they begin with.
+    pixels: whole blocks of a split, the last may have fewer images; start: the image they begin with.
     Raises StoreError where an activation is not finite.
     """
-    done = 0
     for values in forward(layer, pixels):
-        block, begin = first + done // BLOCK, done % BLOCK
+        block, begin = divmod(start, BLOCK)
         if begin == 0:
             generator = compute.generator(layer.seed, stream, block)
             chosen = choose(BLOCK, layer.available, layer.positions, generator)
@@ -111,15 +110,15 @@ def keep(
         flat = chosen[begin : begin + n] + layer.available * torch.arange(n)[:, None]
         kept = values.flatten(0, 1)[flat.flatten().to(values.device)]
         yield block, kept.unflatten(0, (n, layer.positions)).cpu().numpy(), sums(values)
-        done += n
+        start += n
 
 
-def collect(layer: Layer, pixels: Stretch, buckets: Buckets, first: int = 0) -> list[Sums]:
-    """Put the training rows into buckets; the sums of each block. pixels, first: as of `keep`."""
+def collect(layer: Layer, pixels: Stretch, buckets: Buckets, start: int = 0) -> list[Sums]:
+    """Put the training rows into buckets; the sums of each block. pixels, start: as of `keep`."""
     found: dict[int, Sums] = {}
     count = len(buckets.sizes)
     generator = None
-    for block, kept, part in keep(layer, pixels, TRAIN_POSITIONS, first):
+    for block, kept, part in keep(layer, pixels, TRAIN_POSITIONS, start):
         if block not in found:
             generator = compute.generator(layer.seed, BUCKETS, block)
             found[block] = Sums.zero(layer.d)
@@ -129,8 +128,8 @@ def collect(layer: Layer, pixels: Stretch, buckets: Buckets, first: int = 0) -> 
     return list(found.values())
 
 
-def blocks_of(images: int, part: int, parts: int) -> tuple[int, int]:
-    """First and last + 1 of the blocks that one of several jobs does.
+def images_of(images: int, part: int, parts: int) -> tuple[int, int]:
+    """First and last + 1 of the images that one of several jobs does, whole blocks of them.
 
     Raises StoreError where there are fewer blocks than jobs.
     """
@@ -140,4 +139,5 @@ def blocks_of(images: int, part: int, parts: int) -> tuple[int, int]:
             f"parts is {parts}: {images} training images are {blocks} blocks of {BLOCK}, "
             f"and each part has one at least; allowed is 1 to {blocks}"
         )
-    return blocks * part // parts, blocks * (part + 1) // parts
+    first, last = blocks * part // parts, blocks * (part + 1) // parts
+    return first * BLOCK, min(last * BLOCK, images)

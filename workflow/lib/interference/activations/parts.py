@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from interference import progress
-from interference.activations.forward import BLOCK, Layer, blocks_of, collect
+from interference.activations.forward import Layer, collect, images_of
 from interference.activations.shuffle import BUCKET_BYTES, buckets_beside
 from interference.activations.standardise import Sums
 from interference.data.read import read_split
@@ -33,17 +33,16 @@ def extract_part(spec: dict, data: Path, model: Path, output: Path) -> None:
     - .safetensors: count (blocks,) int64, total and squares (blocks, d) float64.
     """
     pixels = read_split(data, "train").pixels
-    first, last = blocks_of(len(pixels), spec["part"], spec["parts"])
-    images = [first * BLOCK, min(last * BLOCK, len(pixels))]
+    start, stop = images_of(len(pixels), spec["part"], spec["parts"])
     layer = Layer.of(load_network(model), spec, pixels)
     count = layer.buckets(len(pixels))
-    shape = ((images[1] - images[0]) * layer.positions, layer.d)
+    shape = ((stop - start) * layer.positions, layer.d)
     stored = bytes_on_disk(shape, "float32")
     space.require(output.parent, stored + BUCKET_BYTES)
     progress.say(f"{shape[0]} rows of {layer.d} channels, {space.readable(stored)}")
     store = output.with_suffix(".zarr")
     with buckets_beside(output, count, layer.d) as buckets:
-        sums = collect(layer, pixels.part(*images), buckets, first)
+        sums = collect(layer, pixels.part(start, stop), buckets, start)
         with writing(store, shape, "float32") as writer:
             for bucket in range(count):
                 writer.append(buckets.take(bucket))
@@ -53,8 +52,8 @@ def extract_part(spec: dict, data: Path, model: Path, output: Path) -> None:
     arrays["count"] = np.array([s.count for s in sums])
     tensors = output.with_suffix(".safetensors")
     write_tensors(tensors, arrays, spec)
-    manifest = {"spec": spec, "rows": writer.manifest(), "buckets": sizes, "images": images}
-    write_json(output, {**manifest, "bytes": stored, "sha256": sha256(tensors)})
+    manifest = {"spec": spec, "rows": writer.manifest(), "bytes": stored, "sha256": sha256(tensors)}
+    write_json(output, {**manifest, "images": [start, stop], "buckets": sizes})
 
 
 @dataclass(frozen=True)
