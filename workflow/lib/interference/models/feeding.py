@@ -45,7 +45,7 @@ def ahead(items: Iterable[Item]) -> Iterator[Item]:
 def to_network(pixels: Tensor) -> Tensor:
     """Pixels as a network takes them, on the device: uint8 or float32 in [0, 1] → float32 in [0, 1]."""
     pixels = pixels.to(compute.device(), non_blocking=True)
-    return pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels
+    return pixels.float().div_(255) if pixels.dtype == torch.uint8 else pixels
 
 
 def batches(pixels: Stretch) -> Iterator[Tensor]:

@@ -13,7 +13,7 @@ def require(folder: Path, need: int) -> None:
     if free < need:
         raise StoreError(
             f"{folder}: {readable(need)} are needed there while the job runs, {readable(free)} are "
-            "free; free some space, or keep fewer positions an image"
+            "free; free some space, or store fewer rows"
         )
 
 
