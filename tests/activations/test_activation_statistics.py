@@ -8,7 +8,6 @@ from scipy import stats
 from interference import compute
 from interference.activations.forward import choose, sums
 from interference.activations.standardise import RELATIVE_FLOOR, Statistics, Sums
-from interference.store.files import StoreError
 
 
 def values(seed=0, shape=(30, 7, 5)):
@@ -92,13 +91,12 @@ def test_sums_are_float64s_however_many_pieces_they_are_made_of(monkeypatch):
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
-def test_a_value_that_is_not_finite_is_told_and_the_largest_float_is_not(value):
+def test_a_sum_of_squares_shows_what_is_not_finite_and_holds_the_largest_float(value):
     x = torch.zeros(3, 4, 5)
     x[1, 2, 3] = torch.finfo(torch.float32).max
     assert np.isfinite(sums(x).squares).all()
     x[2, 0, 1] = value
-    with pytest.raises(StoreError, match="activations are not finite"):
-        sums(x)
+    assert np.isfinite(sums(x).squares).tolist() == [True, False, True, True, True]
 
 
 @pytest.mark.parametrize("kept", [1, 3, 8])
@@ -106,14 +104,14 @@ def test_chosen_positions_are_distinct_positions_of_an_image(kept):
     chosen = choose(200, 9, kept, compute.generator(0))
     assert chosen.shape == (200, kept)
     assert ((chosen >= 0) & (chosen < 9)).all()
-    assert all(len(set(row.tolist())) == kept for row in chosen)
+    assert (chosen.diff(dim=1) > 0).all()  # ascending, so none twice
 
 
 def test_every_position_is_as_likely_to_be_chosen():
     chosen = choose(4000, 9, 3, compute.generator(0)).numpy()
     assert stats.chisquare(np.bincount(chosen.flatten(), minlength=9)).pvalue > 0.01
-    pairs = {tuple(sorted(row)) for row in chosen[:, :2].tolist()}
-    assert len(pairs) == 36  # not strided, not blocks
+    threes = {tuple(row) for row in chosen.tolist()}
+    assert len(threes) == 84  # every set of three: not strided, not blocks
 
 
 def test_a_seed_fixes_the_positions():

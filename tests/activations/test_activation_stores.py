@@ -173,7 +173,7 @@ def test_a_network_that_gives_nan_is_told_and_nothing_is_left(
         return network
 
     monkeypatch.setattr("interference.activations.extract.load_network", broken)
-    with pytest.raises(StoreError, match="activations are not finite"):
+    with pytest.raises(StoreError, match="activations of stem are not finite"):
         extract(job("stem", 2), small_images, model, tmp_path / "rows.json", [])
     assert list(tmp_path.iterdir()) == []
 

@@ -70,15 +70,22 @@ def forward(layer: Layer, pixels: Stretch) -> Iterator[Tensor]:
 
 
 def choose(images: int, available: int, positions: int, generator: torch.Generator) -> Tensor:
-    """Distinct random positions of each image: (images, positions) int64 in [0, available)."""
+    """Distinct random positions of each image, ascending: (images, positions) int64.
+
+    Sorted, since in which order a partition leaves them is up to the CPU's instructions.
+    """
     if positions == available:
         return torch.arange(available).expand(images, available)
-    keys = torch.rand(images, available, generator=generator)
-    return torch.from_numpy(np.argpartition(keys.numpy(), positions, axis=1)[:, :positions].copy())
+    keys = torch.rand(images, available, generator=generator, dtype=torch.float64).numpy()
+    chosen = np.argpartition(keys, positions, axis=1)[:, :positions]
+    return torch.from_numpy(np.sort(chosen, axis=1))
 
 
 def sums(values: Tensor) -> Sums:
-    """Sums over all but the channels, in float64. values: (..., d) float32. Raises StoreError on NaN."""
+    """Sums over all but the channels, in float64. values: (..., d) float32.
+
+    The sum of squares is finite where all values are: float64 holds the square of any float32.
+    """
     rows = values.flatten(0, -2)
     size = max(1, PIECE // rows.shape[1]) if rows.device.type == "cpu" else len(rows)
     found = torch.zeros(2, rows.shape[1], dtype=torch.float64, device=rows.device)
@@ -88,8 +95,6 @@ def sums(values: Tensor) -> Sums:
         found[0] += ones @ piece
         found[1] += ones @ piece.square_()
     total, squares = found.cpu().numpy()
-    if not np.isfinite(squares).all():  # float64 holds the squares of all finite float32
-        raise StoreError("activations are not finite: the network is broken")
     return Sums(len(rows), total, squares)
 
 
@@ -109,7 +114,10 @@ def keep(
         n = len(values)
         flat = chosen[begin : begin + n] + layer.available * torch.arange(n)[:, None]
         kept = values.flatten(0, 1)[flat.flatten().to(values.device)]
-        yield block, kept.unflatten(0, (n, layer.positions)).cpu().numpy(), sums(values)
+        found = sums(values)
+        if not np.isfinite(found.squares).all():
+            raise StoreError(f"activations of {layer.name} are not finite: the network is broken")
+        yield block, kept.unflatten(0, (n, layer.positions)).cpu().numpy(), found
         start += n
 
 
