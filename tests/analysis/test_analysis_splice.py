@@ -8,7 +8,8 @@ from safetensors.numpy import load_file
 from scipy import stats
 from scipy.special import log_softmax, softmax
 
-from interference.activations.standardise import Statistics, Sums
+from interference.activations.forward import sums
+from interference.activations.standardise import Statistics
 from interference.analysis import splice
 from interference.analysis.statistics import resample
 from interference.analysis.tables import splice as table
@@ -71,7 +72,7 @@ def files(tmp_path_factory, small_images):
     for layer, d in WIDTHS.items():
         with torch.inference_mode():
             values = network.activations(pixels, layer).numpy()
-        statistics = Statistics.of(Sums.zero(d).add(values))
+        statistics = Statistics.of(sums(torch.from_numpy(values)))
         spec = {"model": MODEL, "layer": layer}
         save(f"{layer}-rows", {"mean": statistics.mean, "std": statistics.std}, spec=spec)
         members = [{"sparsity": s, "sae_seed": 0, "fvu": 0.1} for s in SWEEP]
