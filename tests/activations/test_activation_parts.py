@@ -14,6 +14,7 @@ from interference.models import feeding
 from interference.store import space
 from interference.store.arrays import open_array
 from interference.store.files import StoreError, write_json
+from interference.store.stretch import Stretch
 
 SPEC = {"model": {"model": "m"}, "layer": "stem", "positions": 5, "seed": 0}
 
@@ -104,7 +105,7 @@ def test_a_disk_without_room_is_told_before_any_image_is_read(
     job, small_images, model, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(space.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 20_000}))
-    monkeypatch.setattr(feeding, "ahead", lambda _: pytest.fail("images were read"))
+    monkeypatch.setattr(Stretch, "batches", lambda *_: pytest.fail("images were read"))
     with pytest.raises(StoreError, match=r"B are needed there .*, 20 kB are free"):
         JOBS[job](small_images, model, tmp_path / "x.json")
 
