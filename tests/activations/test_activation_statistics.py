@@ -6,7 +6,7 @@ import torch
 from scipy import stats
 
 from interference import compute
-from interference.activations.extract import choose
+from interference.activations.forward import choose, sums
 from interference.activations.standardise import RELATIVE_FLOOR, Statistics, Sums
 
 
@@ -17,10 +17,8 @@ def values(seed=0, shape=(30, 7, 5)):
 
 
 def statistics(*batches):
-    sums = Sums.zero(batches[0].shape[-1])
-    for batch in batches:
-        sums = sums.add(batch)
-    return Statistics.of(sums)
+    zero = Sums.zero(batches[0].shape[-1])
+    return Statistics.of(sum((sums(torch.from_numpy(batch)) for batch in batches), zero))
 
 
 def test_statistics_are_numpys_in_float64_over_images_and_positions():
@@ -80,34 +78,47 @@ def test_overflows_are_clipped_and_counted():
     np.testing.assert_array_equal(half, np.clip(x, -65504, 65504))
 
 
-def coded(images, available):
-    """Activations that say which image and position they are."""
-    image, position = np.mgrid[:images, :available]
-    return torch.from_numpy(np.stack([image, position], 2).astype(np.float32))
+def test_sums_are_float64s_however_many_pieces_they_are_made_of(monkeypatch):
+    x = torch.from_numpy(values(shape=(50, 7, 5)))
+    whole = sums(x)
+    monkeypatch.setattr("interference.activations.forward.PIECE", 60)
+    pieces = sums(x)
+    rows = x.reshape(-1, 5).double().numpy()
+    for found in (whole, pieces):
+        assert found.count == 350
+        np.testing.assert_allclose(found.total, rows.sum(0), rtol=1e-12)
+        np.testing.assert_allclose(found.squares, (rows**2).sum(0), rtol=1e-12)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_a_sum_of_squares_shows_what_is_not_finite_and_holds_the_largest_float(value):
+    x = torch.zeros(3, 4, 5)
+    x[1, 2, 3] = torch.finfo(torch.float32).max
+    assert np.isfinite(sums(x).squares).all()
+    x[2, 0, 1] = value
+    assert np.isfinite(sums(x).squares).tolist() == [True, False, True, True, True]
 
 
 @pytest.mark.parametrize("kept", [1, 3, 8])
-def test_chosen_positions_are_distinct_and_of_their_own_image(kept):
-    chosen = choose(coded(200, 9), kept, compute.generator(0))
-    assert chosen.shape == (200, kept, 2)
-    assert (chosen[..., 0] == torch.arange(200.0)[:, None]).all()
-    assert all(len(set(row.tolist())) == kept for row in chosen[..., 1])
+def test_chosen_positions_are_distinct_positions_of_an_image(kept):
+    chosen = choose(200, 9, kept, compute.generator(0))
+    assert chosen.shape == (200, kept)
+    assert ((chosen >= 0) & (chosen < 9)).all()
+    assert (chosen.diff(dim=1) > 0).all()  # ascending, so none twice
 
 
 def test_every_position_is_as_likely_to_be_chosen():
-    chosen = choose(coded(4000, 9), 3, compute.generator(0))[..., 1]
-    counts = np.bincount(chosen.flatten().int().numpy(), minlength=9)
-    assert stats.chisquare(counts).pvalue > 0.01
-    pairs = {tuple(sorted(row)) for row in chosen[:, :2].tolist()}
-    assert len(pairs) == 36  # not strided, not blocks
+    chosen = choose(4000, 9, 3, compute.generator(0)).numpy()
+    assert stats.chisquare(np.bincount(chosen.flatten(), minlength=9)).pvalue > 0.01
+    threes = {tuple(row) for row in chosen.tolist()}
+    assert len(threes) == 84  # every set of three: not strided, not blocks
 
 
 def test_a_seed_fixes_the_positions():
-    a, b, other = (choose(coded(50, 9), 3, compute.generator(s)) for s in (1, 1, 2))
+    a, b, other = (choose(50, 9, 3, compute.generator(s)) for s in (1, 1, 2))
     assert torch.equal(a, b)
     assert not torch.equal(a, other)
 
 
 def test_all_positions_are_kept_in_order_where_all_are_asked_for():
-    x = coded(5, 9)
-    assert torch.equal(choose(x, 9, compute.generator(0)), x)
+    assert choose(5, 9, 9, compute.generator(0)).tolist() == [list(range(9))] * 5

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from interference.activations import extract as extract_module
 from interference.activations.attacked import extract_attacked
-from interference.activations.extract import collect, extract, forward
+from interference.activations.extract import extract
+from interference.activations.forward import TRAIN_POSITIONS, Layer, forward, keep
 from interference.data.read import read_split
+from interference.models import feeding
 from interference.models.network import load_network
 from interference.store.arrays import open_array, writing
 from interference.store.files import StoreError, sha256, write_json
@@ -29,13 +30,13 @@ def stored(request, small_images, model, tmp_path_factory):
     """(layer, positions kept, manifest of the job's output)."""
     layer, positions = request.param, LAYERS[request.param]
     output = tmp_path_factory.mktemp(layer) / "clean.json"
-    extract(job(layer, positions), small_images, model, output)
+    extract(job(layer, positions), small_images, model, output, [])
     return layer, positions, output
 
 
 def direct(network, small_images, split, layer):
     """Raw activations of a split, all positions, float64."""
-    x = torch.from_numpy(read_split(small_images, split).pixels).float() / 255
+    x = torch.from_numpy(read_split(small_images, split).pixels[:]).float() / 255
     with torch.inference_mode():
         return network.activations(x, layer).double().numpy()
 
@@ -86,13 +87,17 @@ def test_training_rows_are_distinct_positions_of_the_training_images_shuffled(
     assert image.tolist() != sorted(image)
 
 
-def test_training_rows_are_a_permutation_of_the_rows_chosen(stored, network, small_images):
-    from interference import compute
+def rows_kept(network, small_images, split, layer, positions):
+    """Raw rows of a split as they are drawn, (images, positions, d)."""
+    pixels = read_split(small_images, split).pixels
+    layer = Layer.of(network, job(layer, positions), pixels)
+    return np.concatenate([kept for _, kept, _ in keep(layer, pixels, TRAIN_POSITIONS)])
 
+
+def test_training_rows_are_a_permutation_of_the_rows_chosen(stored, network, small_images):
     layer, positions, output = stored
     statistics, _ = read_tensors(output.with_suffix(".safetensors"))
-    images = read_split(small_images, "train")
-    chosen = collect(network, images, layer, positions, compute.generator(0, 0)).values
+    chosen = rows_kept(network, small_images, "train", layer, positions)
     expected = ((chosen - statistics["mean"]) / statistics["std"]).astype(np.float32)
     expected = expected.astype(np.float16).reshape(-1, chosen.shape[2])
     rows = read(output, "train")
@@ -118,8 +123,8 @@ def test_heldout_rows_are_in_order_and_standardised_with_the_training_statistics
 def test_equal_seeds_store_equal_bytes(stored, small_images, model, tmp_path):
     layer, positions, output = stored
     again, other = tmp_path / "again.json", tmp_path / "other.json"
-    extract(job(layer, positions), small_images, model, again)
-    extract(job(layer, positions, seed=1), small_images, model, other)
+    extract(job(layer, positions), small_images, model, again, [])
+    extract(job(layer, positions, seed=1), small_images, model, other, [])
     hashes = [
         [json.loads(path.read_text())[name]["sha256"] for name in ("train", "heldout")]
         for path in (output, again, other)
@@ -128,34 +133,54 @@ def test_equal_seeds_store_equal_bytes(stored, small_images, model, tmp_path):
     assert hashes[0][0] != hashes[2][0]
 
 
+def activations_of(network, small_images, split="heldout", layer="layer2"):
+    pixels = read_split(small_images, split).pixels
+    return list(forward(Layer.of(network, job(layer, 1), pixels), pixels))
+
+
 def test_batches_do_not_change_what_is_seen(network, small_images, monkeypatch):
-    pixels = torch.from_numpy(read_split(small_images, "heldout").pixels)
-    whole = torch.cat(list(forward(network, pixels, "layer2")))
-    monkeypatch.setattr(extract_module, "BATCH_SIZE", 3)
-    parts = list(forward(network, pixels, "layer2"))
-    assert [len(part) for part in parts] == [3, 3, 3, 1]
+    (whole,) = activations_of(network, small_images)
+    monkeypatch.setattr(feeding, "MOST_IMAGES", 4)
+    parts = activations_of(network, small_images)
+    assert [len(part) for part in parts] == [4, 4, 2]
     torch.testing.assert_close(torch.cat(parts), whole, rtol=1e-4, atol=1e-5)
-    as_float = torch.cat(list(forward(network, pixels.float() / 255, "layer2")))
-    torch.testing.assert_close(as_float, whole, rtol=1e-4, atol=1e-5)
+
+
+def test_batches_do_not_change_which_rows_are_kept(network, small_images, monkeypatch):
+    whole = rows_kept(network, small_images, "train", "stem", 5)
+    monkeypatch.setattr(feeding, "MOST_IMAGES", 8)
+    np.testing.assert_allclose(
+        rows_kept(network, small_images, "train", "stem", 5), whole, rtol=1e-4, atol=1e-5
+    )
 
 
 def test_nothing_beyond_the_hook_is_called(network, small_images):
     called = []
     beyond = [network.body.layer3, network.body.layer4, network.body.fc]
     handles = [m.register_forward_pre_hook(lambda *_: called.append(1)) for m in beyond]
-    list(forward(network, torch.rand(2, 1, 16, 16), "layer2"))
+    activations_of(network, small_images)
     for handle in handles:
         handle.remove()
     assert called == []
 
 
-def test_a_network_that_gives_nan_is_told(model, network, small_images):
-    from interference import compute
+def test_a_network_that_gives_nan_is_told_and_nothing_is_left(
+    model, small_images, tmp_path, monkeypatch
+):
+    def broken(manifest):
+        network = load_network(manifest)
+        network.body.conv1.weight.data[0] = float("nan")
+        return network
 
-    broken = load_network(model)
-    broken.body.conv1.weight.data[0] = float("nan")
+    monkeypatch.setattr("interference.activations.extract.load_network", broken)
     with pytest.raises(StoreError, match="activations of stem are not finite"):
-        collect(broken, read_split(small_images, "heldout"), "stem", 2, compute.generator(0))
+        extract(job("stem", 2), small_images, model, tmp_path / "rows.json", [])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_more_positions_than_a_layer_has_are_refused(model, small_images, tmp_path):
+    with pytest.raises(StoreError, match="positions of layer2 is 5, an image has 4 there"):
+        extract(job("layer2", 5), small_images, model, tmp_path / "rows.json", [])
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +202,7 @@ def extract_all(layers, adversarial, small_images, model, folder):
     """The job for these layers, after that of each one's rows: LAYER/attacked.json in ``folder``."""
     for layer in layers:
         (folder / layer).mkdir(parents=True)
-        extract(job(layer, LAYERS[layer]), small_images, model, folder / layer / "rows.json")
+        extract(job(layer, LAYERS[layer]), small_images, model, folder / layer / "rows.json", [])
     spec = {"model": {"model": "m"}, "layers": layers, "attacks": list(ATTACKS), "images": 6}
     extract_attacked(spec, small_images, model, adversarial, folder)
     return folder
@@ -204,7 +229,7 @@ def test_attacked_activations_are_a_direct_forward_pass_condition_by_condition(
     found = open_array(attacked / layer / "attacked.zarr", manifest["array"])[:]
     assert found.dtype == np.float32
 
-    clean = read_split(small_images, "evaluation", 6).pixels.astype(np.float32) / 255
+    clean = read_split(small_images, "evaluation", 6).pixels[:].astype(np.float32) / 255
     images = [
         open_array(p.with_suffix(".zarr"), json.loads(p.read_text())["array"])[:]
         for p in adversarial
@@ -245,7 +270,7 @@ def test_the_images_go_through_the_network_once_for_all_layers(
         return network
 
     monkeypatch.setattr(attacked_module, "load_network", counted)
-    monkeypatch.setattr(extract_module, "BATCH_SIZE", 4)
+    monkeypatch.setattr(feeding, "MOST_IMAGES", 4)
     extract_all(["stem", "layer2"], adversarial, small_images, model, tmp_path)
     batches = 1 + 4 * 2  # one image for the shapes; six images of each condition
     assert calls == ["stem", "layer1", "layer2"] * batches

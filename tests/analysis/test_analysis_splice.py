@@ -8,11 +8,13 @@ from safetensors.numpy import load_file
 from scipy import stats
 from scipy.special import log_softmax, softmax
 
-from interference.activations.standardise import Statistics, Sums
+from interference.activations.forward import sums
+from interference.activations.standardise import Statistics
 from interference.analysis import splice
 from interference.analysis.statistics import resample
 from interference.analysis.tables import splice as table
 from interference.data.read import read_split
+from interference.models import feeding
 from interference.models.network import Network, load_network
 from interference.saes.dictionary import Dictionary, keep_top, stack
 from interference.store.files import StoreError, sha256, write_json
@@ -66,11 +68,11 @@ def files(tmp_path_factory, small_images):
         write_json(made[name], {"sha256": sha256(weights), **content})
 
     save("model", {k: v.numpy() for k, v in network.state_dict().items()}, build=build)
-    pixels = torch.from_numpy(read_split(small_images, "train").pixels).float() / 255
+    pixels = torch.from_numpy(read_split(small_images, "train").pixels[:]).float() / 255
     for layer, d in WIDTHS.items():
         with torch.inference_mode():
             values = network.activations(pixels, layer).numpy()
-        statistics = Statistics.of(Sums.zero(d).add(values))
+        statistics = Statistics.of(sums(torch.from_numpy(values)))
         spec = {"model": MODEL, "layer": layer}
         save(f"{layer}-rows", {"mean": statistics.mean, "std": statistics.std}, spec=spec)
         members = [{"sparsity": s, "sae_seed": 0, "fvu": 0.1} for s in SWEEP]
@@ -100,7 +102,7 @@ def hooked(files, data, layer, change):
     module = getattr(network.body, CHANGED[layer])
     handle = module.register_forward_hook(lambda *arguments: change(arguments[-1]))
     with torch.inference_mode():
-        logits = network(torch.from_numpy(images.pixels).float() / 255)
+        logits = network(torch.from_numpy(images.pixels[:]).float() / 255)
     handle.remove()
     return logits.double().numpy(), images.labels
 
@@ -170,7 +172,7 @@ def test_the_table_has_a_row_for_each_member_and_image(spliced, small_images):
 def test_nothing_depends_on_the_order_of_manifests_or_on_how_much_goes_at_once(
     spliced, files, small_images, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(splice, "BATCH_SIZE", 4)
+    monkeypatch.setattr(feeding, "MOST_IMAGES", 4)
     monkeypatch.setattr(splice, "ROWS", 5)
     found = run(files, small_images, tmp_path / "m.parquet", manifests(files)[::-1])
     keys = ["layer", "sparsity", "image"]

@@ -2,6 +2,7 @@
 
 import json
 
+import extraction
 import numpy as np
 import pytest
 import quality
@@ -100,3 +101,12 @@ def test_quality_compares_seed_by_seed_at_the_librarys_best_rate(tmp_path, monke
     assert ours["difference_low"] <= ours["fvu"] - ours["peer_fvu"] <= ours["difference_high"]
     with pytest.raises(SystemExit, match="run `make run` first"):
         next(quality.results((), ("layer1",)))
+
+
+def test_the_extraction_benchmark_has_a_row_a_layer():
+    found = list(extraction.rows(images=6, size=32, positions={"layer2": 2, "layer4": 1}, rounds=1))
+    assert [entry["case"] for entry in found] == ["layer2-32px", "layer4-32px"]
+    for entry in found:
+        assert set(entry) == {"case", "ours", "peer", "peer_name", "ratio", "floor_fraction"}
+        assert entry["ratio"] == pytest.approx(entry["ours"] / entry["peer"], abs=2e-3)
+        assert entry["floor_fraction"] == entry["ratio"]

@@ -79,6 +79,18 @@ def test_their_checkpoint_gives_the_network_that_was_saved(zipped, network, thei
     assert not any(parameter.requires_grad for parameter in ours.parameters())
 
 
+def test_a_network_in_one_more_module_and_an_accuracy_of_numpys_are_read(
+    network, theirs, x, tmp_path
+):
+    wrapped = {
+        key.replace("model.", "model.model.", 1): value for key, value in theirs["model"].items()
+    }
+    content = {**theirs, "model": wrapped, "nat_prec1": np.float64(69.79)}
+    path = write(tmp_path / "resnet18_l2_eps3.ckpt", content)
+    ours = converted(madrylab(path), tmp_path)
+    torch.testing.assert_close(ours(x), logits(network, MEAN, STD, x))
+
+
 def test_the_same_file_converts_to_the_same_bytes(file, tmp_path):
     for name in ("a", "b"):
         convert(madrylab(file), tmp_path / f"{name}.json")
@@ -152,7 +164,7 @@ BAD = {
             t, **{f"module.{p}model.fc.bias": torch.full((10,), np.nan) for p in ("", "attacker.")}
         ),
         {},
-        "fc.bias",
+        "fc.bias is not finite",
     ),
     "no model": (lambda t: {"state": 1}, {}, "has no entry `model`"),
     "no dict": (lambda t: [1], {}, "has no entry `model`"),

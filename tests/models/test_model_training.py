@@ -95,7 +95,7 @@ def test_a_loaded_network_is_frozen_in_eval_mode_and_gives_the_trained_logits(
     assert not network.training
     assert not any(module.training for module in network.modules())
     assert not any(p.requires_grad for p in network.parameters())
-    x = torch.from_numpy(read_split(small_images, "evaluation").pixels).float() / 255
+    x = torch.from_numpy(read_split(small_images, "evaluation").pixels[:]).float() / 255
     with torch.inference_mode():
         assert torch.equal(network(x), original.eval()(x))
 
@@ -111,7 +111,7 @@ def test_clean_predictions_are_those_of_the_network_that_is_stored(small_images,
     table = pd.read_parquet(tmp_path / "l2-0.5-s0.clean.parquet")
     images, network = read_split(small_images, "evaluation"), load_network(output)
     with torch.no_grad():
-        logits = network(torch.from_numpy(images.pixels).float() / 255)
+        logits = network(torch.from_numpy(images.pixels[:]).float() / 255)
     labels = torch.from_numpy(images.labels)
     assert table["image"].tolist() == images.indices.tolist()
     assert table["label"].tolist() == labels.tolist()

@@ -299,7 +299,7 @@ CONFIG = {
         {"activations.layers.stem": 3},
         ("activations/*/stem", "activations_part/*/stem/*"),
     ),
-    "activations.parts": (3, ROWS),
+    "activations.parts": (1, ()),
     "activations.keep": (False, ()),  # the same rows, for a shorter time
     "activations.seed": (1, ROWS),
     "saes.seeds": ([0, 1], FITS),

@@ -9,6 +9,7 @@ rule activations_part:
     output:
         manifest=f"{ACTIVATIONS}/{{model}}/{{layer}}/parts/{{part}}.json",
         raw=temp(directory(f"{ACTIVATIONS}/{{model}}/{{layer}}/parts/{{part}}.zarr")),
+        sums=f"{ACTIVATIONS}/{{model}}/{{layer}}/parts/{{part}}.safetensors",
     log:
         f"{LOGS}/activations/{{model}}/{{layer}}/parts/{{part}}.log",
     benchmark:
@@ -37,6 +38,10 @@ rule activations:
         ],
         raw=[
             ancient(f"{ACTIVATIONS}/{{model}}/{{layer}}/parts/{part}.zarr")
+            for part in specs.parts
+        ],
+        sums=[
+            ancient(f"{ACTIVATIONS}/{{model}}/{{layer}}/parts/{part}.safetensors")
             for part in specs.parts
         ],
     output:

@@ -10,16 +10,16 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from interference import progress
-from interference.activations.extract import batches
+from interference import compute, progress
 from interference.activations.standardise import Statistics
 from interference.data.read import read_split
+from interference.models.feeding import batches, to_network
 from interference.models.network import load_network
 from interference.store.arrays import Reader, open_array, writing
 from interference.store.files import StoreError, read_json, write_json
+from interference.store.stretch import Stretch
 from interference.store.tensors import read_described
 
 
@@ -32,7 +32,7 @@ def extract_attacked(
     folder/LAYER/rows.json: manifest of a layer's clean rows, for the statistics.
     attacks: manifests in the spec's order.
     """
-    network, layers = load_network(model), spec["layers"]
+    network, layers = load_network(model).to(compute.device()), spec["layers"]
     statistics = {layer: _statistics(folder / layer / "rows.json") for layer in layers}
     clean = read_split(data, "evaluation", spec["images"]).pixels
     attacked = dict(zip(spec["attacks"], map(_open, spec["attacks"], attacks), strict=True))
@@ -43,22 +43,23 @@ def extract_attacked(
         for epsilon in epsilons
     ]
 
-    def pixels() -> Iterator[np.ndarray]:
+    def pixels_by_condition() -> Iterator[Stretch]:
         yield clean
         for images, epsilons in attacked.values():
             for i in range(len(epsilons)):
-                yield images[i * len(clean) : (i + 1) * len(clean)]
+                yield Stretch(images, i * len(clean), (i + 1) * len(clean))
 
     outputs = {layer: folder / layer / "attacked.json" for layer in layers}
-    with ExitStack() as stack:
+    with ExitStack() as stack, torch.inference_mode():
         writers = {}
-        (probe,) = batches(network, torch.from_numpy(clean[:1]))
-        for layer, values in network.hooks(probe, layers):
+        for layer, values in network.hooks(to_network(torch.from_numpy(clean[:1])), layers):
             shape = (len(conditions) * len(clean), *values.shape[1:])
             store = outputs[layer].with_suffix(".zarr")
             writers[layer] = stack.enter_context(writing(store, shape, "float32"))
-        for images in progress.track(pixels(), total=len(conditions), label="conditions"):
-            for x in batches(network, torch.from_numpy(images)):
+        for pixels in progress.track(
+            pixels_by_condition(), total=len(conditions), label="conditions"
+        ):
+            for x in batches(pixels):
                 for layer, values in network.hooks(x, layers):
                     writers[layer].append(statistics[layer].apply(values.cpu().numpy()))
     shared = {name: value for name, value in spec.items() if name != "layers"}

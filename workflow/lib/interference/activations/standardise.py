@@ -25,11 +25,9 @@ class Sums:
     def zero(cls, d: int) -> "Sums":
         return cls(0, np.zeros(d), np.zeros(d))
 
-    def add(self, values: np.ndarray) -> "Sums":
-        """values: (..., d) float32."""
-        rows = values.reshape(-1, values.shape[-1]).astype(np.float64)
+    def __add__(self, other: "Sums") -> "Sums":
         return Sums(
-            self.count + len(rows), self.total + rows.sum(0), self.squares + (rows**2).sum(0)
+            self.count + other.count, self.total + other.total, self.squares + other.squares
         )
 
 

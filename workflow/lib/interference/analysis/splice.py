@@ -18,14 +18,15 @@ from torch.nn.functional import nll_loss
 from interference import compute, progress
 from interference.activations.standardise import Statistics
 from interference.data.read import read_split
+from interference.models.feeding import batch_size, batches
 from interference.models.network import Network, load_network
 from interference.saes.dictionary import Dictionary, unstack
 from interference.store.files import StoreError, read_json
 from interference.store.tables import write_table
 from interference.store.tensors import read_described
 
-#: Images in a forward pass, and rows encoded at once.
-BATCH_SIZE, ROWS = 256, 8192
+#: Rows encoded at once.
+ROWS = 8192
 
 
 @dataclass(frozen=True)
@@ -132,14 +133,14 @@ def splice(spec: dict, data: Path, model: Path, manifests: list[Path], output: P
     network = load_network(model).to(device)
     layers = read_layers(manifests, spec["model"])
     images = read_split(data, "evaluation", spec["images"])
-    pixels, labels = torch.from_numpy(images.pixels), torch.from_numpy(images.labels)
-    batches = [(s, n) for s in range(0, len(pixels), BATCH_SIZE) for n in layers]
+    pixels, labels = images.pixels, torch.from_numpy(images.labels).to(device)
+    total = -(-len(pixels) // batch_size(pixels.shape))
     parts: dict[str, list[list[dict]]] = {name: [] for name in layers}
     with torch.inference_mode():
-        for start, name in progress.track(batches, total=len(batches), label="layers"):
-            part = slice(start, start + BATCH_SIZE)
-            x, y = pixels[part].to(device).float() / 255, labels[part].to(device)
-            parts[name].append(spliced(network, x, y, name, layers[name]))
+        for x in progress.track(batches(pixels), total=total, label="batches"):
+            y, labels = labels[: len(x)], labels[len(x) :]
+            for name, layer in layers.items():
+                parts[name].append(spliced(network, x, y, name, layer))
     table: dict[str, list[np.ndarray]] = {}
     for name, layer in layers.items():
         for member, outcomes in zip(layer.members, zip(*parts[name]), strict=True):

@@ -5,6 +5,7 @@ Adversarial images stay float32: uint8 would round them, float16 overshoots a sm
 """
 
 import importlib
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor
 from interference import compute, progress
 from interference.attacks.norms import norm_of
 from interference.data.read import read_split
+from interference.models.feeding import batch_size, batches
 from interference.models.network import load_network, loss_of
 from interference.models.predict import score
 from interference.provenance import InterferenceError
@@ -21,7 +23,6 @@ from interference.store.arrays import writing
 from interference.store.files import write_json
 from interference.store.tables import write_table
 
-BATCH_SIZE = 256
 #: What rounding may add to a norm: relatively, and absolutely for Linf.
 RELATIVE_SLACK, LINF_SLACK = 1e-5, 6e-8
 
@@ -49,20 +50,22 @@ def attack(spec: dict, data: Path, model: Path, output: Path) -> None:
     device = compute.device()
     network = load_network(model).to(device)
     images = read_split(data, "evaluation", spec["images"])
-    pixels = torch.from_numpy(images.pixels)
-    labels = torch.from_numpy(images.labels)
+    pixels, labels = images.pixels, torch.from_numpy(images.labels)
     rows: dict[str, list] = {"epsilon": [], "image": [], "label": [], "norm": []}
     rows |= {"prediction": [], "loss": []}
     zero_gradients = 0
-    starts = range(0, len(pixels), BATCH_SIZE)
-    batches = [(i, e, s) for i, e in enumerate(epsilons) for s in starts]
+    size = batch_size(pixels.shape)
+    total = len(epsilons) * -(-len(pixels) // size)
+    each = (
+        (i, epsilon, slice(start, start + len(x)), x)
+        for i, epsilon in enumerate(epsilons)
+        for start, x in zip(itertools.count(0, size), batches(pixels))
+    )
     shape = (len(epsilons) * len(pixels), *pixels.shape[1:])
     with writing(output.with_suffix(".zarr"), shape, "float32") as writer:
-        for i, epsilon, start in progress.track(batches, total=len(batches), label="batches"):
-            part = slice(start, start + BATCH_SIZE)
-            x = pixels[part].to(device).float() / 255
+        for i, epsilon, part, x in progress.track(each, total=total, label="batches"):
             y = labels[part].to(device)
-            generator = compute.generator(spec["seed"], i, start)
+            generator = compute.generator(spec["seed"], i, part.start)
             result = perturb(loss_of(network, y), x, epsilon=epsilon, generator=generator, **method)
             norms = check(x, result.images, method["norm"], epsilon)
             zero_gradients += result.zero_gradients

@@ -11,12 +11,30 @@ app = typer.Typer(no_args_is_help=True)
 
 
 @app.command()
-def extract(spec: Spec, data: Manifest, model: Manifest, output: Output) -> None:
+def part(spec: Spec, data: Manifest, model: Manifest, output: Output) -> None:
+    """Store a layer's raw rows on a part of the training images, for `extract` to put together."""
+    fields = begin(spec)
+    from interference.activations.parts import extract_part
+
+    extract_part(fields, data, model, output)
+
+
+@app.command()
+def extract(
+    spec: Spec,
+    data: Manifest,
+    model: Manifest,
+    output: Output,
+    parts: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Manifests of all parts, in order; none: the job does every image."),
+    ] = None,
+) -> None:
     """Store a layer's rows on training and held-out images, standardised."""
     fields = begin(spec)
     from interference.activations.extract import extract
 
-    extract(fields, data, model, output)
+    extract(fields, data, model, output, parts or [])
 
 
 @app.command()

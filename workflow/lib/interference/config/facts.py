@@ -30,6 +30,7 @@ DATASETS = {
     "image-webdataset": Dataset("interference.data.webdataset", False, 3, None, None, None),
 }
 
+
 @dataclass(frozen=True)
 class Hook:
     """channels after the hook; halvings of the side since the one before it, and how each rounds:

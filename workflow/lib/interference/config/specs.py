@@ -230,13 +230,13 @@ class Specs:
             layer=layer,
             positions=self.config.activations.layers[layer],
             seed=self.config.activations.seed,
-            parts=self.config.activations.parts,
         )
 
     def activations_part(self, model: str, layer: str, part: int) -> str:
-        """As `activations`; one of the parts that share its pass over the training images."""
+        """One of the parts that share a layer's pass over the training images; how many there are
+        changes no byte of the rows, so their spec does not say."""
         return spec(
-            ("interference.activations.extract",),
+            ("interference.activations.parts",),
             model=self.models[model].identity,
             layer=layer,
             positions=self.config.activations.layers[layer],

@@ -8,6 +8,7 @@ import numpy as np
 from interference.data.labels import labels_sha256
 from interference.store.arrays import open_array
 from interference.store.files import StoreError, read_json
+from interference.store.stretch import Stretch
 from interference.store.tables import read_columns
 
 
@@ -15,11 +16,12 @@ from interference.store.tables import read_columns
 class Images:
     """Images of one split.
 
-    pixels: (n, channels, height, width) uint8. labels: (n,) int64.
+    pixels: (n, channels, height, width) uint8, read when sliced: ``pixels[:]`` is all of them in
+    memory, ``pixels.batches(size)`` a batch at a time. labels: (n,) int64.
     indices: (n,) int64, positions in the store.
     """
 
-    pixels: np.ndarray
+    pixels: Stretch
     labels: np.ndarray
     indices: np.ndarray
 
@@ -36,10 +38,10 @@ def read_manifest(manifest: Path) -> dict:
 
 
 def read_split(manifest: Path, split: str, count: int | None = None) -> Images:
-    """Read the first ``count`` images of a split (train, heldout or evaluation), or all of it.
+    """The first ``count`` images of a split (train, heldout or evaluation), or all of it.
 
     Raises StoreError where the split has fewer, or the store or its labels are missing, damaged
-    or not what the manifest says.
+    or not what the manifest says; pixels that are damaged are told when they are read.
     """
     manifest = Path(manifest)
     content = read_manifest(manifest)
@@ -48,7 +50,9 @@ def read_split(manifest: Path, split: str, count: int | None = None) -> Images:
         raise StoreError(f"{count} {split} images asked for, {manifest} has {stop - start}")
     rows = slice(start, stop if count is None else start + count)
     return Images(
-        pixels=open_array(manifest.with_suffix(".zarr"), content["array"])[rows],
+        pixels=Stretch(
+            open_array(manifest.with_suffix(".zarr"), content["array"]), rows.start, rows.stop
+        ),
         labels=_read_labels(manifest.with_suffix(".parquet"), content["labels_sha256"])[
             rows
         ].copy(),

@@ -1,32 +1,30 @@
 """Convert a checkpoint once: checked, without running anything that it names, to safetensors.
 
-A checkpoint is a pickle, and a pickle can name any function to call. Torch's own unpickler for
-weights admits tensors and plain values; whatever else a file names, it is refused by that name.
+A checkpoint is a pickle, and a pickle can name any function to call (`unpickle`).
 
 MadryLab's files (robustness, written with dill) hold a dict: `model` and what training needs to go
 on. `model` has the network twice, under `module.model.` and `module.attacker.model.`, and its
-normaliser twice. All of it must be there, the copies equal, and nothing else.
+normaliser twice. All of it must be there, the copies equal, and nothing else. Architectures that are
+not the library's own may stand in one more module, named `model`.
 """
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from interference import progress
 from interference.models.hub import CheckpointError, obtain
 from interference.models.network import Network
+from interference.models.unpickle import read
 from interference.store.files import sha256, write_json
 from interference.store.tensors import write_tensors
 
 #: Where MadryLab's files keep the network, and its copy; likewise mean and deviation of pixels.
 NETWORKS = ("module.model.", "module.attacker.model.")
 NORMALISERS = ("module.normalizer.new_", "module.attacker.normalize.new_")
+#: Around the network, where it is torchvision's and not the library's own.
+WRAPPED = "model."
 #: ImageNet's, which their networks were trained with.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 #: Under which a file of one's own may keep its state dict.
@@ -56,36 +54,6 @@ def convert(spec: dict, output: Path) -> None:
     file = {"file": path.name, "bytes": path.stat().st_size, "sha256": found}
     manifest = {"spec": spec, "build": build, "source": file}
     write_json(output, {**manifest, "sha256": sha256(weights_path)})
-
-
-def read(path: Path) -> object:
-    """What a checkpoint holds, on the CPU, without running anything that it names.
-
-    Raises CheckpointError where it is damaged or names what is no weight.
-    """
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except UnpicklingError as error:
-        named = re.findall(r"(?:GLOBAL |global )`?([\w.]+\.[\w.]+)", str(error))
-        if named:
-            raise CheckpointError(
-                f"{path} names {named[0]}, which is no part of weights: it was not loaded and nothing "
-                "ran. If you trust whoever made it, load it there and save its state dict alone, "
-                "torch.save(model.state_dict(), FILE)"
-            ) from None
-        raise _damaged(path, error) from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, SafetensorError) as error:
-        raise _damaged(path, error) from None
-
-
-def _damaged(path: Path, error: Exception) -> CheckpointError:
-    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return CheckpointError(
-        f"{path} ({path.stat().st_size:,} bytes) is no checkpoint, or a damaged one ({first[:200]}); "
-        "fetch it again"
-    )
 
 
 def madrylab(entries: object, source: dict, path: Path) -> tuple[dict[str, Tensor], dict]:
@@ -118,17 +86,23 @@ def madrylab(entries: object, source: dict, path: Path) -> tuple[dict[str, Tenso
     first, second = copies
     differ = sorted(first.keys() ^ second.keys())
     differ += [
-        key for key in first.keys() & second.keys() if not torch.equal(first[key], second[key])
+        key for key in first.keys() & second.keys() if _bits(first[key]) != _bits(second[key])
     ]
     if differ:
         raise CheckpointError(
             f"{path}: its two copies of the network differ in {_some(differ)}; fetch it again"
         )
-    classes = _classes(first, source, path)
+    if all(key.startswith(WRAPPED) for key in first):
+        first = {key.removeprefix(WRAPPED): value for key, value in first.items()}
+    classes = _classes(first)
     return first, _build(source["architecture"], classes, list(MEAN), list(STD))
 
 
-def _classes(state: dict[str, Tensor], source: dict, path: Path) -> int:
+def _bits(value: Tensor) -> tuple:
+    return value.shape, value.dtype, value.contiguous().numpy().tobytes()
+
+
+def _classes(state: dict[str, Tensor]) -> int:
     """Outputs of the last layer, whatever it is called; ImageNet's thousand where there is none."""
     last = [value for key, value in state.items() if value.ndim == 1 and key.endswith("bias")]
     return len(last[-1]) if last else 1000

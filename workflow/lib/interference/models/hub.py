@@ -71,7 +71,7 @@ def download(repository: str, file: str, revision: str) -> Path:
         )
     except errors.EntryNotFoundError as error:
         why, mend = error, "the hub has no such file; see interference/config/zoo.py"
-    except (errors.HfHubHTTPError, OSError) as error:
+    except Exception as error:  # the transport's own too, whichever library that is
         why, mend = error, "run again: what has come so far is kept"
     first = str(why).strip().splitlines()[0] if str(why).strip() else type(why).__name__
     raise CheckpointError(f"{file} of {where}: {first}; {mend}") from None

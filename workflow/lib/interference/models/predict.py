@@ -5,10 +5,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from interference import compute
 from interference.data.read import Images
+from interference.models.feeding import batches
 from interference.models.network import Network
-
-BATCH_SIZE = 256
 
 
 def score(network: Network, x: Tensor, labels: Tensor) -> dict[str, np.ndarray]:
@@ -21,11 +21,9 @@ def score(network: Network, x: Tensor, labels: Tensor) -> dict[str, np.ndarray]:
 
 def predict(network: Network, images: Images) -> dict[str, np.ndarray]:
     """One row an image, in order: image, label, prediction, loss. network: in eval mode."""
-    device = network.mean.device
-    parts = []
-    for start in range(0, len(images.pixels), BATCH_SIZE):
-        part = slice(start, start + BATCH_SIZE)
-        x = torch.from_numpy(images.pixels[part]).to(device).float() / 255
-        parts.append(score(network, x, torch.from_numpy(images.labels[part]).to(device)))
+    parts, labels = [], torch.from_numpy(images.labels).to(compute.device())
+    for x in batches(images.pixels):
+        y, labels = labels[: len(x)], labels[len(x) :]
+        parts.append(score(network, x, y))
     outcome = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
     return {"image": images.indices, "label": images.labels, **outcome}

@@ -102,7 +102,7 @@ def train(
     Every rank draws for whole batches what one would, and takes its share. Raises RankError where a
     batch is too small to share.
     """
-    pixels = torch.from_numpy(images.pixels)
+    pixels = torch.from_numpy(images.pixels[:])  # all in memory, since a batch is any of them
     labels = torch.from_numpy(images.labels)
     device = compute.device()
     network.to(device).train()

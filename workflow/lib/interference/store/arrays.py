@@ -68,14 +68,36 @@ class Writer:
         }
 
 
+def _row_bytes(shape: tuple[int, ...], dtype: str) -> int:
+    return np.dtype(dtype).itemsize * math.prod(shape[1:])
+
+
+def _chunk_rows(shape: tuple[int, ...], dtype: str) -> int:
+    return min(shape[0], max(1, CHUNK_BYTES // _row_bytes(shape, dtype)))
+
+
+def bytes_on_disk(shape: tuple[int, ...], dtype: str) -> int:
+    """Bytes that the shards of a store will take.
+
+    A last chunk is filled up; each chunk has a checksum, and each shard an index with a place and a
+    length (8 bytes each) of every chunk that it could hold.
+    """
+    rows = _chunk_rows(shape, dtype)
+    chunks = math.ceil(shape[0] / rows)
+    index = 16 * CHUNKS_PER_SHARD + 4
+    return (
+        chunks * (rows * _row_bytes(shape, dtype) + 4)
+        + math.ceil(chunks / CHUNKS_PER_SHARD) * index
+    )
+
+
 @contextmanager
 def writing(path: Path, shape: tuple[int, ...], dtype: str) -> Iterator[Writer]:
     """A writer of a new store; the store appears at ``path`` when the block ends well.
 
     shape: (rows, ...); a chunk holds whole rows, about half a megabyte of them.
     """
-    row_bytes = np.dtype(dtype).itemsize * math.prod(shape[1:])
-    chunk = min(shape[0], max(1, CHUNK_BYTES // row_bytes))
+    chunk = _chunk_rows(shape, dtype)
     fill = np.nan if np.issubdtype(np.dtype(dtype), np.floating) else 0
     with replacing(path) as temporary:
         array = zarr.create_array(

@@ -20,6 +20,11 @@ class StoreError(InterferenceError):
     """A file or store is damaged, incomplete or not what its manifest says."""
 
 
+def temporary_name(path: Path) -> Path:
+    """A name beside ``path`` that nothing else has, and that nothing reads."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}")
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path that becomes ``path`` when the block ends well, and is removed otherwise.
@@ -28,7 +33,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}")
+    temporary = temporary_name(path)
     try:
         yield temporary
         if temporary.is_file():  # some libraries make files that only their owner may read

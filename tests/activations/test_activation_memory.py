@@ -1,0 +1,29 @@
+"""Memory is that of a batch and a bucket, however many images there are."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from interference.activations.shuffle import BUCKET_BYTES
+
+ROW_BYTES = 4 * 49 * 64  # of an image: the stem's positions at 28 pixels
+
+
+def peak(images, model, folder):
+    """MB that a job of so many images takes at most."""
+    folder.mkdir()
+    program = [sys.executable, Path(__file__).with_name("peak_memory.py")]
+    run = subprocess.run(
+        [*program, str(images), model, folder], capture_output=True, text=True, check=True
+    )
+    return float(run.stdout)
+
+
+def test_peak_memory_does_not_grow_with_the_number_of_images(model, tmp_path):
+    few = BUCKET_BYTES // ROW_BYTES * 3 // 2
+    many = 3 * few
+    more_rows = (many - few) * ROW_BYTES / 1e6
+    assert more_rows > 190
+    assert (
+        peak(many, model, tmp_path / "many") < peak(few, model, tmp_path / "few") + 0.2 * more_rows
+    )
