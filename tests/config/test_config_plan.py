@@ -13,7 +13,8 @@ import yaml
 from interference.config import facts
 from interference.config.load import check_config, read_config
 from interference.config.plan import describe, missing, rules
-from interference.config.specs import Specs, epsilon_name
+from interference.config.model import epsilon_name
+from interference.config.specs import Specs
 from interference.models.network import Network
 
 torch.set_num_threads(1)

@@ -1,10 +1,14 @@
 """The experiments under workflow/experiments: each can be planned; those that ship, by hand."""
 
+import resource
 from collections import Counter
 
 import pytest
 import yaml
 from checkout import REPO, Checkout
+
+from interference.config.load import read_config
+from interference.config.plan import rules
 
 FOLDER = "workflow/experiments"
 #: One's own experiments may lie here too.
@@ -23,8 +27,82 @@ TOY = {
     "toy_interference_figure": 1,
     "toy_densities_figure": 1,
 }
+#: Tables that there is one of, where there are networks.
+TABLES = dict.fromkeys(
+    [
+        f"{name}_table"
+        for name in ("accuracy", "saes", "matched", "baselines", "l0", "splice", "claims")
+    ],
+    1,
+)
+#: 15 networks at 5 layers, 2 SAE types, 5 attacks.
+PAPER = TABLES | {
+    "images": 1,
+    "checkpoint": 15,
+    "predictions": 15,
+    "adversarial_images": 15 * 5,
+    "activations": 15 * 5,
+    "attacked_activations": 15,
+    "saes": 15 * 5 * 2,
+    "baselines": 15 * 5,
+    "l0": 15,
+    "splice": 15,
+    "gates_table": 1,
+    "accuracy_figure": 1,
+    "baselines_figure": 1,
+    "splice_figure": 1,
+    "fvu_figure": 5,
+    "matched_figure": 2,
+    "l0_figure": 15,
+}
+#: 34 networks of 9 architectures at 3 layers, 2 SAE types, 4 attacks.
+ROBUST_ZOO = TABLES | {
+    "images": 1,
+    "checkpoint": 34,
+    "predictions": 34,
+    "adversarial_images": 34 * 4,
+    "activations": 34 * 3,
+    "attacked_activations": 34,
+    "saes": 34 * 3 * 2,
+    "baselines": 34 * 3,
+    "l0": 34,
+    "splice": 34,
+    "gates_table": 1,
+    "accuracy_figure": 9,
+    "baselines_figure": 9,
+    "splice_figure": 9,
+    "fvu_figure": 9 * 3,
+    "matched_figure": 9 * 2,
+    "l0_figure": 34,
+}
+#: Three seeds of a clean network and six robust ones.
+CIFAR10 = TABLES | {
+    "images": 1,
+    "trunk": 3,
+    "finetune": 21,
+    "adversarial_images": 21 * 5,
+    "activations": 21 * 5,
+    "attacked_activations": 21,
+    "saes": 21 * 5 * 2,
+    "baselines": 21 * 5,
+    "l0": 21,
+    "splice": 21,
+    "accuracy_figure": 1,
+    "baselines_figure": 1,
+    "splice_figure": 1,
+    "fvu_figure": 5,
+    "matched_figure": 2,
+    "l0_figure": 21,
+}
 #: experiment that ships → jobs a rule
-JOBS = {"toy-full": TOY, "toy-preprint": TOY, "toy-elhage": TOY}
+JOBS = {
+    "toy-full": TOY,
+    "toy-preprint": TOY,
+    "toy-elhage": TOY,
+    "paper": PAPER,
+    "robust-zoo": ROBUST_ZOO,
+    "cifar10": CIFAR10,
+}
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +121,18 @@ def test_an_experiment_that_ships_plans_these_jobs_under_its_name(name, checkout
     assert yaml.safe_load((REPO / path).read_text())["experiment"] == name
     jobs = checkout.plan(config=path).jobs
     assert Counter(job.split("/")[0] for job in jobs) == JOBS[name]
+    planned = {rule.name: rule.jobs for rule in rules(read_config(REPO / path))}
+    assert planned == JOBS[name]
+
+
+def test_the_preprints_run_is_planned_in_seconds_and_says_what_is_missing(checkout):
+    """Ten CPU seconds: the graph of 484 jobs, on a machine that has neither ImageNet nor network."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = checkout.snakemake("--dry-run", "--quiet", config=f"{FOLDER}/paper.yaml")
+    then = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode == 0, done.stdout
+    assert "missing here: data.root, /data/imagenet: no folder with image-folder" in done.stdout
+    assert then.ru_utime + then.ru_stime - used.ru_utime - used.ru_stime < 10
 
 
 def flat(section: dict, prefix: str = "") -> dict[str, object]:

@@ -444,6 +444,14 @@ MODULES = {
     "data.labels": ("images", *NETWORKS),
     "data.read": NETWORKS,
     "models.network": NETWORKS,
+    "models.architectures": NETWORKS,
+    "models.feeding": NETWORKS,
+    "models.checkpoint": (),  # of networks from files, which this experiment has not: tested below
+    "models.unpickle": (),
+    "models.hub": (),
+    "models.clean": (),
+    "store.stretch": NETWORKS,
+    "store.space": ROWS,
     "models.predict": (*TRAINING, "adversarial_images"),
     "models.vision": NETWORKS,
     "models.train": TRAINING,
@@ -455,8 +463,11 @@ MODULES = {
     "attacks.methods.fgsm": ("adversarial_images/*/fgsm", "adversarial_images/*/fgsm-linf"),
     "attacks.methods.pgd": PGD,
     "attacks.methods.noise": ("adversarial_images/*/noise", "adversarial_images/*/noise-linf"),
-    "activations.extract": ("activations", "attacked_activations"),
-    "activations.standardise": ("activations", "attacked_activations", "splice"),
+    "activations.extract": ("activations",),
+    "activations.parts": ROWS,
+    "activations.forward": ROWS,
+    "activations.shuffle": ROWS,
+    "activations.standardise": (*ROWS, "attacked_activations", "splice"),
     "activations.attacked": ("attacked_activations",),
     "saes.adam": ("saes", "baselines"),
     "saes.baselines": ("baselines",),
@@ -518,6 +529,7 @@ MODULES = {
     "analysis.tables.saes": ("saes_table",),
     "analysis.tables.matched": ("matched_table",),
     "analysis.tables.baselines": ("baselines_table",),
+    "analysis.tables.gates": (),
     "analysis.tables.l0": ("l0_table",),
     "analysis.tables.splice": ("splice_table",),
     "analysis.tables.toy": ("toy_table",),
@@ -538,6 +550,17 @@ MODULES = {
     "analysis.figures.overlaps": GRAPHS,
     "analysis.figures.layout": GRAPHS,
     "analysis.figures.toy_controls": ("toy_controls_figure",),
+}
+#: The same of the experiment with checkpoints of the hub, where that says something else.
+HUB_MODULES = {
+    "models.checkpoint": ("checkpoint",),
+    "models.unpickle": ("checkpoint",),
+    "models.hub": ("checkpoint", "predictions"),
+    "models.clean": ("predictions",),
+    "models.predict": ("predictions", "adversarial_images"),
+    "models.architectures": ("checkpoint", "predictions", *INFERENCE),
+    "models.train": (),
+    "analysis.tables.gates": ("gates_table",),
 }
 #: These never touch a number: they read, plan, check, start and report.
 NO_NUMBERS = ("config", "cli", "cluster", "provenance", "progress")
@@ -730,6 +753,17 @@ def test_editing_a_module_changes_the_specs_of_exactly_these_jobs(module, base, 
     path = package.joinpath(*module.split(".")).with_suffix(".py")
     path.write_text(path.read_text() + "\n_EDITED = 1\n")
     assert changed(base, jobs_of(BASE)) == chosen(base, *MODULES[module])
+
+
+@pytest.mark.parametrize("module", HUB_MODULES)
+def test_editing_a_module_of_checkpoints_changes_the_specs_of_exactly_these_jobs(
+    module, hub, package
+):
+    path = package.joinpath(*module.split(".")).with_suffix(".py")
+    path.write_text(path.read_text() + "\n_EDITED = 1\n")
+    forget_sources()
+    after = jobs_of(edited({**PICTURES, "models": HUB}))
+    assert changed(hub, after) == chosen(hub, *HUB_MODULES[module])
 
 
 def test_editing_what_touches_no_number_changes_no_spec(base, package):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from interference.config.facts import ARCHITECTURES, positions
+from interference.config.facts import ARCHITECTURES, BLOCK, positions
 
 #: The sections of the arm of networks: all are there, or none is.
 NETWORKS = ("data", "models", "attacks", "activations", "saes")
@@ -71,6 +71,12 @@ def _attacks(config) -> Iterator[str]:
 
 
 def _layers(config) -> Iterator[str]:
+    blocks = -(-config.data.train // BLOCK)
+    if config.activations.parts > blocks:
+        yield (
+            f"activations.parts: {config.activations.parts} parts, but data.train has {blocks} blocks of "
+            f"{BLOCK} images to share; write {blocks} or less"
+        )
     for architecture in config.models.architectures:
         sizes = positions(config.data.size, config.models.stem, architecture)
         for layer, count in config.activations.layers.items():

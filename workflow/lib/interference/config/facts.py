@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+#: Images that draw their positions together, whoever's part they are in.
+BLOCK = 256
+
 #: Images that ship with the repository, one folder a dataset.
 RESOURCES = Path(__file__).parents[3] / "resources"
 

@@ -5,51 +5,14 @@ output; what reaches it through an input file is not repeated here.
 """
 
 import hashlib
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from interference.config.facts import DATASETS, RESOURCES
+from interference.config.model import Model, networks
 from interference.config.schema import Config
 from interference.config.zoo import CHECKPOINTS, REPOSITORY, ROBUSTBENCH_IMAGES
 from interference.provenance import spec
-
-
-@dataclass(frozen=True)
-class Model:
-    """One network: clean (epsilon 0), or trained against an L2 or Linf radius in pixel units.
-
-    name: its folder: clean-s0, l2-0.5-s0; of networks that are not trained here, that of the file.
-    seed: of its training, 0 where that was not here.
-    """
-
-    name: str
-    architecture: str
-    norm: str
-    epsilon: float
-    seed: int
-
-    @classmethod
-    def trained(cls, architecture: str, norm: str, epsilon: float, seed: int) -> "Model":
-        """One that the experiment trains, and names by what it is trained against."""
-        kind = norm if epsilon == 0 else f"{norm}-{epsilon_name(epsilon)}"
-        return cls(f"{kind}-s{seed}", architecture, norm, epsilon, seed)
-
-    @property
-    def identity(self) -> dict:
-        """Columns that name the network in every table."""
-        return {
-            "model": self.name,
-            "model_architecture": self.architecture,
-            "model_norm": self.norm,
-            "model_epsilon": self.epsilon,
-            "model_seed": self.seed,
-        }
-
-
-def epsilon_name(epsilon: float) -> str:
-    """How a radius is written in a path: the shortest decimal that is the same number."""
-    return repr(float(epsilon)).removesuffix(".0")
 
 
 class Specs:
@@ -63,24 +26,7 @@ class Specs:
     @cached_property
     def models(self) -> dict[str, Model]:
         """Every network of the experiment by name, the clean baseline of each seed first."""
-        source = self.config.models
-        if source is None:
-            models = []
-        elif source.source == "trained":
-            models = [
-                Model.trained(source.architecture, norm, epsilon, seed)
-                for seed in source.seeds
-                for norm, epsilons in (("clean", [0.0]), *source.epsilons)
-                for epsilon in sorted(epsilons or [])
-            ]
-        else:
-            found = (
-                {name: CHECKPOINTS[name] for name in source.checkpoints}
-                if source.source == "hub"
-                else source.networks
-            )
-            models = [Model(n, f.architecture, f.norm, f.epsilon, 0) for n, f in found.items()]
-        return {model.name: model for model in models}
+        return {model.name: model for model in networks(self.config.models)}
 
     @property
     def trained(self) -> list[str]:
