@@ -61,7 +61,8 @@ def test_work_is_what_a_hand_counts():
     # 32 images: a step at one epsilon, two steps at two, none at two; scored at each of the five
     steps = 2 * (1 + 2 * 2) + 2 * 5
     assert work["adversarial_images"] == pytest.approx(2 * 32 * steps * whole)
-    assert work["activations"] == pytest.approx(2 * 460 * (to["stem"] + layer2))
+    assert work["activations_part"] == pytest.approx(2 * 400 * (to["stem"] + layer2))
+    assert work["activations"] == pytest.approx(2 * 60 * (to["stem"] + layer2))
     assert work["attacked_activations"] == pytest.approx(2 * 6 * 32 * layer2)
     dense = 64 * 128 + 128 * 256
     assert work["saes/topk"] == pytest.approx(2 * 10 * dense * 3200 * 2)
@@ -69,11 +70,11 @@ def test_work_is_what_a_hand_counts():
     assert work["toy_models"] == 3 * 2 * 100 * 32 * costs.TOY
 
 
-def test_parts_share_the_training_images_and_the_rest_stays():
-    parts = costs.work(tiny(activations={**TINY["activations"], "parts": 4}))
-    alone = costs.work(tiny())["activations"]
-    assert parts["activations_part"] + parts["activations"] == pytest.approx(alone)
-    assert parts["activations_part"] / alone == pytest.approx(400 / 460)
+def test_without_parts_one_job_takes_all_images():
+    alone = costs.work(tiny(activations={**TINY["activations"], "parts": 1}))
+    shared = costs.work(tiny())
+    assert "activations_part" not in alone
+    assert alone["activations"] == pytest.approx(shared["activations_part"] + shared["activations"])
 
 
 @pytest.fixture

@@ -10,10 +10,11 @@ import pytest
 import torch
 import yaml
 
+from interference.activations import forward
 from interference.config import facts
 from interference.config.load import check_config, read_config
-from interference.config.plan import describe, missing, rules
 from interference.config.model import epsilon_name
+from interference.config.plan import describe, missing, rules
 from interference.config.specs import Specs
 from interference.models.network import Network
 
@@ -75,6 +76,10 @@ def test_a_small_density_is_never_rounded_to_zero():
 def test_an_epsilon_is_written_as_the_shortest_decimal_that_is_the_same_number(epsilon, name):
     assert epsilon_name(epsilon) == name
     assert float(name) == epsilon
+
+
+def test_a_plan_and_extraction_share_images_in_the_same_blocks():
+    assert facts.BLOCK == forward.BLOCK
 
 
 def test_there_is_a_clean_baseline_for_each_seed_and_one_network_an_epsilon():
@@ -170,11 +175,11 @@ def test_a_plan_counts_the_jobs_that_the_specs_imply(path):
 NETWORKS = ("data", "models", "attacks", "activations", "saes")
 TOY_ALONE = {name: section for name, section in TINY.items() if name not in NETWORKS}
 NETWORKS_ALONE = {name: section for name, section in TINY.items() if name != "toy"}
-IN_PARTS = {**TINY, "activations": {**TINY["activations"], "parts": 3}}
+ONE_PART = {**TINY, "activations": {**TINY["activations"], "parts": 1}}
 
 
 @pytest.mark.parametrize(
-    "values", [TOY_ALONE, NETWORKS_ALONE, IN_PARTS], ids=["toy", "networks", "parts"]
+    "values", [TOY_ALONE, NETWORKS_ALONE, ONE_PART], ids=["toy", "networks", "one part"]
 )
 def test_a_plan_counts_the_jobs_of_one_arm_alone_and_of_parts(values):
     config = check_config(values)

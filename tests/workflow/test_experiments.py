@@ -1,6 +1,5 @@
 """The experiments under workflow/experiments: each can be planned; those that ship, by hand."""
 
-import resource
 from collections import Counter
 
 import pytest
@@ -125,14 +124,10 @@ def test_an_experiment_that_ships_plans_these_jobs_under_its_name(name, checkout
     assert planned == JOBS[name]
 
 
-def test_the_preprints_run_is_planned_in_seconds_and_says_what_is_missing(checkout):
-    """Ten CPU seconds: the graph of 484 jobs, on a machine that has neither ImageNet nor network."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+def test_without_imagenet_the_preprints_run_is_planned_and_says_what_is_missing(checkout):
     done = checkout.snakemake("--dry-run", "--quiet", config=f"{FOLDER}/paper.yaml")
-    then = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert done.returncode == 0, done.stdout
     assert "missing here: data.root, /data/imagenet: no folder with image-folder" in done.stdout
-    assert then.ru_utime + then.ru_stime - used.ru_utime - used.ru_stime < 10
 
 
 def flat(section: dict, prefix: str = "") -> dict[str, object]:

@@ -1,0 +1,136 @@
+"""The preprint's own run, shrunk in numbers alone: checkpoints in MadryLab's format, JPEGs, 224 pixels.
+
+What the real one reads, ImageNet and the hub's files, is replaced by stand-ins of the same formats:
+three ResNet-18 with random weights and ten classes, and pictures that Fashion-MNIST was made into.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from checkout import REPO, Checkout
+from PIL import Image
+
+from interference.config.load import check_config
+from interference.config.plan import rules
+from interference.data.fashion import FASHION_CLASSES, read
+
+sys.path.append(str(REPO / "tests" / "models"))
+from checkpoints import body, entries, write
+
+pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("paper")]
+
+#: Networks of the experiment, and how far a training image of each part goes.
+CHECKPOINTS = ("resnet18_l2_eps0", "resnet18_l2_eps3", "resnet18_linf_eps4.0")
+TRAIN, EVALUATION = 40, 12
+#: What is shrunk: counts of images, radii, layers, sparsities; never a size of an image.
+SHRUNK = {
+    "data": {"train": 300, "heldout": 40, "evaluation": 96},
+    "attacks": {
+        "images": 64,
+        "methods": {
+            "pgd": {"type": "pgd", "norm": "l2", "epsilons": [3.0], "steps": 2,
+                    "relative_step": 0.5, "random_start": True},
+            "noise": {"type": "noise", "norm": "l2", "epsilons": [3.0]},
+            "pgd-linf": {"type": "pgd", "norm": "linf", "epsilons": [0.01568627], "steps": 2,
+                         "relative_step": 0.5, "random_start": True},
+            "noise-linf": {"type": "noise", "norm": "linf", "epsilons": [0.01568627]},
+        },
+    },
+    "activations": {"layers": {"layer3": 20, "layer4": 20}, "parts": 2},
+    "saes": {
+        "layers": {
+            name: {"expansion_factor": 1, "rows": 6000, "batch_size": 256, "learning_rate": 0.002}
+            for name in ("layer3", "layer4")
+        },
+        "types": {
+            "topk": {"k": [8, 32], "aux_k": 512, "aux_weight": 1.0, "dead_after": 1000},
+            "relu_l1": {"l1": [0.125, 0.5], "warmup_fraction": 0.05, "gradient_clip": 1.0},
+        },
+        "baselines": {"type": "topk", "k": [8]},
+    },
+}  # fmt: skip
+
+
+def make_pictures(root: Path) -> None:
+    """ROOT/{train,val}/CLASS/*.JPEG: Fashion-MNIST in colour, of many sizes; one is cut short."""
+    dataset, random = read("fashion-mnist-subset", None, None), np.random.default_rng(0)
+    for name, part, count in (("train", dataset.train, TRAIN), ("val", dataset.test, EVALUATION)):
+        for label in range(len(FASHION_CLASSES)):
+            folder = root / name / f"n{label:08d}"
+            folder.mkdir(parents=True)
+            for i in np.flatnonzero(part.labels == label)[:count]:
+                grey = Image.fromarray(part.pixels(np.array([i]))[0, 0])
+                size = tuple(int(side) for side in random.integers(150, 400, 2))
+                colours = [
+                    grey.resize(size).point(lambda v, c=c: int(v * c)) for c in random.random(3)
+                ]
+                Image.merge("RGB", colours).save(folder / f"{name}_{i}.JPEG", quality=75)
+    cut = next((root / "train" / "n00000000").iterdir())
+    cut.write_bytes(cut.read_bytes()[:-2000])
+
+
+@pytest.fixture(scope="module")
+def paper(tmp_path_factory) -> Checkout:
+    """The checkout in which the shrunk experiment ran to its end."""
+    folder = tmp_path_factory.mktemp("paper")
+    make_pictures(folder / "pictures")
+    (folder / "hub").mkdir()
+    for seed, name in enumerate(CHECKPOINTS):
+        write(folder / "hub" / f"{name}.ckpt", entries(body(seed=seed)))
+    checkout = Checkout.copy(folder)
+    config = yaml.safe_load((REPO / "workflow" / "experiments" / "paper.yaml").read_text())
+    for section, values in SHRUNK.items():
+        config[section] |= values
+    config["data"]["root"] = str(folder / "pictures")
+    config["models"] |= {
+        "folder": str(folder / "hub"),
+        "checkpoints": {name: config["models"]["checkpoints"][name] for name in CHECKPOINTS},
+    }
+    (checkout.folder / "shrunk.yaml").write_text(yaml.safe_dump(config))
+    done = checkout.snakemake("--cores", "2", config="shrunk.yaml")
+    assert done.returncode == 0, done.stdout[-6000:]
+    return checkout
+
+
+@pytest.fixture(scope="module")
+def results(paper) -> Path:
+    return paper.folder / "results" / "paper"
+
+
+def test_every_job_of_the_plan_ran_and_nothing_is_left_to_do(paper):
+    config = check_config(yaml.safe_load((paper.folder / "shrunk.yaml").read_text()))
+    assert len(paper.recorded()) == sum(rule.jobs for rule in rules(config))
+    assert paper.plan(config="shrunk.yaml").jobs == set()
+
+
+def test_every_table_and_figure_speaks_of_the_three_networks(results):
+    for name in ("accuracy", "saes", "matched", "baselines", "l0", "splice"):
+        table = pd.read_parquet(results / "analysis" / "tables" / f"{name}.parquet")
+        assert set(table["model"]) == set(CHECKPOINTS), name
+        assert set(table["model_architecture"]) == {"resnet18"}, name
+    drawn = {path.stem for path in (results / "analysis" / "figures").rglob("*.png")}
+    assert drawn == {"accuracy", "baselines", "splice", "layer3", "layer4", "topk", "relu_l1",
+                     *CHECKPOINTS, "resnet18_linf_eps4"} - {"resnet18_linf_eps4"}  # fmt: skip
+
+
+def test_gates_have_no_verdict_on_pictures_that_are_not_imagenets(results):
+    gates = pd.read_parquet(results / "analysis" / "tables" / "gates.parquet")
+    assert gates["model"].to_list() == [*CHECKPOINTS, CHECKPOINTS[-1]]
+    assert set(gates["verdict"]) == {"not ImageNet: no verdict"}
+    assert gates["images"].to_list() == [96, 96, 96, 64]
+
+
+def test_a_picture_that_is_cut_short_was_left_out_and_is_listed(results):
+    skipped = pd.read_parquet(results / "data" / "images.corrupt.parquet")
+    assert len(skipped) == 1
+    assert skipped["name"].iloc[0].startswith("n00000000/train_")
+
+
+def test_rows_and_attacked_activations_went_once_all_that_read_them_ran(results):
+    kept = {path.name for path in (results / "activations").rglob("*.zarr")}
+    assert kept == set()
+    assert len(list((results / "activations").rglob("rows.json"))) == len(CHECKPOINTS) * 2
