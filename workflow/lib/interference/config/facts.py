@@ -26,6 +26,8 @@ DATASETS = {
     "cifar10": Dataset("interference.data.cifar", False, 3, 32, 50_000, 10_000),
     "cifar100": Dataset("interference.data.cifar", False, 3, 32, 50_000, 10_000),
     "image-folder": Dataset("interference.data.folder", False, 3, None, None, None),
+    "image-parquet": Dataset("interference.data.parquet", False, 3, None, None, None),
+    "image-webdataset": Dataset("interference.data.webdataset", False, 3, None, None, None),
 }
 
 #: Channels after each hook.
