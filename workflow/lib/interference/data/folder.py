@@ -73,5 +73,5 @@ def _part(folder: Path, classes: list[str], image_size: int) -> Pictures:
 
 
 def _printable(name: str) -> str:
-    """A file's name as a table can hold it: bytes that are no UTF-8 become question marks."""
+    """A file's name as a table can hold it: bytes that are no UTF-8 become U+FFFD."""
     return name.encode(errors="surrogateescape").decode(errors="replace")
