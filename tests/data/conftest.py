@@ -4,7 +4,9 @@ import pickle
 from pathlib import Path
 
 import numpy as np
+import pictures
 import pytest
+from PIL import Image
 
 from interference.data.fashion import FASHION_FILES
 from interference.data.idx import idx_bytes
@@ -77,3 +79,75 @@ def cifar(tmp_path):
         python2_pickle(hundred / name, batch(100, b"fine_labels"))
     python2_pickle(hundred / "meta", {b"fine_label_names": [b"f%d" % i for i in range(100)]})
     return tmp_path
+
+
+#: Files of `imagenet` that are no sound pictures, by part: file → what was done to it.
+DAMAGED = {
+    "train": {
+        "n01440000/n01440000_7.JPEG": "truncated",
+        "n01440003/n01440003_0.JPEG": "truncated",
+        "n01440003/n01440003_150.JPEG": "empty",
+        "n01440009/n01440009_199.JPEG": "text",
+        "n01440005/n01440005_44.JPEG": "sixteen bits",
+    },
+    "val": {"n01440002/ILSVRC2012_val_00000101.JPEG": "truncated"},
+}
+
+
+def damage(file: Path, how: str) -> None:
+    """Spoil a picture."""
+    content = file.read_bytes()
+    if how == "sixteen bits":
+        Image.fromarray(np.full((300, 300), 3000, np.uint16)).save(file, "PNG")
+    else:
+        spoilt = {
+            "truncated": content[: len(content) * 2 // 3],
+            "empty": b"",
+            "text": b"no picture",
+        }
+        file.write_bytes(spoilt[how])
+
+
+@pytest.fixture(scope="session")
+def imagenet(tmp_path_factory):
+    """An ImageNet-like folder: 10 classes, 2,000 training and 500 val pictures, six damaged."""
+    root = tmp_path_factory.mktemp("imagenet")
+    pictures.make_folder(root, classes=10, per_class=200, seed=0)
+    for part, files in DAMAGED.items():
+        for name, how in files.items():
+            damage(root / part / name, how)
+    return root
+
+
+@pytest.fixture(scope="session")
+def layouts(tmp_path_factory):
+    """Dataset → root: the same 4 classes × (30 + 7) pictures in each layout."""
+    makers = {
+        "image-folder": pictures.make_folder,
+        "image-parquet": pictures.make_parquet,
+        "image-webdataset": pictures.make_webdataset,
+    }
+    roots = {}
+    for dataset, make in makers.items():
+        roots[dataset] = tmp_path_factory.mktemp("layouts") / dataset
+        make(roots[dataset], classes=4, per_class=30, seed=1)
+    return roots
+
+
+@pytest.fixture
+def picture_data(layouts):
+    """The data section of a config for one of `layouts`."""
+
+    def section(dataset, **edits):
+        return {
+            "dataset": dataset,
+            "root": str(layouts[dataset]),
+            "image_size": 48,
+            "pictures": {"resize": 56, "corrupt": "refuse"},
+            "train": 80,
+            "heldout": 20,
+            "evaluation": 16,
+            "seed": 0,
+        } | edits
+
+    return section

@@ -16,6 +16,7 @@ def track(items: Iterable, *, total: int, label: str) -> Iterator:
         yield from tqdm(items, total=total, desc=label, leave=False)
         return
     start = last = time.monotonic()
+    done = 0
     for done, item in enumerate(items, start=1):
         yield item
         now = time.monotonic()
@@ -23,7 +24,7 @@ def track(items: Iterable, *, total: int, label: str) -> Iterator:
             left = (now - start) / done * (total - done)
             say(f"{label}: {done} of {total}, about {left:.0f} s left")
             last = now
-    say(f"{label}: {total} of {total} in {time.monotonic() - start:.1f} s")
+    say(f"{label}: {done} of {total} in {time.monotonic() - start:.1f} s")
 
 
 def say(line: str) -> None:

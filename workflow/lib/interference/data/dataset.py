@@ -1,29 +1,74 @@
 """What a dataset is to the rest of the room: two parts, each with labels and pixels on demand.
 
-Pixels are asked for by index, so that a folder of a million pictures is never held in memory.
+Pixels are asked for in an order and come block by block, so that a folder of a million pictures
+is never held in memory.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
 
 from interference.store.files import StoreError
 
+#: Images of an array that are taken at once.
+BLOCK = 256
+
 
 @dataclass(frozen=True)
-class Part:
+class Block:
+    """Some images of a part, in the order in which they were asked for.
+
+    pixels: (n, channels, height, width) uint8. indices: (n,) int64, in the part.
+    names: of their files, none where images are no files.
+    corrupt: (name, reason) of the pictures among them that cannot be read and are not in ``pixels``.
+    """
+
+    pixels: np.ndarray
+    indices: np.ndarray
+    names: list[str] = field(default_factory=list)
+    corrupt: list[tuple[str, str]] = field(default_factory=list)
+
+
+class Part(Protocol):
     """The training or the test part of a dataset.
 
-    shape: (channels, height, width) of an image.
-    labels: (N,) int64, in [0, classes).
+    shape: (channels, height, width) of an image. labels: (N,) int64, in [0, classes).
+    """
+
+    shape: tuple[int, int, int]
+    labels: np.ndarray
+
+    def stream(
+        self, order: np.ndarray, count: int, pictures: dict | None, scratch: Path
+    ) -> Iterator[Block]:
+        """The first ``count`` images of an order.
+
+        order: (N,) int64, a permutation of the part. pictures: the config's section of that name,
+        None where images are arrays. scratch: a folder where temporary files may lie.
+        """
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """A part whose images are in memory.
+
     pixels: indices (n,) → the images there, (n, channels, height, width) uint8.
     """
 
     shape: tuple[int, int, int]
     labels: np.ndarray
     pixels: Callable[[np.ndarray], np.ndarray]
+
+    def stream(
+        self, order: np.ndarray, count: int, pictures: dict | None, scratch: Path
+    ) -> Iterator[Block]:
+        for start in range(0, count, BLOCK):
+            indices = order[start : min(start + BLOCK, count)]
+            yield Block(self.pixels(indices), indices)
 
 
 @dataclass(frozen=True)
@@ -46,7 +91,7 @@ class Dataset:
 
 def part_of(
     images: np.ndarray, labels: np.ndarray, *, classes: int, image_size: int | None, where: str
-) -> Part:
+) -> Arrays:
     """A part whose images are in memory.
 
     images: (N, channels, height, width) uint8. labels: (N,) integers.
@@ -57,36 +102,43 @@ def part_of(
     labels = np.asarray(labels, dtype=np.int64)
     if len(images) != len(labels):
         raise StoreError(f"{where}: {len(images)} images but {len(labels)} labels")
+    check_labels(labels, classes, where)
+
+    channels, height, width = images.shape[1:]
+    if image_size is None or (height, width) == (image_size, image_size):
+        return Arrays((channels, height, width), labels, lambda indices: images[indices])
+
+    def resized(indices: np.ndarray) -> np.ndarray:
+        return np.stack([fit(_picture(image), image_size, image_size) for image in images[indices]])
+
+    return Arrays((channels, image_size, image_size), labels, resized)
+
+
+def check_labels(labels: np.ndarray, classes: int, where: str) -> None:
+    """labels: (N,) int64. Raises StoreError where one is outside [0, classes)."""
     if labels.size and not 0 <= labels.min() <= labels.max() < classes:
         raise StoreError(
             f"{where}: labels from {labels.min()} to {labels.max()}, expected 0 to {classes - 1}"
         )
-
-    channels, height, width = images.shape[1:]
-    if image_size is None or (height, width) == (image_size, image_size):
-        return Part((channels, height, width), labels, lambda indices: images[indices])
-
-    def resized(indices: np.ndarray) -> np.ndarray:
-        return np.stack([fit(_picture(image), image_size) for image in images[indices]])
-
-    return Part((channels, image_size, image_size), labels, resized)
 
 
 def _picture(image: np.ndarray) -> Image.Image:
     return Image.fromarray(image[0] if len(image) == 1 else image.transpose(1, 2, 0))
 
 
-def fit(picture: Image.Image, size: int) -> np.ndarray:
-    """Resize so that the shorter side has ``size`` pixels, and crop the centre.
+def fit(picture: Image.Image, resize: int, crop: int) -> np.ndarray:
+    """Resize so that the shorter side has ``resize`` pixels, and keep ``crop`` in the centre.
 
-    Bilinear with antialiasing. picture: grey (mode L) or RGB.
-    Returns (1 or 3, size, size) uint8.
+    Bilinear with antialiasing; sides are cut and places rounded as by torchvision's Resize and
+    CenterCrop on a picture of pillow, so that the values are theirs bit for bit.
+    picture: grey (mode L) or RGB. crop: at most ``resize``.
+    Returns (1 or 3, crop, crop) uint8.
     """
     width, height = picture.size
     shorter = min(width, height)
-    if shorter != size:
-        width, height = (int(size * side / shorter) for side in (width, height))
+    if shorter != resize:
+        width, height = (int(resize * side / shorter) for side in (width, height))
         picture = picture.resize((width, height), Image.Resampling.BILINEAR)
-    left, top = (width - size) // 2, (height - size) // 2
-    pixels = np.asarray(picture.crop((left, top, left + size, top + size)))
+    left, top = (round((side - crop) / 2) for side in (width, height))
+    pixels = np.asarray(picture.crop((left, top, left + crop, top + crop)))
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)

@@ -1,13 +1,14 @@
-"""A folder of pictures: ROOT/train/CLASS/* and ROOT/test/CLASS/*, in any format pillow reads."""
+"""A folder of pictures: ROOT/train/CLASS/* and ROOT/val/CLASS/* (or test), as pillow reads them."""
 
 import os
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from interference.data.dataset import Dataset, Part, fit
+from interference.data.dataset import Dataset
+from interference.data.decode import Place
+from interference.data.pictures import Pictures
 from interference.store.files import StoreError
 
 
@@ -15,28 +16,28 @@ def read(dataset: str, root: Path, image_size: int) -> Dataset:
     """List the pictures; they are opened when their pixels are asked for.
 
     Classes are the folders' names in sorted order, and so are pictures within a class; names that
-    start with a dot are skipped. Pictures become RGB, (n, 3, image_size, image_size) uint8.
-    Raises StoreError where a folder is missing or empty, where the two parts differ in classes,
-    and, from ``pixels``, where a picture cannot be read.
+    start with a dot are skipped. The second part is val, as ImageNet calls it, else test. A
+    picture's name is CLASS/FILE. Pictures become RGB, (n, 3, image_size, image_size) uint8.
+    Raises StoreError where a folder is missing or empty, where the two parts differ in classes.
     """
-    for part in ("train", "test"):
+    second = "val" if (root / "val").is_dir() else "test"
+    for part in ("train", second):
         if not (root / part).is_dir():
             raise StoreError(
                 f"image-folder: {root / part} not found; it needs {root}/train/CLASS/* and "
-                f"{root}/test/CLASS/* (ImageNet calls the second part val: rename or link it)"
+                f"{root}/val/CLASS/* (or test/CLASS/*)"
             )
-    train, test = (_entries(root / part, files=False) for part in ("train", "test"))
+    train, test = (_entries(root / part, files=False) for part in ("train", second))
     if train != test:
-        only = {"train": sorted({*train} - {*test}), "test": sorted({*test} - {*train})}
+        only = {"train": sorted({*train} - {*test}), second: sorted({*test} - {*train})}
         lists = "; ".join(
             f"only in {part}: {_some(names)}" for part, names in only.items() if names
         )
         raise StoreError(f"image-folder: classes of {root} differ between its parts ({lists})")
     if not train:
         raise StoreError(f"image-folder: {root / 'train'} has no class folders")
-    return Dataset(
-        _part(root / "train", train, image_size), _part(root / "test", train, image_size), train
-    )
+    parts = (_part(root / part, train, image_size) for part in ("train", second))
+    return Dataset(*parts, train)
 
 
 def _some(names: list[str]) -> str:
@@ -53,40 +54,24 @@ def _entries(folder: Path, *, files: bool) -> list[str]:
         )
 
 
-def _part(folder: Path, classes: list[str], image_size: int) -> Part:
+def _part(folder: Path, classes: list[str], image_size: int) -> Pictures:
     pictures = [_entries(folder / name, files=True) for name in classes]
     for name, found in zip(classes, pictures, strict=True):
         if not found:
             raise StoreError(f"image-folder: no pictures in {folder / name}")
-    paths = [
-        os.path.join(name, file)
-        for name, found in zip(classes, pictures, strict=True)
-        for file in found
-    ]
-    labels = np.repeat(np.arange(len(classes), dtype=np.int64), [len(found) for found in pictures])
+    starts = np.cumsum([0, *map(len, pictures)])
 
-    def pixels(indices: np.ndarray) -> np.ndarray:
-        with ThreadPoolExecutor() as pool:
-            return np.stack(
-                list(
-                    pool.map(lambda index: read_picture(folder / paths[index], image_size), indices)
-                )
-            )
+    def locate(indices: np.ndarray, scratch: Path) -> Iterator[Place]:
+        for index in indices:
+            label = np.searchsorted(starts, index, side="right") - 1
+            file = pictures[label][index - starts[label]]
+            path = os.path.join(folder, classes[label], file)
+            yield Place(_printable(f"{classes[label]}/{file}"), path)
 
-    return Part((3, image_size, image_size), labels, pixels)
+    labels = np.repeat(np.arange(len(classes), dtype=np.int64), np.diff(starts))
+    return Pictures(folder.name, image_size, labels, locate)
 
 
-def read_picture(path: Path, image_size: int) -> np.ndarray:
-    """One picture as (3, image_size, image_size) uint8; an alpha channel is dropped.
-
-    Raises StoreError, naming the file, where pillow cannot read it or its values exceed 8 bits.
-    """
-    try:
-        with Image.open(path) as picture:
-            mode = picture.mode
-            rgb = None if mode.startswith(("I", "F")) else picture.convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise StoreError(f"{path} cannot be read as a picture ({error})") from None
-    if rgb is None:
-        raise StoreError(f"{path} has more than 8 bits a value (mode {mode}); convert it first")
-    return fit(rgb, image_size)
+def _printable(name: str) -> str:
+    """A file's name as a table can hold it: bytes that are no UTF-8 become U+FFFD."""
+    return name.encode(errors="surrogateescape").decode(errors="replace")

@@ -4,15 +4,22 @@ Train and heldout come from the dataset's training part, evaluation from its tes
 split, and every leading stretch of one, has the classes in the proportions of its part: images
 are permuted, the j-th of a class of n gets the place (j + 1/2) / n, and all are sorted by it.
 So the first images of the evaluation split, which are attacked, are a fair sample of it.
+
+Pictures that cannot be read are refused or left out, as the config says: the next in a part's
+order takes the place of one that is left out, and where none is left the part's last split is
+shorter than asked for.
 """
 
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from interference.config.facts import RESOURCES
-from interference.data.dataset import Dataset, Part
+from interference.data import corrupt
+from interference.data.dataset import Block, Part
 from interference.data.labels import labels_sha256
 from interference.data.sources import load
 from interference.progress import track
@@ -20,8 +27,26 @@ from interference.store.arrays import Writer, writing
 from interference.store.files import StoreError, sha256, write_json
 from interference.store.tables import write_table
 
-#: Images that are held in memory at once.
-BLOCK = 256
+#: The splits that come from each part, in the store's order.
+SPLITS = {"train": ("train", "heldout"), "test": ("evaluation",)}
+
+
+@dataclass
+class Taken:
+    """What was taken of one part.
+
+    indices: (n,) int64 in the part, in blocks. names: of their files, none where they are no files.
+    corrupt: (name, reason) of pictures that cannot be read.
+    """
+
+    indices: list[np.ndarray] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    corrupt: list[tuple[str, str]] = field(default_factory=list)
+
+    def add(self, block: Block) -> None:
+        self.indices.append(block.indices)
+        self.names += block.names
+        self.corrupt += block.corrupt
 
 
 def build(spec: dict, output: Path) -> None:
@@ -29,30 +54,45 @@ def build(spec: dict, output: Path) -> None:
 
     spec: {"data": the config's section, "checksums": of the shipped files or None, ...}.
     output: the manifest (.json); beside it go a .zarr store of pixels, (N, channels, height,
-    width) uint8, and a .parquet table of image (position in the store), split, label and source
-    (index in the dataset's training or test part).
+    width) uint8, and a .parquet table of image (position in the store), split, label, source
+    (index in the dataset's training or test part) and, of pictures, name (of the file). Where
+    images are pictures, .skipped.csv lists those that cannot be read, and the manifest counts
+    them a part.
     Raises StoreError where files are missing, damaged, too few or not those of the spec.
     """
     output = Path(output)
     data = spec["data"]
     check_shipped(data["dataset"], spec["checksums"])
     dataset = load(data["dataset"], data["root"], data["image_size"])
-    splits = split(dataset, data)
-    with writing(output.with_suffix(".zarr"), _shape(dataset, splits), "uint8") as writer:
-        histogram = _write(dataset, splits, writer)
-        mean, std = statistics(histogram)
-    columns = _columns(dataset, splits)
+    pictures = data.get("pictures")
+    parts = {"train": dataset.train, "test": dataset.test}
+    for name, part in parts.items():
+        _check_enough(name, part, data)
+    asked = sum(data[split] for splits in SPLITS.values() for split in splits)
+    with writing(output.with_suffix(".zarr"), (asked, *dataset.train.shape), "uint8") as writer:
+        histogram = Histogram(dataset.train.shape[0], data["train"])
+        taken = _write(parts, data, writer, histogram, output.parent)
+        if pictures is not None:
+            corrupt.settle({name: part.corrupt for name, part in taken.items()}, pictures)
+        bounds = _bounds(taken, data)
+        writer.shorten(bounds["evaluation"][1])
+        mean, std = statistics(histogram.counts)
+    columns = _columns(parts, taken, bounds)
     write_table(output.with_suffix(".parquet"), columns)
     manifest = {
         "spec": spec,
         "array": writer.manifest(),
         "labels_sha256": labels_sha256(columns["label"]),
-        "splits": _bounds(splits),
+        "splits": bounds,
         "classes": len(dataset.class_names),
         "class_names": dataset.class_names,
         "mean": mean,
         "std": std,
     }
+    if pictures is not None:
+        skipped = {name: part.corrupt for name, part in taken.items()}
+        corrupt.write(output.with_suffix(".skipped.csv"), skipped)
+        manifest["skipped"] = {name: len(entries) for name, entries in skipped.items()}
     write_json(output, manifest)
 
 
@@ -67,26 +107,11 @@ def check_shipped(dataset: str, checksums: str | None) -> None:
         raise StoreError(f"{sums} changed after this job was planned; run snakemake again")
 
 
-def split(dataset: Dataset, data: dict) -> dict[str, tuple[Part, np.ndarray]]:
-    """Name of a split → its part of the dataset and the indices (n,) there, in the store's order.
-
-    data: dataset, train, heldout, evaluation and seed, as in the config.
-    Raises StoreError where a part has fewer images than are asked for.
-    """
-    train, heldout, evaluation = data["train"], data["heldout"], data["evaluation"]
-    _check_enough(f"train + heldout: {train} + {heldout}", train + heldout, dataset.train, data)
-    _check_enough(f"evaluation: {evaluation}", evaluation, dataset.test, data)
-    first = stratified_order(dataset.train.labels, (data["seed"], 0))
-    second = stratified_order(dataset.test.labels, (data["seed"], 1))
-    return {
-        "train": (dataset.train, first[:train]),
-        "heldout": (dataset.train, first[train : train + heldout]),
-        "evaluation": (dataset.test, second[:evaluation]),
-    }
-
-
-def _check_enough(asked: str, count: int, part: Part, data: dict) -> None:
+def _check_enough(name: str, part: Part, data: dict) -> None:
+    splits = SPLITS[name]
+    count = sum(data[split] for split in splits)
     if count > len(part.labels):
+        asked = " + ".join(splits) + ": " + " + ".join(str(data[split]) for split in splits)
         raise StoreError(
             f"data.{asked} images asked for, {data['dataset']} has {len(part.labels)} there"
         )
@@ -106,33 +131,60 @@ def stratified_order(labels: np.ndarray, seed: tuple[int, ...]) -> np.ndarray:
     return shuffled[np.argsort(place, kind="stable")]
 
 
-def _shape(dataset: Dataset, splits: dict) -> tuple[int, ...]:
-    return (sum(len(indices) for _, indices in splits.values()), *dataset.train.shape)
+def _write(
+    parts: dict[str, Part], data: dict, writer: Writer, histogram: "Histogram", scratch: Path
+) -> dict[str, Taken]:
+    """Write the images of all splits; returns what was taken of each part."""
+    taken = {name: Taken() for name in parts}
+    counts = {name: sum(data[split] for split in SPLITS[name]) for name in parts}
+
+    def images() -> Iterator[int]:
+        for number, (name, part) in enumerate(parts.items()):
+            order = stratified_order(part.labels, (data["seed"], number))
+            for block in part.stream(order, counts[name], data.get("pictures"), scratch):
+                writer.append(block.pixels)
+                taken[name].add(block)
+                if name == "train":
+                    histogram.add(block.pixels)
+                yield from range(len(block.indices))
+
+    for _ in track(images(), total=sum(counts.values()), label="images"):
+        pass
+    return taken
 
 
-def _bounds(splits: dict) -> dict[str, list[int]]:
-    """Name of a split → its [start, stop) in the store."""
-    stops = np.cumsum([len(indices) for _, indices in splits.values()]).tolist()
-    return {
-        name: [stop - len(indices), stop]
-        for (name, (_, indices)), stop in zip(splits.items(), stops, strict=True)
-    }
+def _bounds(taken: dict[str, Taken], data: dict) -> dict[str, list[int]]:
+    """Name of a split → its [start, stop) in the store.
+
+    Raises StoreError where so many pictures are corrupt that a split has none.
+    """
+    bounds, start = {}, 0
+    for name, splits in SPLITS.items():
+        left = sum(map(len, taken[name].indices))
+        for split in splits:
+            count = min(data[split], left)
+            if count < data[split] and not count:
+                raise StoreError(
+                    f"data.{split}: {data[split]} images asked for, and none is left: "
+                    f"{len(taken[name].corrupt)} pictures there are corrupt, such as "
+                    f"{corrupt.some(taken[name].corrupt)}"
+                )
+            bounds[split] = [start, start + count]
+            start, left = start + count, left - count
+    return bounds
 
 
-def _write(dataset: Dataset, splits: dict, writer: Writer) -> np.ndarray:
-    """Write all images; returns the histogram of the train split."""
-    histogram = np.zeros((dataset.train.shape[0], 256), np.int64)
-    blocks = [
-        (name, part, indices[start : start + BLOCK])
-        for name, (part, indices) in splits.items()
-        for start in range(0, len(indices), BLOCK)
-    ]
-    for name, part, indices in track(blocks, total=len(blocks), label="images"):
-        pixels = part.pixels(indices)
-        writer.append(pixels)
-        if name == "train":
-            histogram += channel_histogram(pixels)
-    return histogram
+class Histogram:
+    """How often each value occurs in the first images, (channels, 256) int64 in ``counts``."""
+
+    def __init__(self, channels: int, images: int):
+        self.counts, self._left = np.zeros((channels, 256), np.int64), images
+
+    def add(self, pixels: np.ndarray) -> None:
+        """pixels: (n, channels, height, width) uint8, the next of them."""
+        pixels = pixels[: self._left]
+        self._left -= len(pixels)
+        self.counts += channel_histogram(pixels)
 
 
 def channel_histogram(pixels: np.ndarray) -> np.ndarray:
@@ -160,10 +212,15 @@ def statistics(histogram: np.ndarray) -> tuple[list[float], list[float]]:
     return mean, std
 
 
-def _columns(dataset: Dataset, splits: dict) -> dict[str, np.ndarray]:
-    return {
-        "image": np.arange(_shape(dataset, splits)[0]),
-        "split": np.concatenate([np.full(len(i), name) for name, (_, i) in splits.items()]),
-        "label": np.concatenate([part.labels[indices] for part, indices in splits.values()]),
-        "source": np.concatenate([indices for _, indices in splits.values()]),
+def _columns(
+    parts: dict[str, Part], taken: dict[str, Taken], bounds: dict[str, list[int]]
+) -> dict[str, np.ndarray]:
+    source = {name: np.concatenate(part.indices) for name, part in taken.items()}
+    columns = {
+        "image": np.arange(sum(map(len, source.values()))),
+        "split": np.repeat(list(bounds), [stop - start for start, stop in bounds.values()]),
+        "label": np.concatenate([part.labels[source[name]] for name, part in parts.items()]),
+        "source": np.concatenate(list(source.values())),
     }
+    names = [name for part in taken.values() for name in part.names]
+    return columns | ({"name": np.array(names)} if names else {})

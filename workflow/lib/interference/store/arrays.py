@@ -53,6 +53,11 @@ class Writer:
         self._written += count
         self._pending = [rows[count:].copy()]  # a view would keep all of them
 
+    def shorten(self, rows: int) -> None:
+        """Announce fewer rows: the store ends after the first ``rows``, of which it has a part."""
+        self.array.resize((rows, *self.shape[1:]))
+        self.shape = self.array.shape
+
     def close(self) -> None:
         if self._pending:
             self._flush(whole_shards=False)

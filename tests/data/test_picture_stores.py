@@ -1,0 +1,184 @@
+"""The store of an ImageNet-like folder: torchvision's pixels, and what becomes of corrupt files."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import DAMAGED, damage
+from torchvision import transforms
+from torchvision.datasets import ImageFolder
+
+from interference.data.images import build
+from interference.data.read import read_manifest, read_split
+from interference.store.arrays import open_array
+from interference.store.files import StoreError
+from interference.store.tables import read_columns
+
+pytestmark = pytest.mark.xdist_group("imagenet")
+
+CORRUPT = sum(map(len, DAMAGED.values()))
+
+
+def made(output, data):
+    build({"data": data, "checksums": None, "code": {}}, output)
+    return output
+
+
+@pytest.fixture(scope="module")
+def section(imagenet):
+    """All of `imagenet`, as the preprint takes ImageNet but smaller."""
+    return {
+        "dataset": "image-folder",
+        "root": str(imagenet),
+        "image_size": 112,
+        "pictures": {"resize": 128, "corrupt": "skip"},
+        "train": 1900,
+        "heldout": 100,
+        "evaluation": 500,
+        "seed": 0,
+    }
+
+
+@pytest.fixture(scope="module")
+def images(section, tmp_path_factory):
+    return made(tmp_path_factory.mktemp("store") / "images.json", section)
+
+
+def test_every_sound_picture_is_torchvisions_bit_for_bit(images, imagenet):
+    content, table = read_manifest(images), read_columns(images.with_suffix(".parquet"))
+    array = open_array(images.with_suffix(".zarr"), content["array"])
+    steps = transforms.Compose([transforms.Resize(128), transforms.CenterCrop(112)])
+    theirs = {part: ImageFolder(imagenet / part, steps) for part in ("train", "val")}
+    assert len(array) == 2500 - CORRUPT
+    for i, (split, label, source, name) in enumerate(
+        zip(table["split"], table["label"], table["source"], table["name"], strict=True)
+    ):
+        folder = theirs["val" if split == "evaluation" else "train"]
+        path, their_label = folder.samples[source]
+        assert path.endswith(f"/{name}")
+        assert label == their_label
+        picture, _ = folder[source]
+        assert np.array_equal(array[i : i + 1][0], np.asarray(picture).transpose(2, 0, 1)), name
+    assert content["class_names"] == theirs["train"].classes
+
+
+def test_splits_are_as_much_shorter_as_pictures_are_corrupt(images):
+    content = read_manifest(images)
+    train, val = (len(files) for files in DAMAGED.values())
+    assert content["skipped"] == {"train": train, "test": val}
+    assert content["splits"] == {
+        "train": [0, 1900],
+        "heldout": [1900, 2000 - train],
+        "evaluation": [2000 - train, 2500 - CORRUPT],
+    }
+    assert len(read_split(images, "heldout").pixels) == 100 - train
+
+
+def test_skipped_pictures_are_listed_with_their_reasons(images):
+    with images.with_suffix(".skipped.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    reasons = {
+        "truncated": "truncated",
+        "empty": "no bytes",
+        "text": "not a picture",
+        "sixteen bits": "more than 8 bits",
+    }
+    assert len(rows) == CORRUPT
+    for part, files in DAMAGED.items():
+        listed = {r["name"]: r["reason"] for r in rows if r["part"] == part.replace("val", "test")}
+        assert listed.keys() == files.keys()
+        for name, how in files.items():
+            assert reasons[how] in listed[name]
+
+
+def test_a_corrupt_picture_is_replaced_by_the_next_in_the_order(layouts, picture_data, tmp_path):
+    skip = {"resize": 56, "corrupt": "skip"}
+    names = {}
+    for kind in ("sound", "damaged"):
+        data = picture_data("image-folder", pictures=skip)
+        if kind == "damaged":
+            spoilt = names["sound"][[0, 85, 105]]  # of train, heldout and evaluation
+            root = tmp_path / "damaged"
+            subprocess.run(["cp", "-r", layouts["image-folder"], root], check=True)
+            for part, name in zip(("train", "train", "val"), spoilt, strict=True):
+                damage(root / part / name, "truncated")
+            data["root"] = str(root)
+        more = data | {"heldout": 23, "evaluation": 17}
+        whole = made(tmp_path / kind / "images.json", more if kind == "sound" else data)
+        names[kind] = read_columns(whole.with_suffix(".parquet"))["name"]
+    train, val = names["sound"][:103], names["sound"][103:]
+    kept = [name for name in train if name not in spoilt][:100]
+    spoilt_val = read_manifest(tmp_path / "damaged" / "images.json")["skipped"]["test"]
+    assert names["damaged"][:100].tolist() == kept
+    assert names["damaged"][100:].tolist() == [n for n in val if n not in spoilt][:16]
+    assert spoilt_val == 1
+
+
+def test_refusing_names_the_corrupt_pictures_of_both_parts_and_leaves_nothing(
+    section, imagenet, tmp_path, capfd
+):
+    refuse = section | {"pictures": {"resize": 40, "corrupt": "refuse"}, "image_size": 32}
+    with pytest.raises(StoreError) as error:
+        made(tmp_path / "store" / "images.json", refuse)
+    message = str(error.value)
+    assert message.startswith(f"{CORRUPT} of the pictures asked for are corrupt: n0144000")
+    assert "; and 1 more; the log names all" in message
+    assert "data.pictures.corrupt: skip" in message
+    log = capfd.readouterr().err
+    assert all(name in log for files in DAMAGED.values() for name in files)
+    assert list((tmp_path / "store").iterdir()) == []
+
+
+def test_a_split_with_no_sound_picture_is_refused(layouts, picture_data, tmp_path):
+    root = tmp_path / "damaged"
+    subprocess.run(["cp", "-r", layouts["image-folder"], root], check=True)
+    for file in (root / "val").rglob("*.JPEG"):
+        damage(file, "empty")
+    data = picture_data("image-folder", root=str(root), pictures={"resize": 56, "corrupt": "skip"})
+    with pytest.raises(
+        StoreError, match=r"data\.evaluation: 16 images .* none is left: 28 pict.*no bytes"
+    ):
+        made(tmp_path / "store" / "images.json", data)
+
+
+def test_a_resize_smaller_than_the_crop_is_refused(picture_data, tmp_path):
+    data = picture_data("image-folder", pictures={"resize": 47, "corrupt": "skip"})
+    with pytest.raises(StoreError, match=r"data.pictures.resize: 47 is smaller than .*\(48\)"):
+        made(tmp_path / "images.json", data)
+
+
+def test_the_log_says_how_fast_pictures_were_decoded(picture_data, tmp_path, capfd):
+    made(tmp_path / "images.json", picture_data("image-folder"))
+    log = capfd.readouterr().err
+    assert "train: 100 pictures decoded and stored in" in log
+    assert "images/s" in log
+    assert "MB/s read, 0 corrupt" in log
+
+
+MEMORY = """
+import json, resource, sys
+from pathlib import Path
+from interference.data.images import build
+if __name__ == "__main__":
+    build({"data": json.loads(sys.argv[1]), "checksums": None}, Path(sys.argv[2]))
+    print(*(resource.getrusage(who).ru_maxrss
+            for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
+"""
+
+
+def test_peak_memory_does_not_grow_with_the_number_of_images(section, tmp_path, monkeypatch):
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "2")
+    script = tmp_path / "build.py"
+    script.write_text(MEMORY)
+    peaks = []
+    for count in (200, 1000):  # 30 and 150 MB of pixels at 224 pixels a side
+        edits = {"train": count - 20, "heldout": 10, "evaluation": 10, "image_size": 224}
+        data = section | edits | {"pictures": {"resize": 256, "corrupt": "skip"}}
+        command = [sys.executable, script, json.dumps(data), tmp_path / f"{count}" / "images.json"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        peaks.append([int(kilobytes) for kilobytes in done.stdout.split()])
+    for small, large in zip(*peaks, strict=True):
+        assert large < 1.1 * small

@@ -1,0 +1,109 @@
+"""Pictures from bytes to squares: what a worker process does, and all that it loads.
+
+A worker is told where the bytes of some pictures lie, reads them itself and gives back pixels.
+"""
+
+import io
+import os
+import threading
+import warnings
+from multiprocessing import parent_process
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from interference.data.dataset import fit
+from interference.store.files import StoreError
+
+
+class Place(NamedTuple):
+    """Where one encoded picture lies: a file, or ``length`` bytes of it from ``offset`` on.
+
+    name: what the dataset calls it. length: -1 reads to the file's end.
+    """
+
+    name: str
+    path: str
+    offset: int = 0
+    length: int = -1
+
+
+class Decoded(NamedTuple):
+    """What became of some pictures.
+
+    pixels: (n, 3, size, size) uint8, of those that are sound. reasons: one for each picture, None
+    where it is sound. bytes_read: of the encoded pictures.
+    """
+
+    pixels: np.ndarray
+    reasons: list[str | None]
+    bytes_read: int
+
+
+class CorruptPicture(Exception):
+    """The bytes are no picture, not a whole one, or one that 8-bit RGB cannot hold."""
+
+
+def decode_all(places: list[Place], resize: int, size: int) -> Decoded:
+    """Read and decode pictures in order. Raises StoreError where a file cannot be read."""
+    squares, reasons, bytes_read = [], [], 0
+    for place in places:
+        encoded = read(place)
+        bytes_read += len(encoded)
+        try:
+            squares.append(decode(encoded, resize, size))
+            reasons.append(None)
+        except CorruptPicture as corrupt:
+            reasons.append(str(corrupt))
+    pixels = np.stack(squares) if squares else np.empty((0, 3, size, size), np.uint8)
+    return Decoded(pixels, reasons, bytes_read)
+
+
+def read(place: Place) -> bytes:
+    """The encoded picture. Raises StoreError: a failing disk must not pass for a bad picture."""
+    try:
+        with open(place.path, "rb") as file:
+            file.seek(place.offset)
+            return file.read(place.length)
+    except OSError as error:
+        raise StoreError(
+            f"{place.path} was there and cannot be read ({error}); see to the disk, and run "
+            "snakemake again"
+        ) from None
+
+
+def decode(encoded: bytes, resize: int, size: int) -> np.ndarray:
+    """torchvision's Resize(resize) and CenterCrop(size) of a picture as RGB: (3, size, size) uint8.
+
+    As in torchvision's ImageFolder, an orientation in the EXIF data is ignored, an alpha channel
+    is dropped, and grey, palette and CMYK become RGB as pillow converts them.
+    Raises CorruptPicture with the reason: no bytes, no picture, cut short, damaged, more than
+    8 bits a value, or so many pixels that pillow takes it for a decompression bomb.
+    """
+    if not encoded:
+        raise CorruptPicture("no bytes")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd EXIF data and palettes; torchvision takes them
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(encoded)) as picture:
+                if picture.mode.startswith(("I", "F")):
+                    raise CorruptPicture(f"more than 8 bits a value (mode {picture.mode})")
+                return fit(picture.convert("RGB"), resize, size)
+    except (CorruptPicture, MemoryError):
+        raise
+    except UnidentifiedImageError:  # its message holds an address in memory
+        raise CorruptPicture("not a picture in a format that pillow reads") from None
+    except Exception as error:  # a damaged picture can raise almost anything
+        raise CorruptPicture(f"{type(error).__name__}: {error}") from None
+
+
+def end_with_parent() -> None:
+    """End this worker when its parent is killed: it would wait for work for ever."""
+
+    def wait() -> None:
+        parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()

@@ -1,0 +1,116 @@
+"""A part whose images are encoded pictures, whatever holds their bytes: decoded on the way."""
+
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from interference.data.dataset import Block
+from interference.data.decode import Place
+from interference.data.workers import Workers, cpus
+from interference.progress import say
+from interference.store.files import StoreError
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """One part of a dataset of pictures.
+
+    where: what the log calls it. image_size: pixels a side. labels: (N,) int64.
+    locate: indices (n,) and an empty folder for temporary files → where those pictures lie, one
+    by one in that order; the files stay while they are read.
+    """
+
+    where: str
+    image_size: int
+    labels: np.ndarray
+    locate: Callable[[np.ndarray, Path], Iterator[Place]]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return (3, self.image_size, self.image_size)
+
+    def stream(
+        self, order: np.ndarray, count: int, pictures: dict, scratch: Path
+    ) -> Iterator[Block]:
+        """The first ``count`` pictures of an order, decoded by as many processes as there are CPUs.
+
+        A corrupt one is told with its reason; where ``pictures`` says skip, the next in the order
+        takes its place while there is one.
+        pictures: {"resize": pixels of the shorter side before the crop, "corrupt": skip, refuse}.
+        Raises StoreError where resize is smaller than the crop, a file cannot be read, or a
+        process was killed.
+        """
+        if pictures["resize"] < self.image_size:
+            raise StoreError(
+                f"data.pictures.resize: {pictures['resize']} is smaller than data.image_size "
+                f"({self.image_size}), which is cut out of it; give at least that"
+            )
+        rate, start, missing = Rate(self.where), 0, count
+        with (
+            _folder(scratch) as folder,
+            Workers(cpus(), pictures["resize"], self.image_size) as workers,
+        ):
+            while missing and start < len(order):
+                wanted = order[start : start + missing]
+                for block in self._round(wanted, folder / str(start), workers, rate):
+                    missing -= len(block.indices)
+                    yield block
+                start += len(wanted)
+                if pictures["corrupt"] == "refuse":
+                    break
+        rate.say(workers.number)
+
+    def _round(
+        self, wanted: np.ndarray, folder: Path, workers: Workers, rate: "Rate"
+    ) -> Iterator[Block]:
+        done = 0
+        for task, decoded in workers.decode(self.locate(wanted, folder)):
+            indices = wanted[done : done + len(task)]
+            done += len(task)
+            sound = np.array([reason is None for reason in decoded.reasons])
+            block = Block(
+                decoded.pixels,
+                indices[sound],
+                [place.name for place, good in zip(task, sound, strict=True) if good],
+                [(p.name, why) for p, why in zip(task, decoded.reasons, strict=True) if why],
+            )
+            rate.add(len(task), decoded.bytes_read, len(block.corrupt))
+            yield block
+
+
+class Rate:
+    """How fast pictures were decoded, for the log."""
+
+    def __init__(self, where: str):
+        self.where, self.start = where, time.monotonic()
+        self.pictures = self.bytes = self.corrupt = 0
+
+    def add(self, pictures: int, bytes_read: int, corrupt: int) -> None:
+        self.pictures += pictures
+        self.bytes += bytes_read
+        self.corrupt += corrupt
+
+    def say(self, processes: int) -> None:
+        seconds = time.monotonic() - self.start
+        say(
+            f"{self.where}: {self.pictures} pictures decoded and stored in {seconds:.1f} s, "
+            f"processes {processes}, {self.pictures / seconds:.0f} images/s, "
+            f"{self.bytes / seconds / 1e6:.1f} MB/s read, {self.corrupt} corrupt"
+        )
+
+
+@contextmanager
+def _folder(parent: Path) -> Iterator[Path]:
+    """A folder for temporary files, named as `interference clean` knows them."""
+    folder = parent / f".pictures.{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
