@@ -3,6 +3,8 @@ rule images:
         manifest=f"{DATA}/images.json",
         labels=f"{DATA}/images.parquet",
         images=directory(f"{DATA}/images.zarr"),
+        # pictures that cannot be read, and why
+        skipped=[f"{DATA}/images.skipped.csv"] * specs.pictures,
     log:
         f"{LOGS}/data/images.log",
     benchmark:

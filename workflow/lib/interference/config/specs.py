@@ -43,6 +43,11 @@ class Specs:
         return self.config.models is not None and self.config.models.source == "trained"
 
     @property
+    def pictures(self) -> bool:
+        """Whether images are files of pictures, which may be corrupt."""
+        return self.config.data is not None and self.config.data.pictures is not None
+
+    @property
     def architectures(self) -> list[str]:
         """Those of the networks; each has figures of its own."""
         return self.config.models.architectures if self.config.models else []
