@@ -11,6 +11,7 @@ that of `read` is a copy of the same bytes in memory.
 
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -18,7 +19,6 @@ from pathlib import Path
 
 import numpy as np
 from pictures import make_folder
-from rows import fastest, row, seconds, write
 
 from interference.data.decode import decode
 from interference.data.images import build
@@ -34,7 +34,10 @@ BATCH = 256
 def loop(files: list[Path]) -> float:
     """Seconds that decoding files takes, their bytes in memory before."""
     contents = [file.read_bytes() for file in files]
-    return seconds(lambda: [decode(content, RESIZE, SIZE) for content in contents])
+    start = time.perf_counter()
+    for content in contents:
+        decode(content, RESIZE, SIZE)
+    return time.perf_counter() - start
 
 
 def theirs(folder: Path, workers: int) -> int:
@@ -73,6 +76,8 @@ def rows(
     classes: int = 10, per_class: int = 200, workers: tuple[int, ...] = (1, 2), rounds: int = 3
 ) -> Iterator[dict]:
     """Two rows a number of workers."""
+    from rows import fastest, row, seconds  # not above: a process that decodes would load torch
+
     with tempfile.TemporaryDirectory() as temporary:
         folder, output = Path(temporary, "pictures"), Path(temporary, "images.json")
         make_folder(folder, classes, per_class, seed=0)
@@ -107,4 +112,6 @@ def rows(
 
 
 if __name__ == "__main__":
+    from rows import write
+
     write("images", rows())
