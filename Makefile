@@ -17,7 +17,7 @@ help:
 	@echo "make run     set up, then run the whole experiment of config.yaml and build its report"
 	@echo "make test    set up, then check everything; on a real Slurm, a run and three faults"
 	@echo "make setup   only set up: an environment in .venv from envs/requirements.txt"
-	@echo "make bench   set up, then time trainers and extraction beside peers: results/benchmarks/*.json"
+	@echo "make bench   set up, then time trainers, images and extraction beside peers: results/benchmarks"
 	@echo "make quality run, then compare what our SAEs and two libraries' reach on its activations"
 	@echo "make peers   only set up the libraries that SAEs are compared with, in .venv-peers"
 	@echo "make plan    what a run would do and cost: jobs, rows, bytes, hours"
@@ -75,6 +75,7 @@ slurm-cluster-down: $(READY)
 bench: $(READY) $(PEERS_READY)
 	$(BIN)/python tests/benchmarks/toy.py
 	$(BIN)/python tests/benchmarks/extraction.py
+	PYTHONPATH=tests/data $(BIN)/python tests/benchmarks/images.py
 	$(PEERS)/bin/python tests/benchmarks/saes.py
 
 quality: run $(PEERS_READY)

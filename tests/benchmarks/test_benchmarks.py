@@ -3,6 +3,7 @@
 import json
 
 import extraction
+import images
 import numpy as np
 import pytest
 import quality
@@ -42,6 +43,16 @@ def test_the_peer_trains_the_same_models(mode):
     norms = [torch.from_numpy(ours.state.arrays["W"]), peer.parameters[0].detach()]
     ours_norm, peer_norm = (W.square().sum(dim=(1, 2)) for W in norms)
     torch.testing.assert_close(ours_norm, peer_norm, rtol=0.03, atol=0)
+
+
+def test_the_images_benchmark_has_two_rows_a_number_of_workers(monkeypatch):
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "1")  # put back at the end
+    found = list(images.rows(classes=2, per_class=20, workers=(1,), rounds=1))
+    assert [entry["case"] for entry in found] == ["decode-workers1", "read-workers1"]
+    for entry in found:
+        assert set(entry) == {"case", "ours", "peer", "peer_name", "ratio", "floor_fraction"}
+        assert 0 < entry["floor_fraction"] < 1
+    assert found[1]["ratio"] > found[0]["ratio"]  # a store is read faster than it is made
 
 
 class Slow(saes.Ours):

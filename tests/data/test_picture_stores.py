@@ -2,12 +2,14 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 from conftest import DAMAGED, damage
+from PIL import Image
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
@@ -53,6 +55,7 @@ def test_every_sound_picture_is_torchvisions_bit_for_bit(images, imagenet):
     steps = transforms.Compose([transforms.Resize(128), transforms.CenterCrop(112)])
     theirs = {part: ImageFolder(imagenet / part, steps) for part in ("train", "val")}
     assert len(array) == 2500 - CORRUPT
+    modes = set()
     for i, (split, label, source, name) in enumerate(
         zip(table["split"], table["label"], table["source"], table["name"], strict=True)
     ):
@@ -60,8 +63,10 @@ def test_every_sound_picture_is_torchvisions_bit_for_bit(images, imagenet):
         path, their_label = folder.samples[source]
         assert path.endswith(f"/{name}")
         assert label == their_label
+        modes.add(Image.open(path).mode)
         picture, _ = folder[source]
         assert np.array_equal(array[i : i + 1][0], np.asarray(picture).transpose(2, 0, 1)), name
+    assert modes == {"RGB", "L", "CMYK"}
     assert content["class_names"] == theirs["train"].classes
 
 
@@ -102,7 +107,7 @@ def test_a_corrupt_picture_is_replaced_by_the_next_in_the_order(layouts, picture
         if kind == "damaged":
             spoilt = names["sound"][[0, 85, 105]]  # of train, heldout and evaluation
             root = tmp_path / "damaged"
-            subprocess.run(["cp", "-r", layouts["image-folder"], root], check=True)
+            shutil.copytree(layouts["image-folder"], root)
             for part, name in zip(("train", "train", "val"), spoilt, strict=True):
                 damage(root / part / name, "truncated")
             data["root"] = str(root)
@@ -134,7 +139,7 @@ def test_refusing_names_the_corrupt_pictures_of_both_parts_and_leaves_nothing(
 
 def test_a_split_with_no_sound_picture_is_refused(layouts, picture_data, tmp_path):
     root = tmp_path / "damaged"
-    subprocess.run(["cp", "-r", layouts["image-folder"], root], check=True)
+    shutil.copytree(layouts["image-folder"], root)
     for file in (root / "val").rglob("*.JPEG"):
         damage(file, "empty")
     data = picture_data("image-folder", root=str(root), pictures={"resize": 56, "corrupt": "skip"})
