@@ -440,6 +440,12 @@ MODULES = {
     "data.idx": ("images",),
     "data.cifar": (),  # of datasets that this experiment does not read: tested below
     "data.folder": (),
+    "data.parquet": (),
+    "data.webdataset": (),
+    "data.decode": (),
+    "data.pictures": (),
+    "data.workers": (),
+    "data.corrupt": ("images",),
     "data.subset": (),  # made the shipped files, once
     "data.labels": ("images", *NETWORKS),
     "data.read": NETWORKS,
@@ -894,10 +900,15 @@ def test_editing_the_architecture_changes_every_job_that_names_a_network(base):
 @pytest.mark.parametrize(
     ("dataset", "reader", "others"),
     [
-        ("fashion-mnist", "fashion", ("cifar", "folder")),
-        ("cifar10", "cifar", ("fashion", "idx", "folder")),
+        ("fashion-mnist", "fashion", ("cifar", "folder", "decode", "workers")),
+        ("cifar10", "cifar", ("fashion", "idx", "folder", "pictures")),
         ("cifar100", "cifar", ("fashion", "idx", "folder")),
-        ("image-folder", "folder", ("fashion", "idx", "cifar")),
+        ("image-folder", "folder", ("fashion", "idx", "cifar", "parquet", "webdataset")),
+        ("image-parquet", "parquet", ("folder", "webdataset")),
+        ("image-webdataset", "webdataset", ("folder", "parquet")),
+        ("image-folder", "decode", ()),
+        ("image-folder", "pictures", ()),
+        ("image-parquet", "workers", ()),
     ],
 )
 def test_editing_a_reader_changes_only_images_of_what_it_reads(dataset, reader, others, package):

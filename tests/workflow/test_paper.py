@@ -103,7 +103,9 @@ def results(paper) -> Path:
 
 def test_every_job_of_the_plan_ran_and_nothing_is_left_to_do(paper):
     config = check_config(yaml.safe_load((paper.folder / "shrunk.yaml").read_text()))
-    assert len(paper.recorded()) == sum(rule.jobs for rule in rules(config))
+    # a job's decoding processes have its arguments
+    ran = {tuple(record["arguments"]) for record in paper.recorded()}
+    assert len([verb for verb in ran if "--spec" in verb]) == sum(r.jobs for r in rules(config))
     assert paper.plan(config="shrunk.yaml").jobs == set()
 
 
