@@ -93,7 +93,9 @@ def finished(tmp_path):
 
 def test_rates_are_those_of_a_finished_run_beyond_the_start_of_a_job(finished):
     names = {"models__trunk-s0": 2.0, "models__clean-s0": 3.0, "models__l2-1-s0": 5.0,
-             "saes__clean-s0__stem__topk": 4.0, "saes__l2-1-s0__stem__topk": 6.0}  # fmt: skip
+             "saes__clean-s0__stem__topk": 4.0, "saes__clean-s0__layer2__topk": 2.0,
+             "saes__l2-1-s0__stem__topk": 3.0, "saes__l2-1-s0__layer2__topk": 1.0,
+             "saes__clean-s0__stem__relu_l1": 5.0}  # of four: not finished  # fmt: skip
     rates, work = costs.measured(tiny(), finished(**names)), costs.work(tiny())
     assert rates.keys() == {"trunk", "finetune", "saes/topk"}
     assert rates["trunk"] == pytest.approx(work["trunk"] / 2)

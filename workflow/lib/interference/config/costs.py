@@ -127,12 +127,15 @@ def measured(config: Config, results: Path) -> dict[str, float]:
     config: of that run; results: its folder. Raises InterferenceError where it left no benchmarks.
     """
     folder, found = Path(results) / "benchmarks", {}
+    jobs = {rule.name: rule.jobs for rule in rules(config)}
     for rule, count in work(config).items():
-        pattern = _BENCHMARKS.get(rule) or f"saes/*/*/{rule.removeprefix('saes/')}.tsv"
-        files = [
-            path for path in folder.glob(pattern) if rule == "trunk" or "trunk" not in path.name
-        ]
-        if files and count:
+        name, _, sae_type = rule.partition("/")
+        files = [*folder.glob(_BENCHMARKS.get(rule, f"saes/*/*/{sae_type}.tsv"))]
+        files = [path for path in files if rule == "trunk" or "trunk" not in path.name]
+        expected = jobs[name] // (len(config.saes.types.named) if sae_type else 1)
+        if (
+            len(files) == expected and count
+        ):  # of a run that is not finished, or another's: no measure
             found[rule] = count / sum(max(_seconds(path) - START, 0.1) for path in files)
     if not found:
         raise InterferenceError(
