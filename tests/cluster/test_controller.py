@@ -43,6 +43,16 @@ def wait_for(path: Path) -> None:
         time.sleep(0.01)
 
 
+def test_locks_are_left_to_a_start_that_has_taken_over_and_runs_a_snakemake(controller, tmp_path):
+    wait_for(tmp_path / ".snakemake" / "locks" / "1.output.lock")
+    theirs = Claim(launch="launch", state="running", cluster="local", session=1)
+    assert Claims(tmp_path / RESULTS).take(2, theirs)
+    with pytest.raises(SystemExit):
+        controller._look()
+    assert controller._child.poll() is not None
+    assert locks_on(RESULTS, tmp_path)
+
+
 def test_a_lock_that_was_taken_since_the_last_look_goes_with_its_snakemake(controller, tmp_path):
     wait_for(tmp_path / ".snakemake" / "locks" / "1.output.lock")
     assert locks_on(RESULTS, tmp_path)

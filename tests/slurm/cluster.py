@@ -9,6 +9,7 @@ cluster's folder, for two reasons: Slurm finds its configuration where a job has
 (the executor plugin strips it), and whatever a cluster started is known by it, orphans too.
 """
 
+import fcntl
 import os
 import shutil
 import signal
@@ -36,8 +37,8 @@ COMMANDS = {
 SYSTEM = "/usr/sbin"
 #: Seconds that a daemon, a node or a job has to reach a state.
 PATIENCE = 60.0
-#: Starts of a cluster before it is given up.
-TRIES = 3
+#: Held by whoever starts a cluster on this machine.
+STARTS = Path(tempfile.gettempdir(), "slurm-cluster-starts.lock")
 
 
 def search_path() -> str:
@@ -66,6 +67,14 @@ def wait_until(condition: Callable[[], object], what: str, seconds: float = PATI
             raise TimeoutError(f"after {seconds:.0f} s still not so: {what}")
         time.sleep(0.1)
     return value
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Wait until no other process or thread of this machine starts a cluster, and keep them waiting."""
+    with STARTS.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @dataclass(frozen=True)
@@ -150,18 +159,11 @@ class Cluster:
     def start(self) -> None:
         """Write the folder's files and start everything; returns when all nodes are idle.
 
-        Tries again with other ports: between the look at a port and its use another cluster, or
-        anything else, may take it. Raises RuntimeError where it does not start, with the end of the
-        controller's log.
+        One start at a time on a machine: between the look at a port and its use another cluster
+        might take it. Raises RuntimeError where it does not start, with the end of the controller's log.
         """
-        for left in reversed(range(TRIES)):
-            try:
-                return self._start()
-            except RuntimeError:
-                if not left:
-                    raise
-                shutil.rmtree(self.folder)
-                self.folder.mkdir()
+        with alone():
+            self._start()
 
     def _start(self) -> None:
         configuration.write(self.folder, self.nodes, self.cpus, self.memory, self.gpus)

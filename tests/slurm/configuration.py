@@ -13,8 +13,8 @@ GRES = """\
 AutoDetect=off
 NodeName=node[1-{nodes}] Name=gpu Type=fake File={folder}/gpus/[0-{last_gpu}]
 """
-#: Ports of daemons: below those that Linux gives to clients.
-PORTS = range(20_000, 32_000)
+#: Ports of daemons: below those that Linux gives to clients, and those at which ranks meet.
+PORTS = range(10_000, 20_000)
 #: The device number of /dev/null.
 NULL = os.makedev(1, 3)
 

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -69,20 +71,23 @@ def test_a_developer_gets_a_cluster_by_one_command_and_ends_it_by_another(slurm_
     assert not Path(folder).exists()
 
 
-def test_a_cluster_whose_ports_were_taken_starts_with_others(slurm_is_here, monkeypatch):
-    start, tried = Cluster._start, []
+def test_clusters_that_start_at_once_have_ports_of_their_own(slurm_is_here, monkeypatch):
+    """Both would draw the same ports first; the one that comes second finds them taken."""
+    draws = threading.local()
 
-    def fails_once(cluster):
-        tried.append(sorted(path.name for path in cluster.folder.iterdir()))
-        if len(tried) == 1:
-            (cluster.folder / "state").mkdir()
-            raise RuntimeError("no node is idle")
-        start(cluster)
+    def draw(start, stop):
+        draws.made = getattr(draws, "made", 0) + 1
+        return start + 10 * draws.made
 
-    monkeypatch.setattr(Cluster, "_start", fails_once)
-    with running() as cluster:
-        assert tried == [[], []], "each start finds an empty folder"
-        assert cluster.jobs() == []
+    def nodes(_: int) -> int:
+        with running() as cluster:
+            there.wait(timeout=120)  # until both stand
+            return len(cluster.run("sinfo", "-h", "-N", "-p", "cpu", "-t", "idle").splitlines())
+
+    monkeypatch.setattr("configuration.random.randrange", draw)
+    there = threading.Barrier(2)
+    with ThreadPoolExecutor() as pool:
+        assert list(pool.map(nodes, range(2))) == [3, 3]
 
 
 def test_what_a_machine_lacks_is_said_in_words(monkeypatch, tmp_path):

@@ -164,10 +164,15 @@ class Controller(Checkpointable):
             self._child.kill()
             self._child.wait()
             processes.end_session(self._child.pid, (MARK, self.run.prefix))
-            # not those noted alone: it may have taken them since the last look, and before it started
-            # there were none
-            locks.remove(locks.locks_on(self.run.results, self.run.folder), self.run.folder)
+            locks.remove(self._own_locks(), self.run.folder)
             self._tell(session=0, locks={})
+
+    def _own_locks(self) -> locks.Locks:
+        """All on the results, those taken since the last look too: before Snakemake started there were
+        none. None where another start has taken over and its Snakemake may have made them."""
+        if any(claim.session for claim in self._claims.all()[self._number :]):
+            return {}
+        return locks.locks_on(self.run.results, self.run.folder)
 
     def _terminated(self, *_: object) -> None:
         """End at once where `stop` asks for it; Slurm asks, too, whom it preempts and starts again."""
