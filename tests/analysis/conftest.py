@@ -19,7 +19,14 @@ ATTACKS += [("pgd-max", "pgd", "linf", (0.1,))]
 
 
 def identity(network):
-    return dict(zip(("model", "model_norm", "model_epsilon", "model_seed"), network))
+    model, norm, epsilon, seed = network
+    return {
+        "model": model,
+        "model_architecture": "resnet18",
+        "model_norm": norm,
+        "model_epsilon": epsilon,
+        "model_seed": seed,
+    }
 
 
 @pytest.fixture(scope="session")

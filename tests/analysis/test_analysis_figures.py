@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from interference.analysis.figures import style
 from interference.analysis.figures.style import save
 from interference.analysis.tables import accuracy, baselines, l0, matched, saes, splice, toy
 
@@ -16,12 +17,12 @@ WHICH = {
     "toy_attacks": {},
     "toy_elhage": {},
     "toy_controls": {},
-    "accuracy": {},
-    "fvu": {"layer": "stem"},
-    "matched": {"type": "topk"},
-    "baselines": {},
+    "accuracy": {"architecture": "resnet18"},
+    "fvu": {"architecture": "resnet18", "layer": "stem"},
+    "matched": {"architecture": "resnet18", "type": "topk"},
+    "baselines": {"architecture": "resnet18"},
     "l0": {"model": "l2-1-s0"},
-    "splice": {},
+    "splice": {"architecture": "resnet18"},
 }
 
 
@@ -171,19 +172,70 @@ def test_the_matched_figure_tells_the_trend_of_each_norm(tables):
     assert any("0.77" in text for text in texts)
 
 
-def test_the_baselines_figure_has_a_panel_for_each_layer_and_k_and_a_line_for_each_norm(tables):
+@pytest.mark.parametrize(("norm", "first"), [("l2", 0), ("linf", 4)])
+def test_the_baselines_figure_has_a_row_a_norm_and_k_and_a_column_a_layer(norm, first, tables):
     table = tables["baselines"]
     figure = draw("baselines", table)
-    titles = [axis.get_title() for axis in figure.axes]
+    panels = figure.axes[first : first + 4]
+    titles = [axis.get_title() for axis in panels]
     assert titles == ["stem, $k$ = 8", "layer1, $k$ = 8", "stem, $k$ = 16", "layer1, $k$ = 16"]
-    curves = figure.axes[2].containers
-    assert len(curves) == 4 * 2
+    assert len(figure.axes) == 8
+    curves = panels[2].containers
     mine = table[(table["layer"] == "stem") & (table["sparsity"] == 16)]
-    mine = mine[mine["model_norm"].isin(["clean", "l2"])].sort_values("model_epsilon")
+    mine = mine[mine["model_norm"].isin(["clean", norm])].sort_values("model_epsilon")
     drawn = {curve.get_label(): curve.lines[0].get_ydata().tolist() for curve in curves}
-    assert drawn["SAE on a Gaussian, $L_2$"] == mine["fvu_gaussian"].tolist()
+    assert len(drawn) == len(curves) == 4
+    assert drawn["SAE on a Gaussian"] == mine["fvu_gaussian"].tolist()
     (legend,) = figure.legends
-    assert len(legend.get_texts()) == 8
+    assert len(legend.get_texts()) == 4
+
+
+@pytest.mark.parametrize(
+    ("norm", "epsilon", "text"),
+    [
+        ("l2", 0.0157, "0.0157"),
+        ("linf", 0.01568627, "4/255"),
+        ("linf", 0.5 / 255, "0.5/255"),
+        ("linf", 0.0314, "8/255"),
+        ("linf", 0.1, "0.1"),
+        ("linf", 0.0158, "0.0158"),
+        ("linf", 0.0, "0"),
+    ],
+)
+def test_linf_radii_are_told_in_grey_levels_where_they_are_some(norm, epsilon, text):
+    assert style.epsilon_text(norm, epsilon) == text
+
+
+def test_networks_are_drawn_clean_first_then_by_norm_and_radius():
+    found = [("linf", 4 / 255), ("l2", 3.0), ("linf", 1 / 255), ("clean", 0.0), ("l2", 0.01)]
+    table = pd.DataFrame(found, columns=["model_norm", "model_epsilon"]).assign(row=range(5))
+    drawn = style.networks(table)
+    assert [network.of(table)["row"].item() for network in drawn] == [3, 4, 1, 2, 0]
+    assert [network.line for network in drawn] == ["-", "-", "-", "--", "--"]
+    assert len({network.colour for network in drawn}) == 5
+
+
+@pytest.mark.parametrize(
+    ("epsilons", "scale", "shown"),
+    [
+        ([0, 0.5, 1, 2], "linear", ["0", "0.5", "1", "2"]),
+        ([0, 0.5, 0.52, 1], "linear", ["0", "0.5", "", "1"]),
+        ([0, 0.01, 0.1, 1], "symlog", ["0", "0.01", "0.1", "1"]),
+        ([3], "linear", ["3"]),
+    ],
+)
+def test_an_epsilon_axis_has_a_tick_at_each_epsilon_and_labels_that_do_not_touch(
+    epsilons, scale, shown
+):
+    _, axes = style.grid(1, 1)
+    style.epsilon_axis(axes[0, 0], "l2", [*epsilons, *epsilons], "training")
+    axis = axes[0, 0]
+    assert axis.get_xscale() == scale
+    assert axis.get_xticks().tolist() == epsilons
+    assert [label.get_text() for label in axis.get_xticklabels()] == shown
+    low, high = axis.get_xlim()
+    assert low < min(epsilons)
+    assert max(epsilons) < high
 
 
 def test_figures_are_drawn_where_only_the_clean_network_exists(results):

@@ -87,7 +87,13 @@ def test_the_job_writes_a_row_for_each_member_condition_and_image(tmp_path):
     write_tensors(sae.with_suffix(".safetensors"), stack(saes), {})
     members = [{"sparsity": 4.0, "sae_seed": 0}, {"sparsity": 8.0, "sae_seed": 0}]
     digest = sha256(sae.with_suffix(".safetensors"))
-    identity = {"model": "m", "model_norm": "l2", "model_epsilon": 1.0, "model_seed": 0}
+    identity = {
+        "model": "m",
+        "model_architecture": "resnet18",
+        "model_norm": "l2",
+        "model_epsilon": 1.0,
+        "model_seed": 0,
+    }
     where = {"model": identity, "layer": "stem"}
     write_json(sae, {"spec": {**where, "type": "topk"}, "members": members, "sha256": digest})
     x = activations()

@@ -20,7 +20,13 @@ from interference.saes.dictionary import Dictionary, keep_top, stack
 from interference.store.files import StoreError, sha256, write_json
 from interference.store.tensors import write_tensors
 
-MODEL = {"model": "m", "model_norm": "l2", "model_epsilon": 1.0, "model_seed": 0}
+MODEL = {
+    "model": "m",
+    "model_architecture": "resnet18",
+    "model_norm": "l2",
+    "model_epsilon": 1.0,
+    "model_seed": 0,
+}
 WIDTHS = {"stem": 64, "layer2": 128, "layer4": 512}
 CHANGED = {"stem": "maxpool", "layer2": "layer2", "layer4": "layer4"}
 

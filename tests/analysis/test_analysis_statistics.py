@@ -123,7 +123,7 @@ def test_a_member_without_active_latents_does_not_spoil_the_common_l0():
 
 def test_draws_are_ratios_of_weighted_sums_over_images():
     rng = np.random.default_rng(0)
-    key = dict(zip(MEMBER, ["m", "l2", 1.0, 0, "stem", "topk", 4.0, 0]))
+    key = dict(zip(MEMBER, ["m", "resnet18", "l2", 1.0, 0, "stem", "topk", 4.0, 0]))
     frames = []
     for sparsity in (8.0, 4.0):
         columns = {n: rng.random(6) for n in ("squared_error", "deviation", "l0")}

@@ -440,7 +440,7 @@ def test_one_density_at_which_an_attack_is_weaker_fails_the_check_of_the_order(r
 def test_there_is_a_claim_for_each_trend_and_it_repeats_the_tables_numbers(tables, concluded):
     rows = concluded[concluded["claim"].str.startswith("FVU at equal L0")]
     assert len(rows) == 2 * 2 * 2  # layers × types × norms
-    chosen = rows[rows["scope"].str.startswith("stem, topk, l2")].iloc[0]
+    chosen = rows[rows["scope"].str.startswith("resnet18 stem, topk, l2")].iloc[0]
     table = tables["matched"]
     trend = table[
         (table["layer"] == "stem") & (table["type"] == "topk") & (table["family"] == "l2")
@@ -456,7 +456,7 @@ def test_what_falls_with_the_gaussians_own_fvu_is_no_fall_beyond_it(tables, conc
     l2 = table[
         (table["model"] == "l2-1-s0") & (table["layer"] == "stem") & (table["sparsity"] == 8)
     ]
-    chosen = rows[rows["scope"].str.startswith("stem, topk 8, l2")].iloc[0]
+    chosen = rows[rows["scope"].str.startswith("resnet18 stem, topk 8, l2")].iloc[0]
     assert chosen["measured"] == l2["mean_beyond"].iloc[0]
 
     def verdicts(table):
@@ -480,7 +480,7 @@ def test_awakening_is_read_at_the_middle_sparsity_of_the_clean_network(tables, c
         (table["model"] == "clean-s0") & (table["layer"] == "layer1") & (table["type"] == "topk")
         & (table["sparsity"] == 8) & (table["attack"] == "pgd") & (table["epsilon"] == 2)
     ].iloc[0]  # fmt: skip
-    mine = rows[rows["scope"].str.startswith("layer1, topk 8")]
+    mine = rows[rows["scope"].str.startswith("resnet18 layer1, topk 8")]
     assert mine["measured"].tolist() == pytest.approx([chosen["ratio"], chosen["over_noise"]])
     assert mine["verdict"].tolist() == ["reproduced"] * 2
     assert mine["reported"].tolist() == ["2", "not reported"]

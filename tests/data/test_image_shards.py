@@ -53,7 +53,9 @@ def by_file(images):
     files, found = names(images), {}
     for split in ("train", "heldout", "evaluation"):
         content = read_split(images, split)
-        for i, label, pixels in zip(content.indices, content.labels, content.pixels, strict=True):
+        for i, label, pixels in zip(
+            content.indices, content.labels, content.pixels[:], strict=True
+        ):
             stem = files[i].rpartition("/")[2].partition(".")[0]
             found[stem] = (int(label), pixels.tobytes())
     return found

@@ -34,6 +34,7 @@ JOBS = {
         for m in MODELS
         for layer in LAYERS
     ),
+    *(f"activations_part/{m}/{layer}/{i}" for m in MODELS for layer in LAYERS for i in range(2)),
     *(f"saes/{m}/{n}/{t}" for m in MODELS for n in LAYERS for t in TYPES),
     "toy_models",
     "toy_vulnerability",
@@ -49,11 +50,9 @@ JOBS = {
     "toy_geometry_figure",
     "toy_interference_figure",
     "toy_densities_figure",
-    "accuracy_figure",
-    "baselines_figure",
-    "splice_figure",
-    *(f"fvu_figure/{layer}" for layer in LAYERS),
-    *(f"matched_figure/{t}" for t in TYPES),
+    *(f"{name}_figure/resnet18" for name in ("accuracy", "baselines", "splice")),
+    *(f"fvu_figure/resnet18/{layer}" for layer in LAYERS),
+    *(f"matched_figure/resnet18/{t}" for t in TYPES),
     *(f"l0_figure/{m}" for m in MODELS),
 }
 #: Figures of the toy table, those of the geometry of a few models, and both.
@@ -71,7 +70,8 @@ FIGURES = (
     "l0_figure",
     "splice_figure",
 )
-NETWORKS = ("trunk", "finetune", "adversarial_images", "activations", "attacked_activations")
+ACTIVATIONS = ("activations_part", "activations")
+NETWORKS = ("trunk", "finetune", "adversarial_images", *ACTIVATIONS, "attacked_activations")
 #: What reads the L0 table, the rows of attacked images, baselines, what an SAE of a type without
 #: baselines says, or one with them, or any; and the predictions.
 AFTER_L0 = ("l0_table", "l0_figure", "claims_table")
@@ -134,6 +134,7 @@ CONFIG_EDITS = {
         ("finetune/l2-1-s0",),
         (
             "adversarial_images/l2-1-s0",
+            "activations_part/l2-1-s0",
             "activations/l2-1-s0",
             "attacked_activations/l2-1-s0",
             "saes/l2-1-s0",
@@ -154,7 +155,7 @@ CONFIG_EDITS = {
     "activations": (
         "layers: {stem: 4, layer2: 8}",
         "layers: {stem: 5, layer2: 8}",
-        ("activations/*/stem",),
+        ("activations_part/*/stem", "activations/*/stem"),
         # its statistics are new: of both layers, since one job makes both
         (
             "attacked_activations",

@@ -9,7 +9,17 @@ from itertools import cycle
 import pandas as pd
 from matplotlib.figure import Figure
 
-from interference.analysis.figures.style import BLUE, GREY, NORMS, ORANGE, PURPLE, RED, SAE_TYPES
+from interference.analysis.figures.style import (
+    BLUE,
+    GREY,
+    NORMS,
+    ORANGE,
+    PURPLE,
+    RED,
+    SAE_TYPES,
+    epsilon_axis,
+    networks,
+)
 
 COLOURS = (RED, ORANGE, PURPLE, BLUE)
 #: Inches a panel, and of the title of a block.
@@ -22,15 +32,18 @@ def draw(table: pd.DataFrame, which: dict) -> Figure:
     types = [t for t in SAE_TYPES if t in set(table["type"])]
     layers = sorted(table["layer"].unique(), key=lambda layer: (layer != "stem", layer))
     norms = [norm for norm in NORMS if norm in set(table["norm"])]
+    (network,) = networks(table)
+    first = table.iloc[0]
+    title = f"{first['model_architecture']}, {network.label}, seed {first['model_seed']}"
     figure = Figure(figsize=(SIDE * len(layers), (SIDE * len(types) + TITLE) * len(norms)))
     for block, norm in zip(figure.subfigures(len(norms), squeeze=False).flat, norms):
         _block(block, table[table["norm"] == norm], types, layers)
-        block.suptitle(f"network {which['model']}, attacks in {NORMS[norm]}")
+        block.suptitle(f"{title}, attacks in {NORMS[norm]}")
     return figure
 
 
 def _block(figure, table: pd.DataFrame, types: list[str], layers: list[str]) -> None:
-    axes = figure.subplots(len(types), len(layers), squeeze=False, sharex=True)
+    axes = figure.subplots(len(types), len(layers), squeeze=False)
     for row, sae_type in zip(axes, types):
         for axis, layer in zip(row, layers):
             part = table[(table["type"] == sae_type) & (table["layer"] == layer)]
@@ -41,8 +54,10 @@ def _block(figure, table: pd.DataFrame, types: list[str], layers: list[str]) -> 
                 f"{layer}, {SAE_TYPES[sae_type]} {part['sparsity'].iloc[0]:g}", fontsize=8
             )
         row[0].set_ylabel("$L_0$, attacked over clean")
-    for axis in axes[-1]:
-        axis.set_xlabel("attack $\\epsilon$")
+    for axis in axes.flat:
+        epsilon_axis(axis, table["norm"].iloc[0], table["epsilon"], "attack")
+    for axis in axes[:-1].flat:
+        axis.set_xlabel("")
     figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside right center", fontsize=8)
 
 

@@ -1,9 +1,11 @@
 """One look for all figures, and the same bytes for the same numbers."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
@@ -65,15 +67,82 @@ def l0_axis(axis) -> None:
     axis.xaxis.set_minor_formatter(NullFormatter())
 
 
+class Network(NamedTuple):
+    """How the networks trained at one norm and epsilon are drawn and found in a table."""
+
+    norm: str
+    epsilon: float
+    colour: object
+    line: str
+    label: str
+
+    def of(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The rows of ``table`` that are about these networks."""
+        return table[(table["model_norm"] == self.norm) & (table["model_epsilon"] == self.epsilon)]
+
+
+def networks(table: pd.DataFrame) -> list[Network]:
+    """The networks of ``table``: clean, L2 (solid) and Linf (dashed), darker as epsilon grows."""
+    found = table[["model_norm", "model_epsilon"]].drop_duplicates().itertuples(index=False)
+    ordered = sorted(found, key=lambda network: (network[0] == "linf", network[1]))
+    drawn = []
+    for linf, line, colours, lightest in (
+        (False, "-", "viridis_r", 0.08),
+        (True, "--", "YlOrRd", 0.3),
+    ):
+        family = [network for network in ordered if (network[0] == "linf") == linf]
+        for (norm, epsilon), shade in zip(family, np.linspace(lightest, 0.95, len(family))):
+            label = "clean" if epsilon == 0 else f"{NORMS[norm]} {epsilon_text(norm, epsilon)}"
+            drawn.append(Network(norm, epsilon, mpl.colormaps[colours](shade), line, label))
+    return drawn
+
+
+def network_legend(figure: Figure, axis) -> None:
+    """The networks that are drawn in ``axis``, at the right of the figure."""
+    lines, labels = axis.get_legend_handles_labels()
+    figure.legend(lines, labels, title="trained at", loc="outside right center", fontsize=8,
+                  ncols=1 + len(labels) // 9)  # fmt: skip
+
+
+def epsilon_text(norm: str, epsilon: float) -> str:
+    """An epsilon as it is spoken of: Linf in 255ths, where it is 0.5, 1, 1.5 … 16 of them."""
+    levels = round(510 * epsilon) / 2
+    if norm == "linf" and 0 < levels <= 16 and abs(levels / 255 - epsilon) <= 1e-3 * epsilon:
+        return f"{levels:g}/255"
+    return f"{epsilon:g}"
+
+
+def epsilon_axis(axis, norm: str, epsilons, what: str) -> None:
+    """An x axis of ``what`` epsilon, with a tick at each of ``epsilons``.
+
+    Linear, unless they span more than a factor of ten: then logarithmic above the smallest. Ticks
+    too near the one before have no label.
+    """
+    values = np.unique(list(epsilons))
+    positive = values[values > 0]
+    if len(positive) and positive[-1] > 10 * positive[0]:
+        axis.set_xscale("symlog", linthresh=positive[0], linscale=0.5)
+    scale = axis.xaxis.get_transform()
+    places = scale.transform(values)
+    width = np.ptp(places) or 1.0
+    low, high = places[0] - 0.05 * width, places[-1] + 0.05 * width
+    axis.set_xlim(*scale.inverted().transform([low, high]))
+    labels, last = [], -np.inf
+    for value, place in zip(values, places):
+        clear = place - last > 0.09 * width
+        labels.append(epsilon_text(norm, value) if clear else "")
+        last = place if clear else last
+    axis.set_xticks(values, labels, fontsize=7)
+    if len(values) > 4:
+        axis.tick_params(axis="x", rotation=90)
+    axis.minorticks_off()
+    axis.set_xlabel(f"{what} $\\epsilon$ ({NORMS[norm]})")
+
+
 def seed_band(axis, rows, colour, style="-", label=None) -> None:
     """Mean and extremes over seeds against density. rows: of the table toy, sorted by density."""
     axis.plot(rows["density"], rows["mean"], "o", ls=style, ms=3, color=colour, label=label)
     axis.fill_between(rows["density"], rows["low"], rows["high"], color=colour, alpha=0.2, lw=0)
-
-
-def shades(count: int) -> list:
-    """``count`` colours, light to dark, for something that grows."""
-    return [mpl.colormaps["viridis_r"](v) for v in np.linspace(0.08, 0.95, count)]
 
 
 def save(figure: Figure, path: Path) -> None:
