@@ -101,8 +101,8 @@ MODULE_EDITS = {
     "attacks/methods/noise.py": (("adversarial_images/*/noise",), AFTER_ATTACKS),
     "activations/attacked.py": (("attacked_activations",), ("l0", *AFTER_L0)),
     "activations/standardise.py": (
-        ("activations",),
-        ("attacked_activations", *FITS, "l0", "splice", *AFTER_SAES),
+        ("activations_part",),
+        ("activations", "attacked_activations", *FITS, "l0", "splice", *AFTER_SAES),
     ),
     "saes/fit.py": (FITS, ("l0", "splice", *AFTER_SAES)),
     "saes/substitutes.py": (("baselines",), AFTER_BASELINES),
@@ -155,10 +155,11 @@ CONFIG_EDITS = {
     "activations": (
         "layers: {stem: 4, layer2: 8}",
         "layers: {stem: 5, layer2: 8}",
-        ("activations_part/*/stem", "activations/*/stem"),
+        ("activations_part/*/stem/*",),
         # its statistics are new: of both layers, since one job makes both
         (
             "attacked_activations",
+            "activations/*/stem",
             "baselines/*/stem",
             "saes/*/stem/*",
             "l0",

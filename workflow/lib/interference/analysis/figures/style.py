@@ -129,7 +129,7 @@ def epsilon_axis(axis, norm: str, epsilons, what: str) -> None:
     axis.set_xlim(*scale.inverted().transform([low, high]))
     labels, last = [], -np.inf
     for value, place in zip(values, places):
-        clear = place - last > 0.09 * width
+        clear = place - last > 0.11 * width
         labels.append(epsilon_text(norm, value) if clear else "")
         last = place if clear else last
     axis.set_xticks(values, labels, fontsize=7)
