@@ -1,31 +1,28 @@
 """The preprint's own run, shrunk in numbers alone: checkpoints in MadryLab's format, JPEGs, 224 pixels.
 
 What the real one reads, ImageNet and the hub's files, is replaced by stand-ins of the same formats:
-three ResNet-18 with random weights and ten classes, and pictures that Fashion-MNIST was made into.
+three ResNet-18 with random weights and ten classes, and pictures of many sizes and modes.
 """
 
 import sys
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from checkout import REPO, Checkout
-from PIL import Image
 
 from interference.config.load import check_config
 from interference.config.plan import rules
-from interference.data.fashion import FASHION_CLASSES, read
 
-sys.path.append(str(REPO / "tests" / "models"))
+sys.path += [str(REPO / "tests" / "models"), str(REPO / "tests" / "data")]
 from checkpoints import body, entries, write
+from pictures import make_folder
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("paper")]
 
-#: Networks of the experiment, and pictures a class of each part.
+#: Networks of the experiment.
 CHECKPOINTS = ("resnet18_l2_eps0", "resnet18_l2_eps3", "resnet18_linf_eps4.0")
-TRAIN, EVALUATION = 18, 8
 #: What is shrunk: counts of images, radii, layers, sparsities; never a size of an image.
 SHRUNK = {
     "data": {"train": 120, "heldout": 24, "evaluation": 72},
@@ -56,20 +53,9 @@ SHRUNK = {
 
 
 def make_pictures(root: Path) -> None:
-    """ROOT/{train,val}/CLASS/*.JPEG: Fashion-MNIST in colour, of many sizes; one is cut short."""
-    dataset, random = read("fashion-mnist-subset", None, None), np.random.default_rng(0)
-    for name, part, count in (("train", dataset.train, TRAIN), ("val", dataset.test, EVALUATION)):
-        for label in range(len(FASHION_CLASSES)):
-            folder = root / name / f"n{label:08d}"
-            folder.mkdir(parents=True)
-            for i in np.flatnonzero(part.labels == label)[:count]:
-                grey = Image.fromarray(part.pixels(np.array([i]))[0, 0])
-                size = tuple(int(side) for side in random.integers(150, 400, 2))
-                colours = [
-                    grey.resize(size).point(lambda v, c=c: int(v * c)) for c in random.random(3)
-                ]
-                Image.merge("RGB", colours).save(folder / f"{name}_{i}.JPEG", quality=75)
-    cut = next((root / "train" / "n00000000").iterdir())
+    """ImageNet's folders, ten classes; one training picture is cut short."""
+    make_folder(root, classes=10, per_class=32, seed=0)
+    cut = min((root / "train").glob("*/*"))
     cut.write_bytes(cut.read_bytes()[:-2000])
 
 
@@ -129,7 +115,7 @@ def test_gates_have_no_verdict_on_pictures_that_are_not_imagenets(results):
 def test_a_picture_that_is_cut_short_was_left_out_and_is_listed(results):
     skipped = pd.read_csv(results / "data" / "images.skipped.csv")
     assert skipped["part"].to_list() == ["train"]
-    assert skipped["name"].iloc[0].startswith("n00000000/train_")
+    assert skipped["name"].iloc[0].startswith("n01440000/n01440000_")
 
 
 def test_rows_and_attacked_activations_went_once_all_that_read_them_ran(results):
