@@ -169,8 +169,9 @@ from pathlib import Path
 from interference.data.images import build
 if __name__ == "__main__":
     build({"data": json.loads(sys.argv[1]), "checksums": None}, Path(sys.argv[2]))
-    print(*(resource.getrusage(who).ru_maxrss
-            for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
+    # this program's own: ru_maxrss has that of the process which started it, too
+    (own,) = [x for x in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in x]
+    print(own.split()[1], resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 """
 
 
@@ -179,11 +180,13 @@ def test_peak_memory_does_not_grow_with_the_number_of_images(section, tmp_path, 
     script = tmp_path / "build.py"
     script.write_text(MEMORY)
     peaks = []
-    for count in (200, 1000):  # 30 and 150 MB of pixels at 224 pixels a side
+    for count in (400, 2000):  # 60 and 301 MB of pixels at 224 pixels a side
         edits = {"train": count - 20, "heldout": 10, "evaluation": 10, "image_size": 224}
         data = section | edits | {"pictures": {"resize": 256, "corrupt": "skip"}}
         command = [sys.executable, script, json.dumps(data), tmp_path / f"{count}" / "images.json"]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         peaks.append([int(kilobytes) for kilobytes in done.stdout.split()])
+    # what waits between the processes differs by how busy the machine is, by a few tasks of 2.4 MB
+    more = 1600 * 3 * 224 * 224 / 1024
     for small, large in zip(*peaks, strict=True):
-        assert large < 1.1 * small
+        assert large - small < 0.1 * more, peaks
