@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pictures
 import pytest
-from PIL import Image
 
 from interference.data.fashion import FASHION_FILES
 from interference.data.idx import idx_bytes
@@ -81,41 +80,14 @@ def cifar(tmp_path):
     return tmp_path
 
 
-#: Files of `imagenet` that are no sound pictures, by part: file → what was done to it.
-DAMAGED = {
-    "train": {
-        "n01440000/n01440000_7.JPEG": "truncated",
-        "n01440003/n01440003_0.JPEG": "truncated",
-        "n01440003/n01440003_150.JPEG": "empty",
-        "n01440009/n01440009_199.JPEG": "text",
-        "n01440005/n01440005_44.JPEG": "sixteen bits",
-    },
-    "val": {"n01440002/ILSVRC2012_val_00000101.JPEG": "truncated"},
-}
-
-
-def damage(file: Path, how: str) -> None:
-    """Spoil a picture."""
-    content = file.read_bytes()
-    if how == "sixteen bits":
-        Image.fromarray(np.full((300, 300), 3000, np.uint16)).save(file, "PNG")
-    else:
-        spoilt = {
-            "truncated": content[: len(content) * 2 // 3],
-            "empty": b"",
-            "text": b"no picture",
-        }
-        file.write_bytes(spoilt[how])
-
-
 @pytest.fixture(scope="session")
 def imagenet(tmp_path_factory):
     """An ImageNet-like folder: 10 classes, 2,000 training and 500 val pictures, six damaged."""
     root = tmp_path_factory.mktemp("imagenet")
     pictures.make_folder(root, classes=10, per_class=200, seed=0)
-    for part, files in DAMAGED.items():
+    for part, files in pictures.DAMAGED.items():
         for name, how in files.items():
-            damage(root / part / name, how)
+            pictures.damage(root / part / name, how)
     return root
 
 

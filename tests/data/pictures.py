@@ -152,3 +152,30 @@ def add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
     member = tarfile.TarInfo(name)
     member.size = len(content)
     tar.addfile(member, io.BytesIO(content))
+
+
+#: Files of `imagenet` that are no sound pictures, by part: file → what was done to it.
+DAMAGED = {
+    "train": {
+        "n01440000/n01440000_7.JPEG": "truncated",
+        "n01440003/n01440003_0.JPEG": "truncated",
+        "n01440003/n01440003_150.JPEG": "empty",
+        "n01440009/n01440009_199.JPEG": "text",
+        "n01440005/n01440005_44.JPEG": "sixteen bits",
+    },
+    "val": {"n01440002/ILSVRC2012_val_00000101.JPEG": "truncated"},
+}
+
+
+def damage(file: Path, how: str) -> None:
+    """Spoil a picture."""
+    content = file.read_bytes()
+    if how == "sixteen bits":
+        Image.fromarray(np.full((300, 300), 3000, np.uint16)).save(file, "PNG")
+    else:
+        spoilt = {
+            "truncated": content[: len(content) * 2 // 3],
+            "empty": b"",
+            "text": b"no picture",
+        }
+        file.write_bytes(spoilt[how])

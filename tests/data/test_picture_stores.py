@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import DAMAGED, damage
+from pictures import DAMAGED, damage
 from PIL import Image
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
