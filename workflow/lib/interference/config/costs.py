@@ -133,9 +133,8 @@ def measured(config: Config, results: Path) -> dict[str, float]:
         files = [*folder.glob(_BENCHMARKS.get(rule, f"saes/*/*/{sae_type}.tsv"))]
         files = [path for path in files if rule == "trunk" or "trunk" not in path.name]
         expected = jobs[name] // (len(config.saes.types.named) if sae_type else 1)
-        if (
-            len(files) == expected and count
-        ):  # of a run that is not finished, or another's: no measure
+        # files of a run that is not finished, or of another's, are no measure
+        if count and len(files) == expected:
             found[rule] = count / sum(max(_seconds(path) - START, 0.1) for path in files)
     if not found:
         raise InterferenceError(

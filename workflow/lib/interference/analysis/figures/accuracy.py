@@ -7,12 +7,16 @@ from interference.analysis.figures.style import epsilon_axis, grid, network_lege
 
 
 def draw(table: pd.DataFrame, which: dict) -> Figure:
-    """table: accuracy, one row a (model, attack, epsilon); which: {"architecture"}; means over model seeds."""
+    """table: accuracy, one row a (model, attack, epsilon); which: {"architecture"}.
+
+    Lines are means over model seeds.
+    """
+    drawn = networks(table)
     attacks = [a for a in table["attack"].unique() if a != "clean"]
     figure, axes = grid(1, len(attacks), width=2.6, sharey=True)
     for axis, attack in zip(axes.flat, attacks):
         part = table[table["attack"].isin(["clean", attack])]
-        for network in networks(table):
+        for network in drawn:
             rows = network.of(part)
             rows = rows.groupby("epsilon", as_index=False)[["accuracy", "low", "high"]].mean()
             axis.plot(rows["epsilon"], rows["accuracy"], "o", ls=network.line, ms=3,

@@ -10,9 +10,10 @@ def draw(table: pd.DataFrame, which: dict) -> Figure:
     """table: saes, one row a member; which: {"architecture", "layer"}. A line a (network, SAE seed)."""
     table = table[table["layer"] == which["layer"]]
     types = [t for t in SAE_TYPES if t in set(table["type"])]
+    drawn = networks(table)
     figure, axes = grid(1, len(types), width=3.4, height=2.9, sharey=True)
     for axis, sae_type in zip(axes.flat, types):
-        for network in networks(table):
+        for network in drawn:
             label = network.label
             mine = network.of(table[table["type"] == sae_type])
             for _, curve in mine.groupby(["model", "sae_seed"]):

@@ -17,14 +17,18 @@ from interference.analysis.figures.style import (
 
 
 def draw(table: pd.DataFrame, which: dict) -> Figure:
-    """table: splice, one row a member; which: {"architecture"}. Error bars: bootstrap over evaluation images."""
+    """table: splice, one row a member; which: {"architecture"}.
+
+    Error bars: bootstrap over evaluation images.
+    """
+    drawn = networks(table)
     types = [t for t in SAE_TYPES if t in set(table["type"])]
     layers = sorted(table["layer"].unique(), key=lambda layer: (layer != "stem", layer))
     figure, axes = grid(len(types), len(layers), width=2.3, height=2.4, sharey="col")
     for row, sae_type in zip(axes, types):
         for axis, layer in zip(row, layers):
             part = table[(table["type"] == sae_type) & (table["layer"] == layer)]
-            for network in networks(table):
+            for network in drawn:
                 _curves(axis, network.of(part), network)
             axis.set(title=f"{layer}, {SAE_TYPES[sae_type]}", yscale="log")
             l0_axis(axis)
