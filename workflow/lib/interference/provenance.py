@@ -58,7 +58,11 @@ def source_path(module: str) -> Path | None:
 
 
 def normalised(source: str) -> str:
-    """``source`` without comments, docstrings and layout."""
+    """``source`` without comments, docstrings and layout: its syntax tree, as one line.
+
+    The same under every Python that can parse it. ``ast.unparse`` and ``ast.dump`` are not: quotes of
+    f-strings and fields that are empty come and go with Python's version.
+    """
     tree = ast.parse(source)
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
@@ -70,7 +74,40 @@ def normalised(source: str) -> str:
             and isinstance(body[0].value.value, str)
         ):
             node.body = body[1:] or [ast.Pass()]
-    return ast.unparse(tree)
+    return _syntax(tree)
+
+
+def _syntax(node: object) -> str:
+    """A syntax tree as text: kinds of nodes and their fields; what is empty is left out."""
+    if isinstance(node, ast.JoinedStr):  # how its text is cut up is Python's own affair
+        return f"JoinedStr({_syntax(_joined(node.values))})"
+    if isinstance(node, ast.AST):
+        # `kind` says u"…", `type_comment` is a comment
+        fields = ((name, getattr(node, name, None)) for name in sorted(node._fields))
+        fields = [
+            f"{name}={_syntax(value)}"
+            for name, value in fields
+            if value is not None and value != [] and name not in ("kind", "type_comment")
+        ]
+        if isinstance(node, ast.Constant) and node.value is None:
+            fields = ["None"]
+        return f"{type(node).__name__}({','.join(fields)})"
+    if isinstance(node, list):
+        return f"[{','.join(map(_syntax, node))}]"
+    return ascii(node)  # printable letters are more in newer Pythons
+
+
+def _joined(values: list[ast.expr]) -> list[ast.expr]:
+    """The parts of an f-string, with neighbouring texts joined and empty ones left out."""
+    parts: list[ast.expr] = []
+    for value in values:
+        if not isinstance(value, ast.Constant):
+            parts.append(value)
+        elif parts and isinstance(parts[-1], ast.Constant):
+            parts[-1] = ast.Constant(parts[-1].value + value.value)
+        elif value.value:
+            parts.append(value)
+    return parts
 
 
 def imports(source: str) -> set[str]:
@@ -94,7 +131,7 @@ def _module(module: str) -> tuple[str, frozenset[str]]:
     path = source_path(module)
     if path is None:
         raise ModuleNotFoundError(f"{module} is not a module of {PACKAGE}")
-    source = path.read_text()
+    source = path.read_text(encoding="utf-8")
     return digest(normalised(source)), frozenset(imports(source))
 
 
@@ -151,5 +188,5 @@ def uncovered(roots: tuple[str, ...]) -> list[str]:
     return sorted(
         name
         for name in loaded
-        if name not in covered and not is_exempt(name) and source_path(name).read_text().strip()
+        if name not in covered and not is_exempt(name) and source_path(name).read_text(encoding="utf-8").strip()
     )
