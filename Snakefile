@@ -4,7 +4,8 @@ from snakemake.utils import min_version
 
 min_version("9.5")
 
-if not config:
+# `--config key=value` alone changes the default; it does not replace it.
+if not workflow.overwrite_configfiles:
 
     configfile: "config.yaml"
 

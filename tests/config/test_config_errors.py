@@ -1,6 +1,7 @@
 """Wrong configs: the message names the field, what was found, what is allowed and the mend."""
 
 import copy
+import datetime
 import itertools
 import json
 import os
@@ -22,6 +23,25 @@ FILES = [
 GOOD = yaml.safe_load((ROOT / "config.yaml").read_text())
 MISSING = object()
 NETWORKS = ("data", "models", "attacks", "activations", "saes")
+COLOUR = GOOD["data"] | {
+    "dataset": "cifar10",
+    "root": "/c",
+    "train": 40,
+    "heldout": 8,
+    "evaluation": 96,
+}
+MINE = {
+    "file": "/mine.pt",
+    "sha256": None,
+    "architecture": "resnet18",
+    "norm": "clean",
+    "epsilon": 0.0,
+    "classes": 10,
+    "mean": [0.5, 0.5, 0.5],
+    "std": [0.25, 0.25, 0.25],
+}
+ROBUST = MINE | {"norm": "linf", "epsilon": "4/255"}
+OWN = {"source": "files", "networks": {"m": MINE, "r": ROBUST}}
 FGSM = {"type": "fgsm", "norm": "l2", "epsilons": [0.5]}
 JUMPRELU = {"l0": [0.01], "warmup_fraction": 0.05, "initial_threshold": 0.1, "bandwidth": 0.1}
 MATRYOSHKA = {**GOOD["saes"]["types"]["topk"], "prefixes": [0.5, 1.0]}
@@ -108,7 +128,10 @@ WRONG = {
     "nothing for a section": ({"data": None}, ["data: found nothing", "block of keys"]),
     "nothing for toy models": ({"toy": None}, ["toy: found nothing", "block of keys"]),
     "nothing for a number": ({"data/train": None}, ["data.train: found nothing"]),
-    "number for a name": ({"experiment": 3}, ["experiment: found 3", "valid string"]),
+    "number for a name": (
+        {"experiment": 3},
+        ["experiment: found 3", "should be text; quote it: '3'"],
+    ),
     "not a number": ({"toy/learning_rate": float("nan")}, ["toy.learning_rate: found nan"]),
     "infinity": ({"toy/learning_rate": float("inf")}, ["toy.learning_rate: found inf"]),
     # ranges
@@ -125,8 +148,73 @@ WRONG = {
         ["toy.evaluation.common_density: found 1.5", "equal to 1"],
     ),
     "resamples": ({"analysis/resamples": 10}, ["analysis.resamples: found 10", "to 100"]),
-    "name": ({"experiment": "../up"}, ["experiment: found '../up'", "pattern"]),
-    "name of a method": ({"attacks/methods/A b": FGSM}, ["attacks.methods.A b", "pattern"]),
+    "name": (
+        {"experiment": "../up"},
+        ["experiment: found '../up'", "small letters, digits", "write up"],
+    ),
+    "underscore in a name": (
+        {"experiment": "my_run"},
+        ["found 'my_run'", "hyphens", "write my-run"],
+    ),
+    "date for a name": ({"experiment": datetime.date(2026, 1, 2)}, ["quote it: '2026-01-02'"]),
+    "name of a method": (
+        {"attacks/methods/A b": FGSM},
+        ["attacks.methods.A b", "hyphens", "write a-b"],
+    ),
+    "name without a letter": ({"experiment": "__"}, ["experiment: found '__'", "names a folder"]),
+    "hash": ({"models": OWN | {"networks": {"m": MINE | {"sha256": "abc"}}}}, ["64 hexadecimal"]),
+    # pixels of 0 to 255 where pixels of 0 to 1 are meant
+    "linf radius of an attack": (
+        {"attacks/methods/pgd-linf/epsilons": [8.0], "attacks/methods/noise-linf/epsilons": [8.0]},
+        [
+            "attacks.methods.pgd-linf.epsilons: found 8; pixels are in [0, 1]",
+            "write 8/255 (0.0313725)",
+        ],
+    ),
+    "linf radius of training": (
+        {"models/epsilons/linf": [4]},
+        ["models.epsilons.linf: found 4;", "at most 1; write 4/255 (0.0156863)"],
+    ),
+    "l2 radius of an attack": (
+        {"attacks/methods/fgsm/epsilons": [128], "attacks/methods/noise/epsilons": [128]},
+        [
+            "attacks.methods.fgsm.epsilons: found 128;",
+            "of 1 x 28 x 28 are at most 28; write 128/255",
+        ],
+    ),
+    "l2 radius of training": (
+        {"models/epsilons/l2": [28.1]},
+        ["models.epsilons.l2: found 28.1;", "at most 28"],
+    ),
+    "radius that is too large in both": (
+        {"models/epsilons/linf": [300.0]},
+        ["models.epsilons.linf: found 300;", "at most 1"],
+    ),
+    "radius of a file's network": (
+        {
+            "data": COLOUR,
+            "models": OWN | {"networks": {"m": MINE, "r": ROBUST | {"epsilon": 4.0}}},
+        },
+        ["models.networks.r.epsilon: found 4;", "write 4/255 (0.0156863)"],
+    ),
+    "mean of a file's network": (
+        {"models": OWN | {"networks": {"m": MINE | {"mean": [123.675, 116.28, 103.53]}}}},
+        ["mean: found [123.675", "write [0.485, 0.456, 0.406] if pixels were 0 to 255"],
+    ),
+    "deviation of a file's network": (
+        {"models": OWN | {"networks": {"m": MINE | {"std": [58.4, 57.1, 57.4]}}}},
+        ["std: found [58.4", "above 0", "write [0.22902, 0.223922, 0.225098]"],
+    ),
+    # fractions
+    "fraction for a rate": (
+        {"models/trunk/learning_rate": "1/20"},
+        ["models.trunk.learning_rate: found '1/20' (text)", "write 0.05"],
+    ),
+    "fraction of nothing": (
+        {"models/epsilons/linf": ["8/0"]},
+        ["found 8/0, which divides by zero"],
+    ),
+    "comma in a number": ({"toy/learning_rate": "0,5"}, ["found '0,5' (text)", "write 0.5"]),
     "no epsilons": ({"models/epsilons/l2": []}, ["models.epsilons.l2: found []", "at least 1"]),
     "no methods": ({"attacks/methods": {}}, ["attacks.methods", "at least 1"]),
     # combinations
@@ -334,14 +422,35 @@ def test_a_config_that_is_no_mapping_is_explained(values):
         check_config(values)
 
 
+def test_fractions_of_pixel_units_are_taken():
+    fractions = {"pgd-linf": ["8/255", "16 / 255"], "noise-linf": ["16/255", "8/255"]}
+    changes = {f"attacks/methods/{name}/epsilons": radii for name, radii in fractions.items()}
+    config = check_config(changed(changes | {"models/epsilons/linf": ["2/255"]}))
+    assert config.attacks.methods["pgd-linf"].epsilons == [8 / 255, 16 / 255]
+    assert config.models.epsilons.linf == [2 / 255]
+    files = check_config(changed({"data": COLOUR, "models": OWN}))
+    assert files.models.networks["r"].epsilon == 4 / 255
+
+
+def test_the_largest_radii_there_are_are_taken():
+    methods = GOOD["attacks"]["methods"] | {
+        "fgsm": {"type": "fgsm", "norm": "l2", "epsilons": [28.0]},
+        "noise": {**GOOD["attacks"]["methods"]["noise"], "epsilons": [0.5, 1.0, 2.0, 28.0]},
+    }
+    check_config(changed({"attacks/methods": methods, "models/epsilons/linf": [1.0]}))
+
+
 TEXTS = {
-    "twice": ("a: 1\nb: {x: 1, x: 2}\n", "the key 'x' stands twice in the block at line 2"),
+    "twice": (
+        "a: 1\nb: {x: 1, x: 2}\n",
+        "b.x: line 2: the key 'x' stands twice in its block, first at line 2",
+    ),
     "twice at the top": ("a: 1\na: 2\n", "the key 'a' stands twice"),
     "empty": ("", "found nothing, needs sections"),
     "list": ("- 1\n", "needs sections"),
     "tabs": ("a:\n\t- 1\n", "is not YAML"),
     "open bracket": ("a: [1", "is not YAML"),
-    "list as a key": ("? [1, 2]\n: 3\n", "is not YAML"),
+    "list as a key": ("? [1, 2]\n: 3\n", "a key is a word, found a block or list"),
     "a python object": ("!!python/object/apply:os.getcwd []\n", "is not YAML"),
     "not UTF-8": (b"\xff\xfe\x80", "is not"),
 }
@@ -403,7 +512,8 @@ def test_the_command_line_never_shows_a_traceback_for_a_config(tmp_path, monkeyp
         main()
     text = capsys.readouterr().err
     assert end.value.code == 1
-    assert text.startswith("error: the config has ")
+    assert text.startswith("error: ")
+    assert " has 1 error:\n" in text or case == "k too large"
     assert "Traceback" not in text
 
 

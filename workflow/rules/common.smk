@@ -1,10 +1,10 @@
 # The checked config, the specs of all jobs, and the folders that rules write to.
-from interference.config.load import ConfigError, check_config, check_writable
+from interference.config.load import ConfigError, check_writable, read_workflow
 from interference.config.plan import describe, missing
 from interference.config.specs import Specs
 
 try:
-    experiment = check_config(config)
+    experiment = read_workflow(workflow)
     check_writable("results")
 except ConfigError as error:
     raise WorkflowError(str(error)) from None

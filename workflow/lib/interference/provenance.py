@@ -188,5 +188,7 @@ def uncovered(roots: tuple[str, ...]) -> list[str]:
     return sorted(
         name
         for name in loaded
-        if name not in covered and not is_exempt(name) and source_path(name).read_text(encoding="utf-8").strip()
+        if name not in covered
+        and not is_exempt(name)
+        and source_path(name).read_text(encoding="utf-8").strip()
     )

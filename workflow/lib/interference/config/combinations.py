@@ -1,5 +1,6 @@
 """What no section can check alone: values of different sections that do not go together."""
 
+import math
 from collections.abc import Iterator
 
 from interference.config.facts import ARCHITECTURES, BLOCK, positions
@@ -13,7 +14,13 @@ def problems(config) -> list[str]:
     found = [*_arms(config)]
     if found or "networks" not in config.arms:
         return found
-    return [*_networks(config), *_attacks(config), *_layers(config), *_saes(config)]
+    return [
+        *_networks(config),
+        *_radii(config),
+        *_attacks(config),
+        *_layers(config),
+        *_saes(config),
+    ]
 
 
 def _arms(config) -> Iterator[str]:
@@ -39,6 +46,34 @@ def _networks(config) -> Iterator[str]:
             f"models.source: {source} networks see three channels, {config.data.dataset} has "
             f"{channels}; name a dataset of colour images, or train networks here"
         )
+
+
+def _radii(config) -> Iterator[str]:
+    """Radii that no perturbation of pixels in [0, 1] has; mostly pixels of 0 to 255 were meant."""
+    size = config.data.size
+    diameter = {"linf": 1.0, "l2": math.sqrt(config.data.channels * size**2)}
+    places = [
+        (f"attacks.methods.{name}.epsilons", method.norm, method.epsilons)
+        for name, method in config.attacks.methods.items()
+    ]
+    if config.models.source == "trained":
+        places += [(f"models.epsilons.{n}", n, radii or []) for n, radii in config.models.epsilons]
+    if config.models.source == "files":
+        places += [
+            (f"models.networks.{name}.epsilon", network.norm, [network.epsilon])
+            for name, network in config.models.networks.items()
+            if network.norm != "clean"
+        ]
+    for field, norm, radii in places:
+        for radius in radii:
+            if radius > diameter[norm]:
+                whole = f"{radius:g}/255"
+                mend = f"; write {whole} ({radius / 255:.6g}) if pixels of 0 to 255 were meant"
+                yield (
+                    f"{field}: found {radius:g}; pixels are in [0, 1], so {norm} radii of images of "
+                    f"{config.data.channels} x {size} x {size} are at most {diameter[norm]:g}"
+                    + (mend if radius / 255 <= diameter[norm] else "")
+                )
 
 
 def _attacks(config) -> Iterator[str]:

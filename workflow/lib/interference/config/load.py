@@ -1,51 +1,34 @@
 """Read and check a config; every error in one message that says what to write instead."""
 
 import difflib
+import math
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
-import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from interference.config.reader import ConfigError, read_file, read_values
 from interference.config.schema import Config
-from interference.provenance import InterferenceError
-
-
-class ConfigError(InterferenceError):
-    """The config is wrong; the message names each field, what was found and what is allowed."""
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """A YAML loader that refuses a key that stands twice."""
-
-
-def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict:
-    keys = [loader.construct_object(key) for key, _ in node.value]
-    for key in keys:
-        if keys.count(key) > 1:
-            line = node.start_mark.line + 1
-            raise ConfigError(f"config: the key {key!r} stands twice in the block at line {line}")
-    return loader.construct_mapping(node, deep=True)
-
-
-_UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+from interference.config.values import FRACTION, NAME, WORDS
 
 
 def read_config(path: Path) -> Config:
     """Read and check a YAML file. Raises ConfigError."""
-    try:
-        values = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_UniqueKeys)
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: there is no such file") from None
-    except IsADirectoryError:
-        raise ConfigError(f"{path} is a folder; name a config file") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path} is not UTF-8 text") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not YAML: {error}") from None
-    return check_config(values)
+    return check_config(read_file(path))
+
+
+def read_workflow(workflow) -> Config:
+    """Read and check what a Snakemake workflow was given: its config files and ``--config``.
+
+    Snakemake has read both already, by rules of its own, which take a key that stands twice and words
+    that its users did not mean. Raises ConfigError.
+    """
+    return check_config(
+        read_values(workflow.configfiles, workflow.config_settings.config_args or ())
+    )
 
 
 def check_config(values: object) -> Config:
@@ -130,21 +113,32 @@ def _explain(detail: ErrorDetails) -> list[str]:
         return [
             f"{field}.{key}: found {_found(tag)}, allowed: {', '.join(names)}{_nearest(tag, names)}"
         ]
+    if kind == "string_pattern_mismatch":
+        return [f"{field}: found {_found(found)}, allowed: {_in_words(found, context['pattern'])}"]
+    if kind == "string_type" and found is not None and not isinstance(found, Mapping | list):
+        return [f"{field}: found {_found(found)}, should be text; quote it: {str(found)!r}"]
     allowed = detail["msg"].removeprefix("Input ").partition(" or instance of")[0]
     allowed = allowed.replace("valid dictionary", "block of keys")
     return [f"{field}: found {_found(found)}, {allowed[0].lower()}{allowed[1:]}{_number(found)}"]
 
 
+def _in_words(found: str, pattern: str) -> str:
+    """What a pattern allows, and of a name the nearest that it does."""
+    near = re.sub(r"[^a-z0-9.]+", "-", found.lower()).strip("-.")
+    return WORDS[pattern] + (f"; write {near}" if pattern == NAME and near else "")
+
+
 def _number(found: object) -> str:
-    """YAML 1.1 reads 1e-3 as text: say how to write it."""
-    if isinstance(found, str):
-        try:
-            number = float(found)
-            plain = int(number) if number.is_integer() else number
-            return f"; write {plain!r} (YAML takes {found} for text)"
-        except ValueError:
-            return ""
-    return ""
+    """How to write a number that stands there as text."""
+    if not isinstance(found, str):
+        return ""
+    try:
+        parts = re.match(FRACTION, found)
+        number = float(parts[1]) / float(parts[2]) if parts else float(found.replace(",", ".", 1))
+    except (ValueError, ZeroDivisionError):
+        return ""
+    plain = int(number) if number.is_integer() else float(f"{number:.6g}")
+    return f"; write {plain!r} ({found!r} is text)" if math.isfinite(number) else ""
 
 
 def _nearest(found: object, names: list[str]) -> str:

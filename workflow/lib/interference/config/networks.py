@@ -6,13 +6,24 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from interference.config.facts import ARCHITECTURES
-from interference.config.values import Count, Name, Positive, Radii, Section, Seeds
+from interference.config.values import (
+    REVISION,
+    SHA256,
+    Count,
+    Name,
+    Pixel,
+    Positive,
+    Radii,
+    RadiusOrZero,
+    Section,
+    Seeds,
+)
 from interference.config.zoo import CHECKPOINTS
 
 Architecture = Literal[tuple(ARCHITECTURES)]
 #: What a file must hash to; null takes what comes, and the log says how to pin it.
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None
-Channels = Annotated[list[float], Field(min_length=3, max_length=3)]
+Sha256 = Annotated[str, Field(pattern=SHA256)] | None
+Channels = Annotated[list[Pixel], Field(min_length=3, max_length=3)]
 
 
 class TrainingAttack(Section):
@@ -84,7 +95,7 @@ class Hub(Section):
 
     source: Literal["hub"]
     folder: str | None
-    revision: Annotated[str, Field(pattern=r"^[\w./-]+$")]
+    revision: Annotated[str, Field(pattern=REVISION)]
     checkpoints: Annotated[
         dict[Annotated[str, AfterValidator(_known)], Sha256], Field(min_length=1)
     ]
@@ -112,10 +123,24 @@ class NetworkFile(Section):
     sha256: Sha256
     architecture: Architecture
     norm: Literal["clean", "l2", "linf"]
-    epsilon: Annotated[float, Field(ge=0)]
+    epsilon: RadiusOrZero
     classes: Annotated[int, Field(ge=2)]
     mean: Channels
-    std: Annotated[list[Positive], Field(min_length=3, max_length=3)]
+    std: Channels
+
+    @model_validator(mode="after")
+    def _pixels(self) -> Self:
+        """Statistics are of pixels in [0, 1]; of pixels in 0 to 255 they are as many times larger."""
+        for name, low, values in (("mean", 0 - 1e-9, self.mean), ("std", 0, self.std)):
+            if any(not low < value <= 1 for value in values):
+                mend = [float(f"{value / 255:.6g}") for value in values]
+                over = all(low < value / 255 <= 1 for value in values)
+                raise ValueError(
+                    f"{name}: found {values}, of pixels in [0, 1] each is "
+                    f"{'above 0 and ' if name == 'std' else 'at least 0 and '}at most 1"
+                    + (f"; write {mend} if pixels were 0 to 255" if over else "")
+                )
+        return self
 
     @model_validator(mode="after")
     def _epsilon(self) -> Self:

@@ -5,7 +5,7 @@ from typing import Annotated, Self, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
-from interference.config.values import Count, Fraction, Positive, Radii, Section, distinct
+from interference.config.values import Count, Fraction, Positive, Section, Sweep, distinct
 
 
 def _prefixes(shares: list[float]) -> list[float]:
@@ -34,7 +34,7 @@ class TopK(SaeType):
 class ReluL1(SaeType):
     """ReLU with an L1 penalty (Conerly et al., April 2024)."""
 
-    l1: Radii
+    l1: Sweep
     warmup_fraction: Fraction
     gradient_clip: Positive
 
@@ -46,7 +46,7 @@ class BatchTopK(TopK):
 class JumpRelu(SaeType):
     """JumpReLU with an L0 penalty (Rajamanoharan et al. 2024)."""
 
-    l0: Radii
+    l0: Sweep
     warmup_fraction: Fraction
     initial_threshold: Positive
     bandwidth: Positive
@@ -55,7 +55,7 @@ class JumpRelu(SaeType):
 class Gated(SaeType):
     """Gated, with an L1 penalty on the gate (Rajamanoharan et al. 2024)."""
 
-    l1: Radii
+    l1: Sweep
     warmup_fraction: Fraction
 
 

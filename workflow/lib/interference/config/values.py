@@ -1,8 +1,9 @@
 """What the sections of a config are made of: a strict section, and kinds of values."""
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 
 class Section(BaseModel):
@@ -18,13 +19,45 @@ def distinct(values: list) -> list:
     return values
 
 
+#: A number over a number, as in 8/255.
+FRACTION = r"^\s*(\d+(?:\.\d+)?)\s*/\s*(\d+(?:\.\d+)?)\s*$"
+
+
+def _quotient(value: object) -> object:
+    """A fraction that stands as text, 8/255, as its number; anything else as it is."""
+    parts = re.match(FRACTION, value) if isinstance(value, str) else None
+    if parts is None:
+        return value
+    numerator, denominator = map(float, parts.groups())
+    if denominator == 0:
+        raise ValueError(f"found {value}, which divides by zero")
+    return numerator / denominator
+
+
+def _pixels(**bounds: float) -> type:
+    """A number of pixel units within bounds, or a fraction such as 8/255."""
+    number = Annotated[float, Field(**bounds)]
+    text = Annotated[str, Field(pattern=FRACTION)]
+    return Annotated[number, BeforeValidator(_quotient, json_schema_input_type=number | text)]
+
+
+#: In units of pixels in [0, 1]: a radius, one that may be zero, and any value.
+Radius, RadiusOrZero, Pixel = _pixels(gt=0), _pixels(ge=0), _pixels()
 Norm = Literal["l2", "linf"]
 Layer = Literal["stem", "layer1", "layer2", "layer3", "layer4"]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
-Radii = Annotated[list[Positive], Field(min_length=1), AfterValidator(distinct)]
+Sweep = Annotated[list[Positive], Field(min_length=1), AfterValidator(distinct)]
+Radii = Annotated[list[Radius], Field(min_length=1), AfterValidator(distinct)]
 Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(distinct)]
+NAME, SHA256, REVISION = r"^[a-z0-9][a-z0-9.-]*$", r"^[0-9a-f]{64}$", r"^[\w./-]+$"
+#: What a pattern allows, in words.
+WORDS = {
+    NAME: "small letters, digits, dots and hyphens, a letter or digit first, since it names a folder",
+    SHA256: "64 hexadecimal digits in small letters, as sha256sum prints them, or null",
+    REVISION: "a branch, tag or commit: letters, digits and _ . / -",
+}
 #: A name that becomes part of a path.
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=60)]
+Name = Annotated[str, Field(pattern=NAME, max_length=60)]
