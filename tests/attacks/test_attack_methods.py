@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from interference import compute
 from interference.attacks.ascent import ascend
 from interference.attacks.craft import AttackError, check
-from interference.attacks.norms import norm_of
+from interference.attacks.norms import norm_of, steepest
 
 PGD = {"steps": 4, "relative_step": 0.6, "random_start": True}
 METHODS = {"fgsm": {}, "pgd": PGD, "noise": {}}
@@ -146,12 +146,29 @@ def test_zero_gradients_are_counted_and_do_no_harm(norm):
         return torch.tensor([0.0, 1.0, 0.0, 1.0]) * x.flatten(1).sum(1)
 
     fgsm = perturb("fgsm", half_flat, x, norm=norm, epsilon=0.1)
-    assert fgsm.zero_gradients == 2
+    assert fgsm.zero_gradients.tolist() == [1, 0, 1, 0]
     torch.testing.assert_close(fgsm.images[::2], x[::2], rtol=0, atol=0)
     pgd = perturb("pgd", half_flat, x, norm=norm, epsilon=0.1, steps=3)
-    assert pgd.zero_gradients == 2 * 3
+    assert pgd.zero_gradients.tolist() == [3, 0, 3, 0]
     assert pgd.images.isfinite().all()
-    assert perturb("noise", half_flat, x, norm=norm, epsilon=0.1).zero_gradients == 0
+    assert perturb("noise", half_flat, x, norm=norm, epsilon=0.1).zero_gradients.any() == 0
+
+
+@pytest.mark.parametrize("exponent", [-140, -126, -60, 0, 60, 126])
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_step_is_the_same_bits_however_long_the_gradient_is(norm, exponent):
+    gradient = torch.randn((3, 1, 5, 5), generator=torch.Generator().manual_seed(0))
+    gradient = gradient.sign() * gradient.abs().clamp(0.25, 4)
+    scaled = (gradient.double() * 2.0**exponent).float()
+    if exponent > -126:
+        assert torch.equal(steepest(scaled, norm), steepest(gradient, norm))
+    lengths = norm_of(steepest(scaled, norm).double(), norm)
+    torch.testing.assert_close(lengths, torch.ones(3).double(), rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_no_gradient_gives_no_step(norm):
+    assert torch.equal(steepest(torch.zeros(2, 3), norm), torch.zeros(2, 3))
 
 
 @pytest.mark.parametrize("norm", NORMS)

@@ -11,14 +11,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from interference.attacks.norms import TINY, norm_of, project, steepest
+from interference.attacks.norms import norm_of, project, steepest
 
 
 class Ascent(NamedTuple):
-    """images: (n, ...) float32 in [0, 1]; zero_gradients: how many gradients were zero."""
+    """images: (n, ...) float32 in [0, 1]; zero_gradients: (n,) int64, how many were exactly zero."""
 
     images: Tensor
-    zero_gradients: int
+    zero_gradients: Tensor
 
 
 def ascend(
@@ -45,7 +45,7 @@ def ascend(
     if start is not None:
         current = (x + start).clamp(0, 1)
     best, best_loss = current, torch.full((len(x),), -torch.inf, device=x.device).double()
-    zero_gradients = 0
+    zero_gradients = torch.zeros(len(x), dtype=torch.int64, device=x.device)
     for _ in range(steps):
         current = current.detach().requires_grad_(True)
         losses = loss(current)
@@ -53,7 +53,7 @@ def ascend(
         current = current.detach()
         if keep_best:
             best, best_loss = _better(best, best_loss, current, losses.detach())
-        zero_gradients += int((norm_of(gradient, "linf") <= TINY).sum())
+        zero_gradients += norm_of(gradient, "linf") == 0
         moved = current + relative_step * epsilon * steepest(gradient, norm)
         current = (x + project(moved - x, epsilon, norm)).clamp(0, 1)
     if keep_best:

@@ -52,8 +52,7 @@ def attack(spec: dict, data: Path, model: Path, output: Path) -> None:
     images = read_split(data, "evaluation", spec["images"])
     pixels, labels = images.pixels, torch.from_numpy(images.labels)
     rows: dict[str, list] = {"epsilon": [], "image": [], "label": [], "norm": []}
-    rows |= {"prediction": [], "loss": []}
-    zero_gradients = 0
+    rows |= {"prediction": [], "loss": [], "zero_gradients": []}
     size = batch_size(pixels.shape)
     total = len(epsilons) * -(-len(pixels) // size)
     each = (
@@ -68,12 +67,12 @@ def attack(spec: dict, data: Path, model: Path, output: Path) -> None:
             generator = compute.generator(spec["seed"], i, part.start)
             result = perturb(loss_of(network, y), x, epsilon=epsilon, generator=generator, **method)
             norms = check(x, result.images, method["norm"], epsilon)
-            zero_gradients += result.zero_gradients
             writer.append(result.images.cpu().numpy())
             rows["epsilon"].append(np.full(len(x), epsilon))
             rows["image"].append(images.indices[part])
             rows["label"].append(images.labels[part])
             rows["norm"].append(norms.cpu().numpy())
+            rows["zero_gradients"].append(result.zero_gradients.cpu().numpy())
             for name, values in score(network, result.images, y).items():
                 rows[name].append(values)
     table = {name: np.concatenate(values) for name, values in rows.items()}
@@ -90,6 +89,7 @@ def attack(spec: dict, data: Path, model: Path, output: Path) -> None:
         },
     )
     manifest = {"spec": spec, "array": writer.manifest(), "epsilons": epsilons}
+    zero_gradients = int(table["zero_gradients"].sum())
     write_json(output, {**manifest, "zero_gradients": zero_gradients})
     accuracy = (table["prediction"] == table["label"]).mean()
     progress.say(f"accuracy {accuracy:.3f} over all epsilons, {zero_gradients} zero gradients")

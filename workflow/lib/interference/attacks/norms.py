@@ -8,8 +8,10 @@ import math
 import torch
 from torch import Tensor
 
-#: A gradient shorter than this counts as zero.
+#: Keeps the division by a perturbation's norm finite; one shorter than this is inside any ball.
 TINY = 1e-12
+#: Binary exponents that a power of two in float32 can have.
+FURTHEST = 126
 
 
 def _rows(x: Tensor) -> Tensor:
@@ -38,11 +40,15 @@ def project(delta: Tensor, epsilon: float, norm: str) -> Tensor:
 def steepest(gradient: Tensor, norm: str) -> Tensor:
     """The direction of unit norm that the loss rises fastest in; zero where the gradient is.
 
-    L2: g / max(‖g‖₂, 1e-12). Linf: sign(g).
+    L2: g / ‖g‖₂. Linf: sign(g). Neither depends on the gradient's size: each is brought near 1 by a
+    power of two, which rounds nothing, before it is squared.
     """
     if norm == "linf":
         return gradient.sign()
-    return gradient / _like(norm_of(gradient, norm).clamp_min(TINY), gradient)
+    _, exponent = torch.frexp(norm_of(gradient, "linf"))
+    near_one = torch.ldexp(gradient, _like(-exponent.clamp(-FURTHEST, FURTHEST), gradient))
+    length = norm_of(near_one, norm)
+    return near_one / _like(torch.where(length > 0, length, 1), gradient)
 
 
 def uniform_in_ball(like: Tensor, epsilon: float, norm: str, generator: torch.Generator) -> Tensor:

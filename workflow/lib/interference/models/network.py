@@ -9,7 +9,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from interference.models.architectures import ARCHITECTURES, HOOKS
 from interference.store.tensors import read_described
@@ -97,12 +96,20 @@ class Network(nn.Module):
 
 
 def loss_of(network: Network, labels: Tensor) -> Callable[[Tensor], Tensor]:
-    """Cross-entropy of each image, (n, ...) → (n,) float64, for an attack to raise.
+    """log((1 − p) / p) of each image's true class, (n, ...) → (n,) float64, for an attack to raise.
 
-    Float64 from the logits on: in float32 the softmax of a confident network rounds to 0 and 1, the
-    gradient to exactly zero, and an attack stands still on the images that are hardest to attack.
+    It orders points as cross-entropy −log p does, and its gradient has the same direction, but not the
+    factor 1 − p, which is zero in floating point where a network is sure: there an attack on
+    cross-entropy stands still. Float64 from the logits on. Two classes or more.
     """
-    return lambda x: cross_entropy(network(x).double(), labels, reduction="none")
+    true = labels[:, None]
+
+    def log_odds_of_error(x: Tensor) -> Tensor:
+        logits = network(x).double()
+        others = logits.scatter(1, true, -torch.inf)
+        return others.logsumexp(1) - logits.gather(1, true).squeeze(1)
+
+    return log_odds_of_error
 
 
 def load_network(manifest: Path) -> Network:

@@ -26,6 +26,9 @@ from interference.store.files import sha256, write_json
 from interference.store.tables import write_table
 from interference.store.tensors import read_described, write_tensors
 
+#: Batches at the end of a training that say what it came to.
+LAST = 20
+
 
 @dataclass(frozen=True)
 class Optimiser:
@@ -147,6 +150,22 @@ def train(
     return {name: np.array(values, dtype=float) for name, values in log.items()}
 
 
+def amount_learned(accuracy: np.ndarray, batch_size: int, labels: np.ndarray) -> str:
+    """What the last batches of a training say: "nothing", "something" or "everything".
+
+    nothing: as many are right as by naming the most frequent class, within two standard errors;
+    everything: none was wrong. Either may be what an experiment is about, and is worth a word.
+    accuracy: (steps,) of each batch; labels: (n,) int64, of the training images.
+    """
+    last = accuracy[-LAST:]
+    if last.min() > 1 - 1e-6:
+        return "everything"
+    chance = np.bincount(labels).max() / len(labels)
+    images = len(last) * min(batch_size, len(labels))
+    error = np.sqrt(chance * (1 - chance) / images)
+    return "nothing" if last.mean() <= chance + 2 * error else "something"
+
+
 def fit(spec: dict, data: Path, trunk: Path | None, output: Path) -> None:
     """The job: train from scratch, or from a trunk's weights; write weights, log and manifest.
 
@@ -168,10 +187,11 @@ def fit(spec: dict, data: Path, trunk: Path | None, output: Path) -> None:
     if trunk is not None:
         weights, _ = read_described(trunk)
         network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
+    images = read_split(data, "train")
     with joined(spec) as ranks:
         log = train(
             network,
-            read_split(data, "train"),
+            images,
             Optimiser(**spec["optimiser"]),
             Schedule(**spec["schedule"]),
             Adversary(**spec["attack"]) if spec["attack"] else None,
@@ -186,9 +206,10 @@ def fit(spec: dict, data: Path, trunk: Path | None, output: Path) -> None:
     if trunk is not None:
         clean = predict(network.eval(), read_split(data, "evaluation"))
         write_table(output.with_suffix(".clean.parquet"), {**spec["model"], **clean})
+    learned = amount_learned(log["accuracy"], spec["optimiser"]["batch_size"], images.labels)
     manifest = {"spec": spec, "build": build, "steps": len(log["step"]), **ranks.facts}
-    write_json(output, {**manifest, "sha256": sha256(weights_path)})
-    progress.say(f"last batches: accuracy {log['accuracy'][-20:].mean():.3f}")
+    write_json(output, {**manifest, "learned": learned, "sha256": sha256(weights_path)})
+    progress.say(f"last batches: accuracy {log['accuracy'][-LAST:].mean():.3f}, learned {learned}")
 
 
 def _arrays(network: nn.Module) -> dict[str, np.ndarray]:

@@ -45,4 +45,4 @@ def perturb(
         middle = (low + high) / 2
         inside = norm_of(moved(middle) - x, norm) <= epsilon
         low, high = torch.where(inside, middle, low), torch.where(inside, high, middle)
-    return Ascent(moved(low), 0)
+    return Ascent(moved(low), torch.zeros(len(x), dtype=torch.int64, device=x.device))
