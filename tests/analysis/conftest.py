@@ -53,7 +53,7 @@ def results(tmp_path_factory):
             parts = [
                 pd.DataFrame({
                     **common, "attack": attack, "type": kind, "norm": norm, "epsilon": epsilon,
-                    "perturbation_norm": epsilon * rng.random(IMAGES),
+                    "perturbation_norm": epsilon * rng.random(IMAGES), "zero_gradients": 0,
                     **predictions(0.8 if kind == "noise" else 0.3),
                 })
                 for epsilon in epsilons

@@ -29,7 +29,10 @@ def test_it_measures_the_models_of_its_experiment():
 
 def test_its_claims_and_table_are_those_that_the_code_makes_of_its_measurements(concluded):
     pd.testing.assert_frame_equal(
-        pd.read_csv(FOLDER / "claims.csv"), concluded, rtol=1e-5, check_dtype=False
+        pd.read_csv(FOLDER / "claims.csv", keep_default_na=False),
+        concluded,
+        rtol=1e-5,
+        check_dtype=False,
     )
     pd.testing.assert_frame_equal(pd.read_parquet(FOLDER / "toy.parquet"), toy.build({}, [RAW]))
 

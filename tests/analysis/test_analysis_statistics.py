@@ -44,16 +44,27 @@ def test_bootstrap_intervals_cover_a_ratio_of_means_about_as_often_as_they_say()
         below = rng.gamma(4, 1, 60)
         above = 2 * below * rng.uniform(0.5, 1.5, 60)
         weights = resample(60, 300, seed)
-        low, high = interval((weights @ above) / (weights @ below), 0.9)
+        low, high = interval((weights @ above) / (weights @ below), 0.9, 60)
         covered += low <= 2 <= high
     assert 0.83 <= covered / 200 <= 0.96
 
 
 def test_an_interval_is_of_percentiles_and_skips_draws_that_are_undefined():
     draws = np.append(np.arange(101.0), [np.nan] * 5)
-    np.testing.assert_allclose(interval(draws, 0.9), (5, 95))
-    low, high = interval(np.stack([draws, 2 * draws], axis=1), 0.5)
+    np.testing.assert_allclose(interval(draws, 0.9, 50), (5, 95))
+    low, high = interval(np.stack([draws, 2 * draws], axis=1), 0.5, 50)
     np.testing.assert_allclose([low, high], [[25, 50], [75, 150]])
+
+
+@pytest.mark.parametrize(("confidence", "units"), [(0.5, 2), (0.9, 5), (0.95, 6), (0.99, 8)])
+def test_fewer_units_than_their_range_needs_to_cover_the_median_carry_no_interval(
+    confidence, units
+):
+    assert 1 - 2.0 ** (1 - units) >= confidence > 1 - 2.0 ** (2 - units)
+    draws = np.random.default_rng(0).random((200, 3))
+    assert np.isfinite(interval(draws, confidence, units)).all()
+    assert np.isnan(interval(draws, confidence, units - 1)).all()
+    assert np.isnan(interval(draws[:, 0], confidence, 1)).all()
 
 
 VALUES = st.lists(st.integers(0, 6), min_size=2, max_size=12)

@@ -300,7 +300,83 @@ def test_a_share_of_hardly_any_gain_is_missing_for_every_seed_of_its_density():
     ],
 )
 def test_a_verdict_needs_the_whole_interval_on_one_side(low, high, side, expected):
-    assert claims.verdict(low, high, 1.0, side) == expected
+    said = claims.verdict(low, high, 1.0, side)
+    assert said["verdict"] == expected
+    assert (said["why"] != "") == (expected == "undecided")
+
+
+def of_l2(table):
+    """Of the matched table: the family of three networks."""
+    return table[table["family"] == "l2"]
+
+
+def test_an_interval_over_too_few_images_is_none_and_its_verdict_undecided_and_says_why(
+    results, tmp_path
+):
+    spec = {"confidence": 0.9, "resamples": 100, "seed": 0}
+
+    def few(name, images):
+        paths = []
+        for path in results[name]:
+            target = tmp_path / path.name
+            if path.suffix == ".json":
+                target.write_bytes(path.read_bytes())
+            table = pd.read_parquet(path.with_suffix(".parquet"))
+            table[table["image"] < images].to_parquet(target.with_suffix(".parquet"))
+            paths.append(target)
+        return paths
+
+    for images in (1, 4, 5):
+        l0_table = l0.build({**spec, "controls": CONTROLS}, few("l0", images))
+        found = [
+            *claims.reconstruction_claims(of_l2(matched.build(spec, few("saes", images))), 0.9),
+            *claims.baseline_claims(baselines.build(spec, few("baselines", images)), 0.9),
+            *claims.awakening_claims(l0_table, "pgd", 2.0, 0.9),
+        ]
+        assert len(found) >= 3
+        for row in found:
+            if images < 5:
+                assert row["verdict"] == "undecided"
+                assert row["why"] == f"images {images}, an interval at 90% needs 5"
+                assert np.isnan([row["low"], row["high"]]).all()
+            else:
+                assert not row["why"].startswith("images")
+        assert (l0_table["images"] == images).all()
+
+
+def test_a_rank_correlation_over_two_networks_is_undecided(results, tables):
+    spec = {"confidence": 0.9, "resamples": 100, "seed": 0}
+    two = [path for path in results["saes"] if "l2-1" not in path.name]
+    for kept, networks in ((results["saes"], 3), (two, 2)):
+        table = of_l2(matched.build(spec, kept))
+        (row, *_) = claims.reconstruction_claims(table, 0.9)
+        assert set(table["networks"]) == {networks}
+        assert ("rank correlation" in row["why"]) == (networks == 2)
+        if networks == 2:
+            assert abs(row["measured"]) == 1
+            assert row["verdict"] == "undecided"
+            assert np.isnan(row["low"])
+
+
+def test_toy_models_of_two_densities_or_one_seed_decide_no_trend(results):
+    toys = pd.read_parquet(results["toy"][0])
+    rises = "vulnerability rises"
+    for part, why in (
+        (toys[toys["density"] != 0.5], "densities 2, a rank correlation"),
+        (toys[toys["seed"] == 0], "seeds 1, extremes need two"),
+    ):
+        rows = [row for row in claims.toy_claims(part) if row["claim"].startswith(rises)]
+        assert {row["verdict"] for row in rows} == {"undecided"}
+        assert all(row["why"].startswith(why) for row in rows)
+
+
+def test_a_gradient_that_is_zero_fails_its_check(tables):
+    name = "check: no gradient of an attack is exactly zero (gradients that are, of all steps)"
+    for zeros, said in ((0, "reproduced"), (3, "not reproduced")):
+        table = tables["accuracy"].copy()
+        table.loc[table.index[table["type"] == "pgd"][0], "zero_gradients"] = zeros
+        (row,) = [row for row in claims.masking_checks(table, 0.9) if row["claim"] == name]
+        assert (row["high"], row["verdict"]) == (zeros, said)
 
 
 #: What claims about networks are read at.
@@ -460,7 +536,7 @@ def test_what_falls_with_the_gaussians_own_fvu_is_no_fall_beyond_it(tables, conc
     assert chosen["measured"] == l2["mean_beyond"].iloc[0]
 
     def verdicts(table):
-        return {row["verdict"] for row in claims.baseline_claims(table, "bootstrap")}
+        return {row["verdict"] for row in claims.baseline_claims(table, 0.9)}
 
     names = ["mean_beyond", "mean_beyond_low", "mean_beyond_high"]
     for values, said in (
@@ -492,17 +568,17 @@ def test_every_seed_of_the_clean_network_has_its_claims(tables):
         tables["l0"].assign(model_seed=1, model=tables["l0"]["model"].str.replace("s0", "s1")),
         tables["l0"].assign(sae_seed=1),
     ])  # fmt: skip
-    rows = claims.awakening_claims(table, "pgd", 2.0, "bootstrap")
-    assert len(rows) == 3 * len(claims.awakening_claims(tables["l0"], "pgd", 2.0, "bootstrap"))
+    rows = claims.awakening_claims(table, "pgd", 2.0, 0.9)
+    assert len(rows) == 3 * len(claims.awakening_claims(tables["l0"], "pgd", 2.0, 0.9))
     assert len({(row["claim"], row["scope"]) for row in rows}) == len(rows)
 
 
 def test_an_attack_weaker_than_noise_fails_the_masking_check(tables, concluded):
-    assert (concluded["source"] == "masking check").sum() == 3
+    assert (concluded["source"] == "masking check").sum() == 4
     weak = tables["accuracy"].copy()
     weak.loc[weak["type"] == "pgd", "accuracy"] = 1.0
     weak.loc[weak["type"] == "noise", "accuracy"] = 0.5
-    found = {row["claim"]: row for row in claims.masking_checks(weak)}
+    found = {row["claim"]: row for row in claims.masking_checks(weak, 0.9)}
     check = found["check: pgd is at least as strong as noise (accuracy lost)"]
     assert (check["measured"], check["verdict"]) == (-0.5, "not reproduced")
 

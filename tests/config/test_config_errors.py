@@ -147,6 +147,10 @@ WRONG = {
         {"toy/evaluation/common_density": 1.5},
         ["toy.evaluation.common_density: found 1.5", "equal to 1"],
     ),
+    "resamples for a confidence": (
+        {"analysis/confidence": 0.999},
+        ["analysis.resamples: 1000 cannot tell", "0.001 of a confidence of 0.999", "write 2000"],
+    ),
     "resamples": ({"analysis/resamples": 10}, ["analysis.resamples: found 10", "to 100"]),
     "name": (
         {"experiment": "../up"},

@@ -3,6 +3,7 @@
 import copy
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -12,7 +13,7 @@ from interference import compute
 from interference.data.read import read_split
 from interference.models import train as training
 from interference.models.network import Network, load_network
-from interference.models.train import Adversary, attack_batch, fit, mirror
+from interference.models.train import Adversary, amount_learned, attack_batch, fit, mirror
 from interference.store.files import StoreError, sha256
 
 ATTACK = {"norm": "l2", "epsilon": 0.5, "steps": 1, "relative_step": 1.25, "random_start": True}
@@ -53,6 +54,27 @@ def test_equal_seeds_train_to_equal_bytes_and_others_do_not(small_images, trunk,
     for suffix in (".safetensors", ".parquet"):
         assert sha256(a.with_suffix(suffix)) == sha256(b.with_suffix(suffix))
         assert sha256(a.with_suffix(suffix)) != sha256(other.with_suffix(suffix))
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "learned"),
+    [
+        ([1.0] * 20, "everything"),
+        ([0.2] * 5 + [1.0] * 20, "everything"),
+        ([1.0] * 19 + [0.99], "something"),
+        ([0.62] * 30, "something"),
+        ([0.9] * 30 + [0.4] * 20, "nothing"),
+        ([0.41] * 20, "nothing"),
+        ([0.0] * 3, "nothing"),
+    ],
+)
+def test_a_training_that_learned_nothing_or_everything_says_so(accuracy, learned):
+    labels = np.array([0] * 40 + [1] * 30 + [2] * 30)  # 0.4 by naming the most frequent class
+    assert amount_learned(np.array(accuracy), 50, labels) == learned
+
+
+def test_the_manifest_holds_what_was_learned(trunk):
+    assert json.loads(trunk.read_text())["learned"] in ("nothing", "something", "everything")
 
 
 def test_seeds_start_from_different_weights(small_images, tmp_path, trunk):

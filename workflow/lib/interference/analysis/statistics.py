@@ -1,5 +1,6 @@
 """Intervals: Wilson's for a share, a paired bootstrap over images for everything else."""
 
+import math
 from statistics import NormalDist
 
 import numpy as np
@@ -27,8 +28,23 @@ def resample(images: int, resamples: int, seed: int) -> np.ndarray:
     return counts / images
 
 
-def interval(draws: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
-    """Percentile interval over the first axis of ``draws``: (low, high)."""
+def fewest(confidence: float) -> int:
+    """The fewest units that an interval of this confidence can rest on: six at 0.95.
+
+    Even the whole range of n values covers their median with probability 1 - 2 ** (1 - n) only
+    (David & Nagaraja 2003, section 7.1), and draws of n units never leave that range.
+    """
+    return math.ceil(1 - math.log2(1 - confidence) - 1e-9)
+
+
+def interval(draws: np.ndarray, confidence: float, units: int) -> tuple[np.ndarray, np.ndarray]:
+    """Percentile interval over the first axis of ``draws``: (low, high).
+
+    units: what was drawn from; both ends are NaN where these are fewer than `fewest`.
+    """
+    if units < fewest(confidence):
+        nothing = np.full(np.shape(draws)[1:], np.nan)
+        return nothing[()], nothing[()]
     tail = (1 - confidence) / 2
     low, high = np.nanquantile(draws, [tail, 1 - tail], axis=0)
     return low, high
@@ -39,6 +55,10 @@ def ranks(values: np.ndarray) -> np.ndarray:
     below = (values[..., None, :] < values[..., :, None]).sum(-1)
     equal = (values[..., None, :] == values[..., :, None]).sum(-1)
     return below + (equal - 1) / 2
+
+
+#: Pairs below which a rank correlation is 1 or -1 by construction.
+FEWEST_RANKED = 3
 
 
 def rank_correlation(x: np.ndarray, y: np.ndarray) -> np.ndarray:

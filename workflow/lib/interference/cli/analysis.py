@@ -72,13 +72,17 @@ def figure(inputs: Inputs, spec: Spec, output: Output) -> None:
 def conclude(results: Path) -> None:
     """Print what a finished run found, and where its figures and report are."""
     from interference.analysis.frames import read_frame
+    from interference.store.files import read_json
 
     claims = read_frame(results / "analysis" / "tables" / "claims.parquet")
     for claim, part in claims.groupby("claim", sort=False):
         print(f"\n{claim}")
         for row in part.itertuples():
-            measured = f"{row.measured:7.3f} [{row.low:.3f}, {row.high:.3f}]"
+            limits = f"[{row.low:.3f}, {row.high:.3f}]" if row.low == row.low else "no interval"
+            measured = f"{row.measured:7.3f} {limits}"
             print(f"  {measured:28s} reported {row.reported:12s} {row.verdict:15s} {row.scope}")
+            if row.why:
+                print(f"  {'':28s} {'':21s} {row.why}")
     gates = results / "analysis" / "tables" / "gates.parquet"
     if gates.exists():
         print("\ngates: accuracy of the checkpoints, beside what their authors reported")
@@ -87,6 +91,10 @@ def conclude(results: Path) -> None:
             print(
                 f"  {measured} reported {row.reported:.4f} {row.verdict:10s} {row.model}, {row.gate}"
             )
+    for manifest in sorted((results / "models").glob("*.json")):
+        learned = read_json(manifest).get("learned", "something")
+        if learned != "something":
+            print(f"\nnote: {manifest.stem} learned {learned} in training; {manifest} and its log")
     print(f"\ntables   {results / 'analysis' / 'tables'}")
     print(f"figures  {results / 'analysis' / 'figures'}")
     print(f"report   {results / 'report.html'}")

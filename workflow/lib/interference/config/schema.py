@@ -4,6 +4,7 @@ Nothing here has a value by default: a missing key is an error, so a config file
 science. What an experiment can do without is left out whole: an arm, a norm, an SAE type.
 """
 
+import math
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -183,6 +184,17 @@ class Analysis(Section):
     confidence: Annotated[float, Field(gt=0, lt=1)]
     resamples: Annotated[int, Field(ge=100)]
     seed: Seed
+
+    @model_validator(mode="after")
+    def _tails(self) -> Self:
+        """Each end of an interval leaves one draw outside at least."""
+        need = math.ceil(2 / (1 - self.confidence) - 1e-9)
+        if self.resamples < need:
+            raise ValueError(
+                f"resamples: {self.resamples} cannot tell where the outer {1 - self.confidence:.3g} "
+                f"of a confidence of {self.confidence:g} begins; write {need} or more"
+            )
+        return self
 
 
 class Densities(Section):

@@ -35,6 +35,7 @@ def _panel(axis, part: pd.DataFrame, layer: str) -> None:
         return
     first = part.iloc[0]
     trend = f"[{first['trend_low']:.2f}, {first['trend_high']:.2f}]"
+    trend = trend if pd.notna(first["trend_low"]) else ""  # too few networks or images
     axis.set_title(
         f"{layer}, $L_0$ = {first['l0']:.3g}\n$\\rho$ = {first['trend']:.2f} {trend}", fontsize=8
     )

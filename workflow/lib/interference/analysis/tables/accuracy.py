@@ -11,7 +11,8 @@ from interference.analysis.statistics import wilson
 def build(spec: dict, inputs: list[Path]) -> pd.DataFrame:
     """One row a (model, attack, epsilon); inputs: tables of predictions, clean and attacked.
 
-    accuracy with Wilson's interval, images, mean loss and mean norm of the perturbations.
+    accuracy with Wilson's interval, images, mean loss, mean norm of the perturbations, and
+    zero_gradients: how many of the attack's gradients, of all images and steps, were exactly zero.
     """
     frame = read_frames(inputs)
     frame["attack"] = frame["attack"].fillna("clean")
@@ -19,6 +20,7 @@ def build(spec: dict, inputs: list[Path]) -> pd.DataFrame:
     frame["norm"] = frame["norm"].fillna("none")
     frame["epsilon"] = frame["epsilon"].fillna(0.0)
     frame["perturbation_norm"] = frame["perturbation_norm"].fillna(0.0)
+    frame["zero_gradients"] = frame["zero_gradients"].fillna(0).astype(int)
     frame["correct"] = frame["prediction"] == frame["label"]
     keys = [*MODEL, "attack", "type", "norm", "epsilon"]
     table = frame.groupby(keys, sort=True, as_index=False).agg(
@@ -27,6 +29,7 @@ def build(spec: dict, inputs: list[Path]) -> pd.DataFrame:
         correct=("correct", "sum"),
         loss=("loss", "mean"),
         perturbation_norm=("perturbation_norm", "mean"),
+        zero_gradients=("zero_gradients", "sum"),
     )
     correct = table.pop("correct")
     table["low"], table["high"] = wilson(correct, table["images"], spec["confidence"])

@@ -31,7 +31,7 @@ def build(spec: dict, inputs: list[Path]) -> pd.DataFrame:
     mean_beyond: its geometric mean over the training epsilons of the network's norm and seed.
     Both are 1 for the clean network itself.
     And of the layer: width, participation_ratio, effective_rank, dimensions (that whitening kept),
-    raw_l0 (units active in a row).
+    raw_l0 (units active in a row); images: that intervals are over.
     inputs: manifests of baselines, each with its table beside it; tables of fits of their type.
     """
     manifests = [path for path in inputs if path.suffix == ".json"]
@@ -51,7 +51,10 @@ def build(spec: dict, inputs: list[Path]) -> pd.DataFrame:
     for name in members.columns.drop(MEMBER):
         values = np.stack(members[name].tolist())
         table[name] = values[:, 0]
-        table[f"{name}_low"], table[f"{name}_high"] = interval(values[:, 1:].T, spec["confidence"])
+        table[f"{name}_low"], table[f"{name}_high"] = interval(
+            values[:, 1:].T, spec["confidence"], images
+        )
+    table["images"] = images
     spectral = pd.DataFrame([_spectral(read_json(path)) for path in manifests])
     return table.merge(spectral, on=["model", "layer"], validate="many_to_one")
 

@@ -1,11 +1,13 @@
 """Every claim beside what this run measured, as reproduced, not reproduced or undecided.
 
 A verdict is about a direction and comes from an interval alone: the whole of it on the claimed
-side of a bound, the whole of it on the other side, or neither. The size stands beside it. Reported values are the papers'; they are compared with,
+side of a bound, the whole of it on the other side, or neither. Where the interval's units (images,
+seeds, networks) are too few to carry one, the verdict is undecided. Why it is stands beside it.
+The size stands beside it. Reported values are the papers'; they are compared with,
 never asserted. Associations over training epsilon are one network an epsilon, not causes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +17,7 @@ import pandas as pd
 
 from interference.analysis.frames import read_frame
 from interference.analysis.shrinkage import shrinkage_share
-from interference.analysis.statistics import rank_correlation
+from interference.analysis.statistics import FEWEST_RANKED, fewest, rank_correlation
 
 PREPRINT = "Gorton & Lewis 2025"
 #: L0 attacked over clean, as the preprint reports it a stage.
@@ -32,17 +34,42 @@ ANTIPODAL, PLATEAU = 2, 0.1
 #: to that (measured at stem and layer1), and intervals over images do not know it.
 BEYOND = 0.9
 COLUMNS = ["claim", "scope", "source", "reported", "measured", "low", "high", "interval", "bound",
-           "verdict"]  # fmt: skip
+           "verdict", "why"]  # fmt: skip
 
 
-def verdict(low: float, high: float, bound: float, side: str) -> str:
-    """Where the interval lies: ``side`` is "above" or "below" the bound."""
+def verdict(
+    low: float, high: float, bound: float, side: str, shortages: Iterable[str | None] = ()
+) -> dict[str, str]:
+    """Where the interval lies, as the columns verdict and why.
+
+    side: "above" or "below" the bound. shortages: what the interval's units are too few for; the
+    first that there is makes the claim undecided. why is empty but of what is undecided.
+    """
+    shortage = next(filter(None, shortages), None)
+    if shortage is not None:
+        return {"verdict": "undecided", "why": shortage}
     if not (np.isfinite(low) and np.isfinite(high)):
-        return "undecided"
+        return {"verdict": "undecided", "why": "a value that it needs could not be measured"}
     above, below = low > bound, high < bound
     if above or below:
-        return "reproduced" if above == (side == "above") else "not reproduced"
-    return "undecided"
+        agrees = above == (side == "above")
+        return {"verdict": "reproduced" if agrees else "not reproduced", "why": ""}
+    return {"verdict": "undecided", "why": f"the interval includes {bound:g}"}
+
+
+def few_images(images: int, confidence: float) -> str | None:
+    """What to say where an interval over so many images is none."""
+    need = fewest(confidence)
+    return (
+        None if images >= need else f"images {images}, an interval at {confidence:.0%} needs {need}"
+    )
+
+
+def few_ranked(count: int, what: str) -> str | None:
+    """What to say of a rank correlation that is 1 or -1 whatever was measured."""
+    if count >= FEWEST_RANKED:
+        return None
+    return f"{what} {count}, a rank correlation over fewer than {FEWEST_RANKED} is 1 or -1 by construction"
 
 
 def build(spec: dict, inputs: list[Path]) -> pd.DataFrame:
@@ -55,11 +82,11 @@ def build(spec: dict, inputs: list[Path]) -> pd.DataFrame:
         rows += toy_claims(frames.pop())
     if "networks" in spec["arms"]:
         accuracy, matched, baselines, l0 = frames
-        interval = f"{spec['confidence']:.0%} bootstrap over images"
-        rows += reconstruction_claims(matched, interval)
-        rows += baseline_claims(baselines, interval)
-        rows += awakening_claims(l0, spec["attack"], spec["epsilon"], interval)
-        rows += masking_checks(accuracy)
+        confidence = spec["confidence"]
+        rows += reconstruction_claims(matched, confidence)
+        rows += baseline_claims(baselines, confidence)
+        rows += awakening_claims(l0, spec["attack"], spec["epsilon"], confidence)
+        rows += masking_checks(accuracy, confidence)
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -81,7 +108,8 @@ def toy_claims(toy: pd.DataFrame) -> list[dict]:
         scope, chosen = f"toy models, {attack} attack", own[own["attack"] == attack]
         rows += [
             _toy_row("vulnerability rises with superposition (Spearman over densities)", scope,
-                     "rises", _seeds(chosen, _rise), 0),
+                     "rises", _seeds(chosen, _rise), 0,
+                     shortage=few_ranked(chosen["density"].nunique(), "densities")),
             _toy_row(f"adversarial training lowers vulnerability ({over})", scope, "> 1",
                      _seeds(chosen, partial(_lowered, quantity="vulnerability")), 1),
         ]  # fmt: skip
@@ -139,7 +167,7 @@ def attack_order(own: pd.DataFrame) -> list[dict]:
             "scope": f"toy models, {(ratio >= 1).sum()} of {len(ratio)} (training, density)",
             "source": "attack order", "reported": ">= 1", "measured": float(ratio.mean()),
             "low": low, "high": high, "interval": "extremes", "bound": ">= 1",
-            "verdict": "reproduced" if low >= 1 else "not reproduced",
+            "verdict": "reproduced" if low >= 1 else "not reproduced", "why": "",
         })  # fmt: skip
     return rows
 
@@ -182,17 +210,19 @@ def _toy_row(
     bound: float,
     side: str = "above",
     source: str = PREPRINT,
+    shortage: str | None = None,
 ) -> dict:
     low, high = float(np.min(values)), float(np.max(values))
+    few = "seeds 1, extremes need two" if len(values) < 2 else None
     return {
         "claim": claim, "scope": scope, "source": source, "reported": reported,
         "measured": float(np.mean(values)), "low": low, "high": high,
         "interval": f"extremes of {len(values)} seeds", "bound": f"{'>' if side == 'above' else '<'} {bound:g}",
-        "verdict": verdict(low, high, bound, side) if len(values) > 1 else "undecided",
+        **verdict(low, high, bound, side, [shortage, few]),
     }  # fmt: skip
 
 
-def reconstruction_claims(matched: pd.DataFrame, interval: str) -> list[dict]:
+def reconstruction_claims(matched: pd.DataFrame, confidence: float) -> list[dict]:
     """FVU at equal L0 falls as the training epsilon grows: Spearman's ρ below zero."""
     keys = ["model_architecture", "layer", "type", "sae_seed", "family", "model_seed"]
     rows = []
@@ -203,13 +233,15 @@ def reconstruction_claims(matched: pd.DataFrame, interval: str) -> list[dict]:
             "claim": "FVU at equal L0 falls with the training epsilon (Spearman)",
             "scope": f"{network} {layer}, {sae_type}, {family}, model seed {model_seed}, SAE seed {seed}",
             "source": PREPRINT, "reported": "falls", "measured": trend["trend"],
-            "low": trend["trend_low"], "high": trend["trend_high"], "interval": interval,
-            "bound": "< 0", "verdict": verdict(trend["trend_low"], trend["trend_high"], 0, "below"),
+            "low": trend["trend_low"], "high": trend["trend_high"], "interval": over_images(confidence),
+            "bound": "< 0",
+            **verdict(trend["trend_low"], trend["trend_high"], 0, "below",
+                      [few_ranked(trend["networks"], "networks"), few_images(trend["images"], confidence)]),
         })  # fmt: skip
     return rows
 
 
-def baseline_claims(baselines: pd.DataFrame, interval: str) -> list[dict]:
+def baseline_claims(baselines: pd.DataFrame, confidence: float) -> list[dict]:
     """FVU falls with the training epsilon by a tenth more than on a Gaussian of the same covariance."""
     keys = [
         "model_architecture",
@@ -231,13 +263,15 @@ def baseline_claims(baselines: pd.DataFrame, interval: str) -> list[dict]:
                      f"SAE seed {sae_seed}",
             "source": "control", "reported": "not reported",
             "measured": part["mean_beyond"].iloc[0], "low": low, "high": high,
-            "interval": interval, "bound": f"< {BEYOND:g}",
-            "verdict": verdict(low, high, BEYOND, "below"),
+            "interval": over_images(confidence), "bound": f"< {BEYOND:g}",
+            **verdict(low, high, BEYOND, "below", [few_images(part["images"].iloc[0], confidence)]),
         })  # fmt: skip
     return rows
 
 
-def awakening_claims(l0: pd.DataFrame, attack: str, epsilon: float, interval: str) -> list[dict]:
+def awakening_claims(
+    l0: pd.DataFrame, attack: str, epsilon: float, confidence: float
+) -> list[dict]:
     """Attacks wake latents up in the clean network: against clean images, and against noise."""
     chosen = l0[
         (l0["model_norm"] == "clean") & (l0["attack"] == attack) & (l0["epsilon"] == epsilon)
@@ -257,16 +291,18 @@ def awakening_claims(l0: pd.DataFrame, attack: str, epsilon: float, interval: st
             low, high = middle[f"{name}_low"], middle[f"{name}_high"]
             rows.append({
                 "claim": claim, "scope": scope, "source": source, "reported": reported,
-                "measured": middle[name], "low": low, "high": high, "interval": interval,
-                "bound": "> 1", "verdict": verdict(low, high, 1, "above"),
+                "measured": middle[name], "low": low, "high": high, "interval": over_images(confidence),
+                "bound": "> 1",
+                **verdict(low, high, 1, "above", [few_images(middle["images"], confidence)]),
             })  # fmt: skip
     return rows
 
 
-def masking_checks(accuracy: pd.DataFrame) -> list[dict]:
+def masking_checks(accuracy: pd.DataFrame, confidence: float) -> list[dict]:
     """Is the attack an attack, or is a gradient masked? PGD at least as strong as FGSM, both at
-    least as strong as noise, at every network, norm and epsilon."""
+    least as strong as noise, at every network, norm and epsilon; no gradient exactly zero."""
     attacked = accuracy[accuracy["type"] != "clean"]
+    shortage = few_images(attacked["images"].min(), confidence)
     wide = attacked.pivot_table(
         index=["model", "norm", "epsilon"], columns="type", values="accuracy"
     )
@@ -281,6 +317,26 @@ def masking_checks(accuracy: pd.DataFrame) -> list[dict]:
                     "scope": f"{len(gap)} (model, norm, epsilon)", "source": "masking check",
                     "reported": ">= 0", "measured": float(gap.mean()), "low": low, "high": high,
                     "interval": "extremes", "bound": ">= 0",
-                    "verdict": "reproduced" if low >= 0 else "not reproduced",
+                    **_checked(low >= 0, shortage),
                 })  # fmt: skip
+    zero = attacked.loc[attacked["type"] != "noise", "zero_gradients"]
+    if len(zero):
+        rows.append({
+            "claim": "check: no gradient of an attack is exactly zero (gradients that are, of all steps)",
+            "scope": f"{len(zero)} (model, attack, epsilon)", "source": "masking check",
+            "reported": "0", "measured": float(zero.mean()), "low": float(zero.min()),
+            "high": float(zero.max()), "interval": "extremes", "bound": "= 0",
+            **_checked(zero.max() == 0, None),
+        })  # fmt: skip
     return rows
+
+
+def over_images(confidence: float) -> str:
+    return f"{confidence:.0%} bootstrap over images"
+
+
+def _checked(holds: bool, shortage: str | None) -> dict[str, str]:
+    """The columns verdict and why of a check."""
+    if shortage is not None:
+        return {"verdict": "undecided", "why": shortage}
+    return {"verdict": "reproduced" if holds else "not reproduced", "why": ""}

@@ -17,7 +17,7 @@ QUANTITIES = ("ratio", "woken", "over_noise", "woken_over_noise")
 
 
 def build(spec: dict, inputs: list[Path]) -> pd.DataFrame:
-    """One row a (member, attack, epsilon): l0_clean, l0 and, each with _low and _high:
+    """One row a (member, attack, epsilon): images, l0_clean, l0 and, each with _low and _high:
 
     ratio: L0 attacked over clean; woken: newly active latents over clean L0;
     over_noise: L0 attacked over L0 under noise of the same norm and epsilon;
@@ -50,9 +50,9 @@ def build(spec: dict, inputs: list[Path]) -> pd.DataFrame:
                 )
             row = dict(zip(MEMBER, key, strict=True)) | {"attack": attack, "epsilon": epsilon}
             row |= {"norm": control["norm"], "control": control["noise"]}
-            row |= {"l0_clean": clean[0], "l0": l0[0]}
+            row |= {"images": images, "l0_clean": clean[0], "l0": l0[0]}
             for name, value in zip(QUANTITIES, values, strict=True):
-                low, high = interval(value[1:], spec["confidence"])
+                low, high = interval(value[1:], spec["confidence"], images)
                 row |= {name: value[0], f"{name}_low": low, f"{name}_high": high}
             rows.append(row)
     return pd.DataFrame(rows)

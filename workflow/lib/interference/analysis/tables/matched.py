@@ -12,12 +12,18 @@ import pandas as pd
 
 from interference.analysis.curves import common_l0, interpolate, member_draws
 from interference.analysis.frames import MODEL, read_frames
-from interference.analysis.statistics import interval, rank_correlation, resample
+from interference.analysis.statistics import (
+    FEWEST_RANKED,
+    interval,
+    rank_correlation,
+    resample,
+)
 
 
 def build(spec: dict, inputs: list[Path]) -> pd.DataFrame:
     """One row a (layer, type, SAE seed, model): l0, fvu, low, high; and of the trend over models
-    of one architecture, norm and seed, clean included: trend (Spearman's ρ of FVU with epsilon), its interval.
+    of one architecture, norm and seed, clean included: trend (Spearman's ρ of FVU with epsilon), its interval (none of two networks, whose
+    ρ is 1 or -1 by construction), networks, and the images that intervals are over.
 
     inputs: manifests of fits, each with its per-image table beside it.
     """
@@ -35,16 +41,17 @@ def build(spec: dict, inputs: list[Path]) -> pd.DataFrame:
             continue
         where = {"layer": layer, "type": sae_type, "sae_seed": sae_seed, "l0": target}
         at = {key: interpolate(*curve, target) for key, curve in curves.items()}
-        rows += _rows(where, at, spec["confidence"])
+        rows += _rows(where, at, spec["confidence"], images)
     columns = ["layer", "type", "sae_seed", "l0", *MODEL, "family", "fvu", "low", "high"]
-    return pd.DataFrame(rows, columns=[*columns, "trend", "trend_low", "trend_high"])
+    columns += ["trend", "trend_low", "trend_high", "networks", "images"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _stack(curve: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(curve["l0"].tolist()), np.stack(curve["fvu"].tolist())
 
 
-def _rows(where: dict, at: dict, confidence: float) -> list[dict]:
+def _rows(where: dict, at: dict, confidence: float, images: int) -> list[dict]:
     """Families: the models of one norm and seed with their clean baseline."""
     rows = []
     families = sorted({(norm, seed) for *_, norm, _, seed in at if norm != "clean"})
@@ -55,10 +62,13 @@ def _rows(where: dict, at: dict, confidence: float) -> list[dict]:
             np.broadcast_to(epsilons, (len(next(iter(family.values()))), len(epsilons))),
             np.stack(list(family.values()), axis=1),
         )
-        low, high = interval(trends[1:], confidence)
+        low, high = interval(trends[1:], confidence, images)
+        if len(family) < FEWEST_RANKED:
+            low = high = np.nan
         trend = {"trend": trends[0], "trend_low": low, "trend_high": high}
+        trend |= {"networks": len(family), "images": images}
         for key, fvu in family.items():
-            fvu_low, fvu_high = interval(fvu[1:], confidence)
+            fvu_low, fvu_high = interval(fvu[1:], confidence, images)
             value = {"fvu": fvu[0], "low": fvu_low, "high": fvu_high}
             name = dict(zip(MODEL, key, strict=True))
             rows.append({**where, **name, "family": norm, **value, **trend})

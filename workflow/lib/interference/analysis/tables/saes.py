@@ -23,9 +23,10 @@ def build(spec: dict, inputs: list[Path]) -> pd.DataFrame:
         fed = {"unique_rows": manifest["unique_rows"], "epochs": manifest["epochs"]}
         members += [{**identity, **member, **fed} for member in manifest["members"]]
     frame = read_frames([path.with_suffix(".parquet") for path in inputs])
-    weights = resample(frame["image"].nunique(), spec["resamples"], spec["seed"])
+    images = frame["image"].nunique()
+    weights = resample(images, spec["resamples"], spec["seed"])
     draws = member_draws(frame, weights)
-    limits = [interval(fvu, spec["confidence"]) for fvu in draws["fvu"]]
+    limits = [interval(fvu, spec["confidence"], images) for fvu in draws["fvu"]]
     draws["fvu_low"], draws["fvu_high"] = zip(*limits, strict=True)
     table = pd.DataFrame(members).merge(
         draws[[*MEMBER, "fvu_low", "fvu_high"]], on=MEMBER, validate="one_to_one"

@@ -46,7 +46,7 @@ def build(spec: dict, inputs: list[Path]) -> pd.DataFrame:
             )
         row = dict(zip(MEMBER, key, strict=True)) | {"images": images}
         for name in ("accuracy", "kl", "loss_recovered"):
-            low, high = interval(draws[name][1:], spec["confidence"])
+            low, high = interval(draws[name][1:], spec["confidence"], images)
             row |= {name: draws[name][0], f"{name}_low": low, f"{name}_high": high}
         rows.append(row | {name: draws[name][0] for name in MEANS})
     return pd.DataFrame(rows)
