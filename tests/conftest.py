@@ -19,9 +19,9 @@ def small_images(tmp_path_factory):
     manifest = tmp_path_factory.mktemp("images") / "images.json"
     labels = np.arange(60) % 4
     pixels = rng.integers(0, 256, (60, 1, 16, 16)) // 2 + 30 * labels[:, None, None, None]
-    with writing(manifest.with_suffix(".zarr"), pixels.shape, "uint8") as writer:
+    with writing(manifest.with_suffix(".zarr"), pixels.shape, "uint8", {}) as writer:
         writer.append(pixels)
-    write_table(manifest.with_suffix(".parquet"), {"image": np.arange(60), "label": labels})
+    write_table(manifest.with_suffix(".parquet"), {"image": np.arange(60), "label": labels}, {})
     content = {
         "spec": {},
         "array": writer.manifest(),

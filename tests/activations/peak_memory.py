@@ -18,12 +18,12 @@ from interference.store.tables import write_table
 def write_images(manifest: Path, train: int) -> None:
     """``train`` training and 64 held-out images of 28 pixels, 256 at a time."""
     rng, count = np.random.default_rng(0), train + 64
-    with writing(manifest.with_suffix(".zarr"), (count, 1, 28, 28), "uint8") as writer:
+    with writing(manifest.with_suffix(".zarr"), (count, 1, 28, 28), "uint8", {}) as writer:
         for start in range(0, count, 256):
             shape = (min(256, count - start), 1, 28, 28)
             writer.append(rng.integers(0, 256, shape, dtype=np.uint8))
     labels = np.arange(count) % 4
-    write_table(manifest.with_suffix(".parquet"), {"image": np.arange(count), "label": labels})
+    write_table(manifest.with_suffix(".parquet"), {"image": np.arange(count), "label": labels}, {})
     splits = {"train": [0, train], "heldout": [train, count]}
     content = {"array": writer.manifest(), "labels_sha256": labels_sha256(labels), "splits": splits}
     write_json(manifest, content)

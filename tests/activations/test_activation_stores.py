@@ -191,7 +191,7 @@ def adversarial(small_images, tmp_path_factory):
     for name, epsilons in ATTACKS.items():
         manifests.append(folder / f"{name}.json")
         images = rng.random((6 * len(epsilons), 1, 16, 16)).astype(np.float32)
-        with writing(manifests[-1].with_suffix(".zarr"), images.shape, "float32") as writer:
+        with writing(manifests[-1].with_suffix(".zarr"), images.shape, "float32", {}) as writer:
             writer.append(images)
         content = {"array": writer.manifest(), "epsilons": epsilons, "spec": {"attack": name}}
         write_json(manifests[-1], content)

@@ -54,7 +54,7 @@ def test_a_figure_has_the_same_bytes_each_time(name, tables, tmp_path):
     for run in ("a", "b"):
         figure = draw(name, tables[name])
         assert isinstance(figure, Figure)
-        save(figure, tmp_path / f"{run}.svg")
+        save(figure, tmp_path / f"{run}.svg", {})
     for suffix in (".svg", ".png"):
         first = (tmp_path / f"a{suffix}").read_bytes()
         assert first == (tmp_path / f"b{suffix}").read_bytes()
@@ -108,9 +108,9 @@ def test_figures_of_the_models_own_inputs_do_not_change_with_the_common_ones(
     name, tables, tmp_path
 ):
     table = tables[name]
-    save(draw(name, table), tmp_path / "a.svg")
-    save(draw(name, table[table["inputs"] == "own"]), tmp_path / "b.svg")
-    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+    save(draw(name, table), tmp_path / "a.svg", {})
+    save(draw(name, table[table["inputs"] == "own"]), tmp_path / "b.svg", {})
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg", {}).read_bytes()
 
 
 def test_the_l0_figure_has_a_block_a_norm_and_in_it_a_panel_for_each_layer_and_type(tables):

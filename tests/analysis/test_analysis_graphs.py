@@ -199,7 +199,7 @@ def test_a_figure_has_the_same_bytes_each_time_and_leaves_its_tables_alone(name,
     pairs, example = tables(PENTAGON, PAIRS)
     before = pairs.copy(), example.copy()
     for run in ("a", "b"):
-        save(drawings(pairs, example)[name](), tmp_path / f"{run}.svg")
+        save(drawings(pairs, example)[name](), tmp_path / f"{run}.svg", {})
     for suffix in (".svg", ".png"):
         first = (tmp_path / f"a{suffix}").read_bytes()
         assert first == (tmp_path / f"b{suffix}").read_bytes()
@@ -211,4 +211,4 @@ def test_a_figure_has_the_same_bytes_each_time_and_leaves_its_tables_alone(name,
 @pytest.mark.parametrize("name", ["toy_geometry", "toy_interference", "toy_densities"])
 @pytest.mark.parametrize("W", [np.array([[1.0, -1.0]]), np.zeros((1, 2))], ids=["pair", "nothing"])
 def test_one_density_and_one_pair_are_drawn(name, W, tmp_path):
-    save(drawings(*tables(W, W, densities=(0.5,)))[name](), tmp_path / "small.svg")
+    save(drawings(*tables(W, W, densities=(0.5,)))[name](), tmp_path / "small.svg", {})

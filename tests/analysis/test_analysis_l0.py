@@ -97,7 +97,7 @@ def test_the_job_writes_a_row_for_each_member_condition_and_image(tmp_path):
     where = {"model": identity, "layer": "stem"}
     write_json(sae, {"spec": {**where, "type": "topk"}, "members": members, "sha256": digest})
     x = activations()
-    with writing(attacked.with_suffix(".zarr"), x.shape, "float32") as writer:
+    with writing(attacked.with_suffix(".zarr"), x.shape, "float32", {}) as writer:
         writer.append(x)
     conditions = [
         {"attack": "clean", "epsilon": 0.0},

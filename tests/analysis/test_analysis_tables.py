@@ -389,7 +389,7 @@ def concluded(results, tables, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tables")
     paths = [folder / f"{name}.parquet" for name in NETWORK_TABLES]
     for path in paths:
-        write_frame(tables[path.stem], path)
+        write_frame(tables[path.stem], path, {})
     return claims.build({"arms": ["networks", "toy"], **NETWORKS}, [*paths, results["toy"][0]])
 
 
@@ -398,7 +398,7 @@ def test_claims_about_one_arm_are_those_of_both_that_are_about_it(
 ):
     paths = [tmp_path / f"{name}.parquet" for name in NETWORK_TABLES]
     for path in paths:
-        write_frame(tables[path.stem], path)
+        write_frame(tables[path.stem], path, {})
     alone = {
         "toy": claims.build({"arms": ["toy"]}, results["toy"]),
         "networks": claims.build({"arms": ["networks"], **NETWORKS}, paths),
@@ -584,7 +584,7 @@ def test_an_attack_weaker_than_noise_fails_the_masking_check(tables, concluded):
 
 
 def test_a_frame_is_written_for_machines_and_for_people(tmp_path, tables):
-    write_frame(tables["saes"], tmp_path / "t.parquet")
+    write_frame(tables["saes"], tmp_path / "t.parquet", {})
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "t.parquet"), tables["saes"])
     people = pd.read_csv(tmp_path / "t.csv")
     assert list(people.columns) == list(tables["saes"].columns)

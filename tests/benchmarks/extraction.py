@@ -33,11 +33,11 @@ POSITIONS = {"layer2": 64, "layer4": 16}
 def write_images(manifest: Path, train: int, size: int) -> None:
     """``train`` random training images and one held-out image, in colour."""
     shape, rng = (train + 1, 3, size, size), np.random.default_rng(0)
-    with writing(manifest.with_suffix(".zarr"), shape, "uint8") as writer:
+    with writing(manifest.with_suffix(".zarr"), shape, "uint8", {}) as writer:
         for _ in range(shape[0]):
             writer.append(rng.integers(0, 256, (1, *shape[1:]), dtype=np.uint8))
     labels = np.zeros(shape[0], np.int64)
-    write_table(manifest.with_suffix(".parquet"), {"image": np.arange(shape[0]), "label": labels})
+    write_table(manifest.with_suffix(".parquet"), {"image": np.arange(shape[0]), "label": labels}, {})
     splits = {"train": [0, train], "heldout": [train, train + 1]}
     content = {"array": writer.manifest(), "labels_sha256": labels_sha256(labels), "splits": splits}
     write_json(manifest, content)

@@ -98,7 +98,7 @@ def test_quality_compares_seed_by_seed_at_the_librarys_best_rate(tmp_path, monke
     layer.mkdir()
     manifest = {}
     for name, shape in (("train", (512, 8)), ("heldout", (40, 2, 8))):
-        with writing(layer / f"rows.{name}.zarr", shape, "float32") as writer:
+        with writing(layer / f"rows.{name}.zarr", shape, "float32", {}) as writer:
             writer.append(rng.standard_normal(shape).astype(np.float32) ** 3)
         manifest[name] = writer.manifest()
     write_json(layer / "rows.json", manifest)

@@ -172,7 +172,7 @@ def test_a_missing_file_is_named(images, suffix):
 def test_labels_of_another_store_are_refused(images):
     table = images.with_suffix(".parquet")
     columns = read_columns(table)
-    write_table(table, columns | {"label": columns["label"][::-1].copy()})
+    write_table(table, columns | {"label": columns["label"][::-1].copy()}, {})
     with pytest.raises(StoreError, match="labels are not those of its manifest"):
         read_split(images, "train")
     table.write_bytes(b"damaged")

@@ -14,7 +14,7 @@ from interference.store.stretch import Stretch
 
 
 def stored(folder, values):
-    with writing(folder / "x.zarr", values.shape, str(values.dtype)) as writer:
+    with writing(folder / "x.zarr", values.shape, str(values.dtype), {}) as writer:
         writer.append(values)
     return Stretch(open_array(folder / "x.zarr", writer.manifest()), 0, len(values))
 

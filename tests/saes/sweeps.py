@@ -37,7 +37,7 @@ def spec(name="topk", rows=1000, seeds=(0, 1), **settings):
 
 def store(path, values, dtype="float16"):
     """Write a store; its manifest."""
-    with writing(path, values.shape, dtype) as writer:
+    with writing(path, values.shape, dtype, {}) as writer:
         writer.append(values)
     return writer.manifest()
 

@@ -34,7 +34,7 @@ def store(tmp_path, monkeypatch):
     def write(values, chunk=30):
         monkeypatch.setattr(arrays, "CHUNK_BYTES", chunk * values.shape[1] * 4)
         path = tmp_path / f"{len(list(tmp_path.iterdir()))}.zarr"
-        with writing(path, values.shape, "float32") as writer:
+        with writing(path, values.shape, "float32", {}) as writer:
             writer.append(values)
         return open_array(path, writer.manifest())
 

@@ -32,7 +32,7 @@ TRAINING = Training(2, learning_rate=2e-3, decay_fraction=0.2, rows=1000, batch_
 
 
 def make(path, values, dtype="float16"):
-    with writing(path, values.shape, dtype) as writer:
+    with writing(path, values.shape, dtype, {}) as writer:
         writer.append(values)
     return open_array(path, writer.manifest()), writer.manifest()
 

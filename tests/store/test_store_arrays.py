@@ -28,7 +28,7 @@ def values():
 
 
 def write(path, values, *, piece=9, dtype="float32"):
-    with writing(path, values.shape, dtype) as writer:
+    with writing(path, values.shape, dtype, {}) as writer:
         for start in range(0, len(values), piece):
             writer.append(values[start : start + piece])
     return writer.manifest()
@@ -64,7 +64,7 @@ def test_the_manifest_has_the_hash_of_the_rows(tmp_path, values):
 
 def test_a_store_appears_only_when_its_block_ends(tmp_path, values):
     path = tmp_path / "x.zarr"
-    with writing(path, values.shape, "float32") as writer:
+    with writing(path, values.shape, "float32", {}) as writer:
         writer.append(values)
         assert not path.exists()
     assert path.exists()
@@ -73,7 +73,7 @@ def test_a_store_appears_only_when_its_block_ends(tmp_path, values):
 
 def test_an_exception_in_the_middle_leaves_nothing(tmp_path, values):
     def die():
-        with writing(tmp_path / "x.zarr", values.shape, "float32") as writer:
+        with writing(tmp_path / "x.zarr", values.shape, "float32", {}) as writer:
             writer.append(values[:40])
             raise RuntimeError("died")
 
@@ -85,7 +85,7 @@ def test_an_exception_in_the_middle_leaves_nothing(tmp_path, values):
 @pytest.mark.parametrize("rows", [0, 16, ROWS - 1, ROWS + 1, 2 * ROWS])
 def test_a_store_of_another_length_than_announced_is_refused(tmp_path, values, rows):
     def write_other():
-        with writing(tmp_path / "x.zarr", values.shape, "float32") as writer:
+        with writing(tmp_path / "x.zarr", values.shape, "float32", {}) as writer:
             if rows:
                 writer.append(np.resize(values, (rows, 5)))
 
@@ -96,7 +96,7 @@ def test_a_store_of_another_length_than_announced_is_refused(tmp_path, values, r
 
 def test_a_second_writer_of_the_same_store_is_fine(tmp_path, values):
     path = tmp_path / "x.zarr"
-    with writing(path, values.shape, "float32") as slow:
+    with writing(path, values.shape, "float32", {}) as slow:
         first = write(path, values)
         slow.append(values)
     assert slow.manifest() == first

@@ -16,7 +16,7 @@ from interference.store.tensors import read_tensors, write_tensors
 
 WRITERS = {
     "x.json": lambda path: write_json(path, {"a": [1.5, None], "b": "ä"}),
-    "x.parquet": lambda path: write_table(path, {"a": np.arange(2000.0), "b": "text"}),
+    "x.parquet": lambda path: write_table(path, {"a": np.arange(2000.0), "b": "text"}, {}),
     "x.safetensors": lambda path: write_tensors(path, {"w": np.ones((50, 20))}, {"k": 1}),
 }
 READERS = {"x.json": read_json, "x.parquet": read_columns, "x.safetensors": read_tensors}
@@ -41,7 +41,7 @@ def test_not_a_number_is_never_written_as_json(tmp_path):
 
 def test_tables_come_back_equal_and_scalars_are_repeated(tmp_path):
     columns = {"i": np.arange(5), "x": np.linspace(0, 1, 5), "name": list("abcde"), "seed": 3}
-    write_table(tmp_path / "x.parquet", columns)
+    write_table(tmp_path / "x.parquet", columns, {})
     found = read_columns(tmp_path / "x.parquet")
     assert list(found) == list(columns)
     np.testing.assert_array_equal(found["i"], columns["i"])
@@ -52,7 +52,7 @@ def test_tables_come_back_equal_and_scalars_are_repeated(tmp_path):
 
 def test_columns_of_different_length_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"differ in length: \[2, 3\]"):
-        write_table(tmp_path / "x.parquet", {"a": np.arange(2), "b": np.arange(3)})
+        write_table(tmp_path / "x.parquet", {"a": np.arange(2), "b": np.arange(3)}, {})
 
 
 @pytest.mark.parametrize("shape", [(), (0,), (3,), (2, 3, 4)])
@@ -171,7 +171,7 @@ from pathlib import Path
 from interference.store.arrays import writing
 from interference.store.files import replacing
 folder = Path(sys.argv[1])
-with writing(folder / "x.zarr", (200_000, 64), "float32") as writer:
+with writing(folder / "x.zarr", (200_000, 64), "float32", {}) as writer:
     with replacing(folder / "x.json") as temporary:
         temporary.write_text("{")
         writer.append(np.ones((150_000, 64), "float32"))

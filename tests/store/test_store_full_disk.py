@@ -30,13 +30,13 @@ NOISE = np.random.default_rng(0).standard_normal((100_000, 4))
 
 
 def write_store(folder):
-    with writing(folder / "x.zarr", NOISE.shape, "float64") as writer:
+    with writing(folder / "x.zarr", NOISE.shape, "float64", {}) as writer:
         writer.append(NOISE)
 
 
 WRITERS = {
     "json": lambda folder: write_json(folder / "x.json", {"a": "x" * 200_000}),
-    "parquet": lambda folder: write_table(folder / "x.parquet", {"a": NOISE[:, 0]}),
+    "parquet": lambda folder: write_table(folder / "x.parquet", {"a": NOISE[:, 0]}, {}),
     "safetensors": lambda folder: write_tensors(folder / "x.safetensors", {"w": NOISE}, {}),
     "zarr": write_store,
 }

@@ -22,7 +22,7 @@ VALUES = np.random.default_rng(0).standard_normal((70, 5)).astype(np.float32)
 
 @pytest.fixture
 def reader(tmp_path):
-    with writing(tmp_path / "x.zarr", VALUES.shape, "float32") as writer:
+    with writing(tmp_path / "x.zarr", VALUES.shape, "float32", {}) as writer:
         writer.append(VALUES)
     return open_array(tmp_path / "x.zarr", writer.manifest())
 
@@ -69,7 +69,7 @@ def test_a_chunk_is_read_once(reader, size, monkeypatch):
 @pytest.mark.parametrize("dtype", ["float16", "float32", "uint8"])
 def test_bytes_on_disk_are_known_before_anything_is_written(tmp_path, shape, dtype):
     expected = bytes_on_disk(shape, dtype)
-    with writing(tmp_path / "x.zarr", shape, dtype) as writer:
+    with writing(tmp_path / "x.zarr", shape, dtype, {}) as writer:
         writer.append(np.ones(shape))
     check(tmp_path / "x.zarr", expected)
     with pytest.raises(StoreError, match=f"takes {expected} bytes, {expected + 1} were predicted"):

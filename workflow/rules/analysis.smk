@@ -79,7 +79,7 @@ rule accuracy_table:
         mem_mb=scaled(2000),
         runtime=scaled(30),
     params:
-        spec=specs.table("accuracy"),
+        spec=lambda wildcards: specs.table("accuracy"),
     shell:
         "interference analysis table --spec {params.spec:q} --output {output.parquet}"
         " {input.tables} > {log} 2>&1"
@@ -105,7 +105,7 @@ rule saes_table:
         mem_mb=scaled(2000),
         runtime=scaled(30),
     params:
-        spec=specs.table("saes"),
+        spec=lambda wildcards: specs.table("saes"),
     shell:
         "interference analysis table --spec {params.spec:q} --output {output.parquet}"
         " {input.manifests} > {log} 2>&1"
@@ -131,7 +131,7 @@ rule matched_table:
         mem_mb=scaled(2000),
         runtime=scaled(30),
     params:
-        spec=specs.table("matched"),
+        spec=lambda wildcards: specs.table("matched"),
     shell:
         "interference analysis table --spec {params.spec:q} --output {output.parquet}"
         " {input.manifests} > {log} 2>&1"
@@ -162,7 +162,7 @@ rule baselines_table:
         mem_mb=scaled(2000),
         runtime=scaled(30),
     params:
-        spec=specs.table("baselines"),
+        spec=lambda wildcards: specs.table("baselines"),
     shell:
         "interference analysis table --spec {params.spec:q} --output {output.parquet}"
         " {input.baselines} {input.saes} > {log} 2>&1"
@@ -212,7 +212,7 @@ rule splice_table:
         mem_mb=scaled(2000),
         runtime=scaled(30),
     params:
-        spec=specs.table("splice"),
+        spec=lambda wildcards: specs.table("splice"),
     shell:
         "interference analysis table --spec {params.spec:q} --output {output.parquet}"
         " {input.tables} > {log} 2>&1"
@@ -237,7 +237,7 @@ rule toy_table:
         mem_mb=scaled(2000),
         runtime=scaled(30),
     params:
-        spec=specs.table("toy"),
+        spec=lambda wildcards: specs.table("toy"),
     shell:
         "interference analysis table --spec {params.spec:q} --output {output.parquet}"
         " {input.table} > {log} 2>&1"
@@ -263,7 +263,7 @@ rule gates_table:
         mem_mb=scaled(2000),
         runtime=scaled(30),
     params:
-        spec=specs.table("gates"),
+        spec=lambda wildcards: specs.table("gates"),
     shell:
         "interference analysis table --spec {params.spec:q} --output {output.parquet}"
         " {input.accuracy} {input.data} > {log} 2>&1"
@@ -292,7 +292,7 @@ rule claims_table:
         mem_mb=scaled(2000),
         runtime=scaled(30),
     params:
-        spec=specs.table("claims"),
+        spec=lambda wildcards: specs.table("claims"),
     shell:
         "interference analysis table --spec {params.spec:q} --output {output.parquet}"
         " {input.accuracy} {input.matched} {input.baselines} {input.l0} {input.toy}"
@@ -318,7 +318,7 @@ rule toy_figure:
         mem_mb=scaled(2000),
         runtime=scaled(10),
     params:
-        spec=specs.figure("toy"),
+        spec=lambda wildcards: specs.figure("toy"),
     shell:
         "interference analysis figure --spec {params.spec:q} --output {output.svg}"
         " {input.table} > {log} 2>&1"
@@ -343,7 +343,7 @@ rule toy_attacks_figure:
         mem_mb=scaled(2000),
         runtime=scaled(10),
     params:
-        spec=specs.figure("toy_attacks"),
+        spec=lambda wildcards: specs.figure("toy_attacks"),
     shell:
         "interference analysis figure --spec {params.spec:q} --output {output.svg}"
         " {input.table} > {log} 2>&1"
@@ -368,7 +368,7 @@ rule toy_controls_figure:
         mem_mb=scaled(2000),
         runtime=scaled(10),
     params:
-        spec=specs.figure("toy_controls"),
+        spec=lambda wildcards: specs.figure("toy_controls"),
     shell:
         "interference analysis figure --spec {params.spec:q} --output {output.svg}"
         " {input.table} > {log} 2>&1"
@@ -393,7 +393,7 @@ rule toy_elhage_figure:
         mem_mb=scaled(2000),
         runtime=scaled(10),
     params:
-        spec=specs.figure("toy_elhage"),
+        spec=lambda wildcards: specs.figure("toy_elhage"),
     shell:
         "interference analysis figure --spec {params.spec:q} --output {output.svg}"
         " {input.table} > {log} 2>&1"
@@ -419,7 +419,7 @@ rule toy_geometry_figure:
         mem_mb=scaled(2000),
         runtime=scaled(10),
     params:
-        spec=specs.figure("toy_geometry"),
+        spec=lambda wildcards: specs.figure("toy_geometry"),
     shell:
         "interference analysis figure --spec {params.spec:q} --output {output.svg}"
         " {input.pairs} {input.example} > {log} 2>&1"
@@ -445,7 +445,7 @@ rule toy_interference_figure:
         mem_mb=scaled(2000),
         runtime=scaled(10),
     params:
-        spec=specs.figure("toy_interference"),
+        spec=lambda wildcards: specs.figure("toy_interference"),
     shell:
         "interference analysis figure --spec {params.spec:q} --output {output.svg}"
         " {input.pairs} {input.example} > {log} 2>&1"
@@ -470,7 +470,7 @@ rule toy_densities_figure:
         mem_mb=scaled(2000),
         runtime=scaled(10),
     params:
-        spec=specs.figure("toy_densities"),
+        spec=lambda wildcards: specs.figure("toy_densities"),
     shell:
         "interference analysis figure --spec {params.spec:q} --output {output.svg}"
         " {input.pairs} > {log} 2>&1"

@@ -1,5 +1,6 @@
 # The checked config, the specs of all jobs, and the folders that rules write to.
 from interference.config.load import ConfigError, check_writable, read_workflow
+from interference.config.outputs import ask_before_planning
 from interference.config.plan import describe, missing
 from interference.config.specs import Specs
 
@@ -14,6 +15,7 @@ for line in missing(experiment):
     print(line, file=sys.stderr)
 
 specs = Specs(experiment)
+ask_before_planning(workflow)
 
 # Jobs find `interference` beside the Python that runs Snakemake, whatever the shell's PATH.
 shell.prefix(f"export PATH={Path(sys.executable).parent}:$PATH; ")

@@ -1,8 +1,9 @@
 """Specs and code digests: why a job reruns, and only then.
 
-A job's *spec* is one canonical JSON string: the slice of the config that the job reads, and
-``code``, a digest of every module that can change its numbers. Snakemake compares the string
-(as a rule's only param), the verb checks it, and the output carries it as metadata.
+A job's *spec* is one canonical JSON string: the slice of the config that the job reads, ``code``, a
+digest of every module that can change its numbers, and ``inputs``, a digest of the specs of the jobs
+that make its inputs, and so of all that is upstream. Snakemake compares the string (as a rule's only
+param), the verb checks it, and every output carries it as metadata: two outputs of one spec are equal.
 
 The digest covers the modules named as ``roots`` and everything of this package that they
 import, transitively, read from source without importing anything. Source is normalised through
@@ -17,6 +18,7 @@ import hashlib
 import importlib
 import json
 import sys
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -153,10 +155,15 @@ def code_digest(roots: tuple[str, ...]) -> str:
     return digest("\n".join(f"{name} {_module(name)[0]}" for name in closure(roots)))
 
 
-def spec(roots: tuple[str, ...], **fields: object) -> str:
-    """The canonical spec of a job whose numbers come from ``roots`` and ``fields``."""
+def spec(roots: tuple[str, ...], inputs: Iterable[str] = (), **fields: object) -> str:
+    """The canonical spec of a job whose numbers come from ``roots``, ``fields`` and its inputs.
+
+    inputs: the specs of the jobs whose outputs it reads.
+    """
     roots = tuple(sorted(roots))
-    return canonical({**fields, "code": {"roots": roots, "digest": code_digest(roots)}})
+    upstream = {"inputs": digest("\n".join(sorted(set(inputs))))} if inputs else {}
+    code = {"roots": roots, "digest": code_digest(roots)}
+    return canonical({**fields, **upstream, "code": code})
 
 
 def read_spec(text: str) -> dict:

@@ -55,16 +55,15 @@ def extract_attacked(
         for layer, values in network.hooks(to_network(torch.from_numpy(clean[:1])), layers):
             shape = (len(conditions) * len(clean), *values.shape[1:])
             store = outputs[layer].with_suffix(".zarr")
-            writers[layer] = stack.enter_context(writing(store, shape, "float32"))
+            writers[layer] = stack.enter_context(writing(store, shape, "float32", spec))
         for pixels in progress.track(
             pixels_by_condition(), total=len(conditions), label="conditions"
         ):
             for x in batches(pixels):
                 for layer, values in network.hooks(x, layers):
                     writers[layer].append(statistics[layer].apply(values.cpu().numpy()))
-    shared = {name: value for name, value in spec.items() if name != "layers"}
     for layer, output in outputs.items():
-        manifest = {"spec": {**shared, "layer": layer}, "array": writers[layer].manifest()}
+        manifest = {"spec": spec, "layer": layer, "array": writers[layer].manifest()}
         write_json(output, {**manifest, "conditions": conditions})
 
 

@@ -63,7 +63,7 @@ def extract(spec: dict, data: Path, model: Path, output: Path, parts: list[Path]
         f"{space.readable(sum(stored.values()))}, while they are made {space.readable(need)}"
     )
     with (
-        writing(stores["train"], rows, "float16") as train_writer,
+        writing(stores["train"], rows, "float16", spec) as train_writer,
         _raw(layer, train, output, parts, spec) as (raw, sums),
     ):
         statistics = Statistics.of(reduce(add, sums))
@@ -71,7 +71,7 @@ def extract(spec: dict, data: Path, model: Path, output: Path, parts: list[Path]
             _write_bucket(train_writer, statistics, raw, bucket, layer.seed)
             for bucket in range(count)
         )
-    with writing(stores["heldout"], scored, "float32") as heldout_writer:
+    with writing(stores["heldout"], scored, "float32", spec) as heldout_writer:
         for _, kept, _ in keep(layer, heldout, HELDOUT_POSITIONS):
             heldout_writer.append(statistics.apply(kept))
     for name, store in stores.items():

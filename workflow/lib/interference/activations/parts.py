@@ -43,7 +43,7 @@ def extract_part(spec: dict, data: Path, model: Path, output: Path) -> None:
     store = output.with_suffix(".zarr")
     with buckets_beside(output, count, layer.d) as buckets:
         sums = collect(layer, pixels.part(start, stop), buckets, start)
-        with writing(store, shape, "float32") as writer:
+        with writing(store, shape, "float32", spec) as writer:
             for bucket in range(count):
                 writer.append(buckets.take(bucket))
         sizes = buckets.sizes.tolist()

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from interference.store.files import StoreError, replacing
+from interference.provenance import canonical
+from interference.store.files import StoreError, replacing, sha256
 
 #: Columns that name a network, and those that name one SAE of one layer of it.
 MODEL = ["model", "model_architecture", "model_norm", "model_epsilon", "model_seed"]
@@ -34,9 +36,16 @@ def shown(frame: pd.DataFrame, which: dict) -> pd.DataFrame:
     return frame[frame["model_architecture"] == which["architecture"]]
 
 
-def write_frame(frame: pd.DataFrame, path: Path) -> None:
-    """Write ``path`` (.parquet) and the same rows beside it as .csv."""
-    with replacing(path.with_suffix(".csv")) as temporary:
+def write_frame(frame: pd.DataFrame, path: Path, spec: dict) -> None:
+    """Write ``path`` (.parquet) and the same rows beside it as .csv.
+
+    The Parquet file holds the job's spec and the SHA-256 of the CSV, which has no place for one.
+    """
+    people = path.with_suffix(".csv")
+    with replacing(people) as temporary:
         frame.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    known = {"spec": canonical(spec), "csv_sha256": sha256(people)}
     with replacing(path) as temporary:
-        frame.to_parquet(temporary, index=False, compression="zstd")
+        table = table.replace_schema_metadata({**table.schema.metadata, **known})
+        pq.write_table(table, temporary, compression="zstd")

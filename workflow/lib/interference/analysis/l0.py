@@ -58,12 +58,16 @@ def measure(spec: dict, manifests: list[Path], output: Path) -> None:
     manifests: of the attacked activations of its layers and of the SAEs on them, in any order.
     Raises StoreError where one is of another network, or SAEs have no activations.
     """
-    specs = {path: read_json(path)["spec"] for path in manifests}
-    for path, found in specs.items():
-        if found["model"] != spec["model"]:
-            raise StoreError(f"{path}: model is {found['model']}, the job is about {spec['model']}")
-    attacked = {found["layer"]: path for path, found in specs.items() if "type" not in found}
-    sweeps = [(found["layer"], path) for path, found in specs.items() if "type" in found]
+    attacked, sweeps = {}, []
+    for path in manifests:
+        manifest = read_json(path)
+        made = manifest["spec"]
+        if made["model"] != spec["model"]:
+            raise StoreError(f"{path}: model is {made['model']}, the job is about {spec['model']}")
+        if "conditions" in manifest:
+            attacked[manifest["layer"]] = path
+        else:
+            sweeps.append((made["layer"], path))
     for layer, path in sweeps:
         if layer not in attacked:
             raise StoreError(f"{path}: no attacked activations of {layer} were given")
@@ -71,7 +75,9 @@ def measure(spec: dict, manifests: list[Path], output: Path) -> None:
     for layer, path in progress.track(sorted(sweeps), total=len(sweeps), label="sweeps"):
         for name, values in _sweep(path, attacked[layer]).items():
             columns.setdefault(name, []).append(values)
-    write_table(output, {**spec["model"], **{k: np.concatenate(v) for k, v in columns.items()}})
+    write_table(
+        output, {**spec["model"], **{k: np.concatenate(v) for k, v in columns.items()}}, spec
+    )
 
 
 def _sweep(sae: Path, attacked: Path) -> dict[str, np.ndarray]:

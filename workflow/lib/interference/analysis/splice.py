@@ -149,4 +149,4 @@ def splice(spec: dict, data: Path, model: Path, manifests: list[Path], output: P
             columns |= {k: np.concatenate([o[k] for o in outcomes]) for k in outcomes[0]}
             for column, values in columns.items():
                 table.setdefault(column, []).append(values)
-    write_table(output, {**spec["model"], **{k: np.concatenate(v) for k, v in table.items()}})
+    write_table(output, {**spec["model"], **{k: np.concatenate(v) for k, v in table.items()}}, spec)

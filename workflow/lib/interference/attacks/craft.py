@@ -61,7 +61,7 @@ def attack(spec: dict, data: Path, model: Path, output: Path) -> None:
         for start, x in zip(itertools.count(0, size), batches(pixels))
     )
     shape = (len(epsilons) * len(pixels), *pixels.shape[1:])
-    with writing(output.with_suffix(".zarr"), shape, "float32") as writer:
+    with writing(output.with_suffix(".zarr"), shape, "float32", spec) as writer:
         for i, epsilon, part, x in progress.track(each, total=total, label="batches"):
             y = labels[part].to(device)
             generator = compute.generator(spec["seed"], i, part.start)
@@ -87,6 +87,7 @@ def attack(spec: dict, data: Path, model: Path, output: Path) -> None:
             "perturbation_norm": norms,
             **table,
         },
+        spec,
     )
     manifest = {"spec": spec, "array": writer.manifest(), "epsilons": epsilons}
     zero_gradients = int(table["zero_gradients"].sum())

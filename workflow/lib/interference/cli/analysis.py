@@ -51,7 +51,7 @@ def table(inputs: Inputs, spec: Spec, output: Output) -> None:
     from interference.analysis.frames import write_frame
 
     module = importlib.import_module(f"interference.analysis.tables.{fields['table']}")
-    write_frame(module.build(fields, inputs), output)
+    write_frame(module.build(fields, inputs), output, fields)
 
 
 @app.command()
@@ -65,7 +65,7 @@ def figure(inputs: Inputs, spec: Spec, output: Output) -> None:
 
     module = importlib.import_module(f"interference.analysis.figures.{fields['figure']}")
     frames = [shown(read_frame(path), fields) for path in inputs]
-    save(module.draw(*frames, fields), output)
+    save(module.draw(*frames, fields), output, fields)
 
 
 @app.command()

@@ -101,3 +101,25 @@ CHECKPOINTS: dict[str, Checkpoint] = dict(
         for radius, percent in zip(("0", "3"), percents, strict=True)
     ]
 )
+
+
+def gates(names: list[str]) -> list[dict]:
+    """Accuracies that are known of checkpoints of the hub, and on how many images."""
+    known = {name: CHECKPOINTS[name] for name in names}
+    found = [
+        {"model": name, "source": "Salman et al. 2020", "reported": checkpoint.clean_accuracy}
+        for name, checkpoint in known.items()
+    ]
+    found += [
+        {
+            "model": name,
+            "source": "RobustBench",
+            "reported": checkpoint.autoattack,
+            "norm": checkpoint.norm,
+            "epsilon": checkpoint.epsilon,
+            "images": ROBUSTBENCH_IMAGES,
+        }
+        for name, checkpoint in known.items()
+        if checkpoint.autoattack is not None
+    ]
+    return found

@@ -69,7 +69,9 @@ def build(spec: dict, output: Path) -> None:
     for name, part in parts.items():
         _check_enough(name, part, data)
     asked = sum(data[split] for splits in SPLITS.values() for split in splits)
-    with writing(output.with_suffix(".zarr"), (asked, *dataset.train.shape), "uint8") as writer:
+    with writing(
+        output.with_suffix(".zarr"), (asked, *dataset.train.shape), "uint8", spec
+    ) as writer:
         histogram = Histogram(dataset.train.shape[0], data["train"])
         taken = _write(parts, data, writer, histogram, output.parent)
         if pictures is not None:
@@ -78,7 +80,7 @@ def build(spec: dict, output: Path) -> None:
         writer.shorten(bounds["evaluation"][1])
         mean, std = statistics(histogram.counts)
     columns = _columns(parts, taken, bounds)
-    write_table(output.with_suffix(".parquet"), columns)
+    write_table(output.with_suffix(".parquet"), columns, spec)
     manifest = {
         "spec": spec,
         "array": writer.manifest(),

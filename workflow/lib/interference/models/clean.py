@@ -21,5 +21,5 @@ def predictions(spec: dict, data: Path, model: Path, output: Path) -> None:
         )
     network = load_network(model).to(compute.device())
     table = predict(network, read_split(data, "evaluation"))
-    write_table(output, {**spec["model"], **table})
+    write_table(output, {**spec["model"], **table}, spec)
     progress.say(f"accuracy {(table['prediction'] == table['label']).mean():.4f}")

@@ -202,10 +202,10 @@ def fit(spec: dict, data: Path, trunk: Path | None, output: Path) -> None:
         return
     weights_path = output.with_suffix(".safetensors")
     write_tensors(weights_path, _arrays(network), spec)
-    write_table(output.with_suffix(".parquet"), {**spec["model"], **log})
+    write_table(output.with_suffix(".parquet"), {**spec["model"], **log}, spec)
     if trunk is not None:
         clean = predict(network.eval(), read_split(data, "evaluation"))
-        write_table(output.with_suffix(".clean.parquet"), {**spec["model"], **clean})
+        write_table(output.with_suffix(".clean.parquet"), {**spec["model"], **clean}, spec)
     learned = amount_learned(log["accuracy"], spec["optimiser"]["batch_size"], images.labels)
     manifest = {"spec": spec, "build": build, "steps": len(log["step"]), **ranks.facts}
     write_json(output, {**manifest, "learned": learned, "sha256": sha256(weights_path)})

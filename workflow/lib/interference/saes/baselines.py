@@ -88,7 +88,7 @@ def compare(spec: dict, rows: Path, output: Path) -> None:
             progress.say(f"{members[-1][0] | scores.summary}")
 
     identity = {**spec["model"], "layer": spec["layer"], "type": spec["type"]}
-    write_table(output.with_suffix(".parquet"), {**identity, **_per_image(members)})
+    write_table(output.with_suffix(".parquet"), {**identity, **_per_image(members)}, spec)
     write_json(
         output,
         {

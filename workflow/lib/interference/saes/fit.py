@@ -218,7 +218,7 @@ def fit(spec: dict, rows: Path, output: Path) -> None:
     weights = output.with_suffix(".safetensors")
     write_tensors(weights, stack(stacked), spec)
     identity = {**spec["model"], "layer": spec["layer"], "type": spec["type"]}
-    write_table(output.with_suffix(".parquet"), {**identity, **_per_image(table)})
+    write_table(output.with_suffix(".parquet"), {**identity, **_per_image(table)}, spec)
     write_json(
         output,
         {

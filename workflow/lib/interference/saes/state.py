@@ -44,7 +44,7 @@ class State:
 
     @property
     def checkpoint(self) -> Path:
-        return self._path({**self.spec, "trained_on": self.rows}, "checkpoint")
+        return self._path({**self._job, "trained_on": self.rows}, "checkpoint")
 
     def member(self, sparsity: float, seed: int) -> Path:
         return self._path(self._identity(sparsity, seed), "member")
@@ -94,11 +94,16 @@ class State:
         for path in self.output.parent.glob(f".{self.output.stem}.*.checkpoint.safetensors"):
             path.unlink(missing_ok=True)
 
+    @property
+    def _job(self) -> dict:
+        """The spec, but for how the rows came to be: they are known by what they are."""
+        return {name: value for name, value in self.spec.items() if name != "inputs"}
+
     def _identity(self, sparsity: float, seed: int) -> dict:
         """All that determines a member: the spec without the rest of its sweep, and the rows."""
         settings = {**self.spec["settings"], self.sparsity: sparsity}
         own = {"settings": settings, "seeds": seed, "trained_on": self.rows}
-        return {**self.spec, **own}
+        return {**self._job, **own}
 
     def _path(self, identity: dict, kind: str) -> Path:
         key = digest(canonical(identity))

@@ -97,10 +97,11 @@ def bytes_on_disk(shape: tuple[int, ...], dtype: str) -> int:
 
 
 @contextmanager
-def writing(path: Path, shape: tuple[int, ...], dtype: str) -> Iterator[Writer]:
+def writing(path: Path, shape: tuple[int, ...], dtype: str, spec: dict) -> Iterator[Writer]:
     """A writer of a new store; the store appears at ``path`` when the block ends well.
 
     shape: (rows, ...); a chunk holds whole rows, about half a megabyte of them.
+    spec: of the job, kept among the attributes.
     """
     chunk = _chunk_rows(shape, dtype)
     fill = np.nan if np.issubdtype(np.dtype(dtype), np.floating) else 0
@@ -115,6 +116,7 @@ def writing(path: Path, shape: tuple[int, ...], dtype: str) -> Iterator[Writer]:
             compressors=[Crc32cCodec()],
             fill_value=fill,
             config={"write_empty_chunks": True},
+            attributes={"spec": spec},
         )
         writer = Writer(array)
         yield writer

@@ -10,11 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from interference.provenance import canonical
 from interference.store.files import StoreError, replacing
 
 
-def write_table(path: Path, columns: Mapping[str, object]) -> None:
-    """Write columns as Parquet; a scalar is repeated for every row.
+def write_table(path: Path, columns: Mapping[str, object], spec: dict) -> None:
+    """Write columns as Parquet, with the job's spec inside; a scalar is repeated for every row.
 
     columns: name → array of shape (rows,), list, or scalar.
     """
@@ -27,6 +28,7 @@ def write_table(path: Path, columns: Mapping[str, object]) -> None:
     ]
     with replacing(path) as temporary:
         table = pa.Table.from_arrays(arrays, names=list(columns))
+        table = table.replace_schema_metadata({"spec": canonical(spec)})
         pq.write_table(table, temporary, compression="zstd")
 
 

@@ -138,4 +138,4 @@ def evaluate(spec: dict, models: Path, output: Path) -> None:
         clean, attacked = stack_losses(W, b, densities, index["seed"], spec)
         columns = index | {"inputs": np.full(len(own), inputs)} | clean | geometry
         tables.append(attacked_columns(columns, attacked))
-    write_table(output, concatenated(tables))
+    write_table(output, concatenated(tables), spec)

@@ -83,7 +83,7 @@ def describe(spec: dict, models: Path, output: Path) -> None:
     seed = int(index["seed"][0])
     of_seed = index["seed"] == seed
     chosen = of_seed & np.isin(index["density"], shown(index["density"], spec["densities"]))
-    write_table(output, pairs(W[chosen], index["training"][chosen], index["density"][chosen]))
+    write_table(output, pairs(W[chosen], index["training"][chosen], index["density"][chosen]), spec)
 
     references = np.flatnonzero(chosen & (index["training"] == REFERENCE))
     distances = (measures.features_per_dimension(W[references]) - EXAMPLE).abs()
@@ -101,4 +101,5 @@ def describe(spec: dict, models: Path, output: Path) -> None:
             "feature": np.tile(np.arange(features), len(rows)),
             **{name: value.ravel() for name, value in columns.items()},
         },
+        spec,
     )

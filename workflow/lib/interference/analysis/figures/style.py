@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
+from interference.provenance import canonical
 from interference.store.files import replacing
 
 mpl.use("agg")
@@ -145,8 +146,13 @@ def seed_band(axis, rows, colour, style="-", label=None) -> None:
     axis.fill_between(rows["density"], rows["low"], rows["high"], color=colour, alpha=0.2, lw=0)
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Write ``path`` (.svg) and a PNG of the same name."""
-    for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):
+def save(figure: Figure, path: Path, spec: dict) -> None:
+    """Write ``path`` (.svg) and a PNG of the same name, each with the job's spec inside."""
+    text = canonical(spec)
+    described = {
+        ".png": {"Software": None, "spec": text},
+        ".svg": {"Date": None, "Description": text},
+    }
+    for suffix, metadata in described.items():
         with replacing(path.with_suffix(suffix)) as temporary:
             figure.savefig(temporary, format=suffix[1:], metadata=metadata)
