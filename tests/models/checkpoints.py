@@ -9,10 +9,14 @@ from pathlib import Path
 
 import dill
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from interference.models.architectures import ARCHITECTURES
-from interference.models.checkpoint import MEAN, STD
+from interference.models.checkpoint import MEAN, STD, convert
+from interference.models.network import Network, load_network
+
+IDENTITY = {"model": "resnet18_l2_eps3", "model_architecture": "resnet18", "model_norm": "l2",
+            "model_epsilon": 3.0, "model_seed": 0}  # fmt: skip
 
 
 class Normaliser(nn.Module):
@@ -72,3 +76,21 @@ def write(path: Path, content: object, *, zipped: bool = True) -> Path:
     """Save as robustness does; ``zipped`` is torch's format since 1.6, else the one before."""
     torch.save(content, path, pickle_module=dill, _use_new_zipfile_serialization=zipped)
     return path
+
+
+def own(path: Path, **changes) -> dict:
+    source = {"format": "state_dict", "architecture": "resnet18", "file": str(path), "sha256": None,
+              "classes": 10, "mean": [0.4, 0.5, 0.6], "std": [0.2, 0.3, 0.4]}  # fmt: skip
+    return {"model": IDENTITY, "checkpoint": source | changes}
+
+
+def converted(spec: dict, folder: Path) -> Network:
+    convert(spec, folder / "out.json")
+    return load_network(folder / "out.json")
+
+
+def logits(network: nn.Module, mean: list[float], std: list[float], x: Tensor) -> Tensor:
+    """What a network of torchvision's makes of pixels, normalised by hand."""
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (mean, std))
+    with torch.no_grad():
+        return network.eval()((x - mean) / std)

@@ -5,13 +5,20 @@ to another path, as the hub leads to its content network; that path serves range
 """
 
 import hashlib
+import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 REPOSITORY, COMMIT = "madrylab/robust-imagenet-models", "1" * 40
+FILE = "resnet18_l2_eps3.ckpt"
+CONTENT = bytes(range(256)) * 16384  # 4 MB
 
 
 @dataclass
@@ -19,13 +26,15 @@ class Hub:
     """files: by name; requests: (method, path, Range) in order.
 
     drops: bytes after which the next answers break off, one an answer; lies: names whose content is
-    another than the hub says.
+    another than the hub says; refusals: what the hub or its content network (`/cdn`) answers to
+    everything, a status and headers.
     """
 
     files: dict[str, bytes]
     requests: list[tuple[str, str, str | None]] = field(default_factory=list)
     drops: list[int] = field(default_factory=list)
     lies: dict[str, bytes] = field(default_factory=dict)
+    refusals: dict[str, tuple[int, dict[str, str]]] = field(default_factory=dict)
     url: str = ""
     content: str = ""
 
@@ -53,14 +62,17 @@ def serving(files: dict[str, bytes]) -> Iterator[Hub]:
         def answer(self):
             hub.requests.append((self.command, self.path, self.headers.get("Range")))
             *where, name = self.path.strip("/").split("/")
-            if where[:1] == ["cdn"]:
+            refusal = hub.refusals.get("cdn" if where[:1] == ["cdn"] else "hub")
+            if refusal is not None:
+                self.refuse(*refusal)
+            elif where[:1] == ["cdn"]:
                 self.content(hub.lies.get(name, hub.files[name]))
             elif "/".join(where[:2]) != REPOSITORY:
-                self.refuse(401, "RepoNotFound")
+                self.refuse(401, {"X-Error-Code": "RepoNotFound"})
             elif where[3] not in ("main", COMMIT):
-                self.refuse(404, "RevisionNotFound")
+                self.refuse(404, {"X-Error-Code": "RevisionNotFound"})
             elif name not in hub.files:
-                self.refuse(404, "EntryNotFound")
+                self.refuse(404, {"X-Error-Code": "EntryNotFound"})
             else:
                 content = hub.files[name]
                 digest = hashlib.sha256(content).hexdigest()
@@ -72,10 +84,10 @@ def serving(files: dict[str, bytes]) -> Iterator[Hub]:
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
-        def refuse(self, status: int, code: str):
+        def refuse(self, status: int, headers: dict[str, str]):
             self.send_response(status)
-            self.send_header("X-Error-Code", code)
-            self.send_header("X-Error-Message", code)
+            for name, value in headers.items():
+                self.send_header(name, value)
             self.send_header("Content-Length", "0")
             self.end_headers()
 
@@ -108,3 +120,47 @@ def serving(files: dict[str, bytes]) -> Iterator[Hub]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+#: The client waits between its tries, half a minute in all.
+OBTAIN = """
+import json, sys, time
+time.sleep = lambda seconds: None
+exec(sys.argv[2])
+from interference.models.hub import CheckpointError, obtain
+try:
+    path, digest = obtain(json.loads(sys.argv[1]))
+    print(json.dumps({"path": str(path), "digest": digest}))
+except CheckpointError as error:
+    print(json.dumps({"error": str(error)}))
+"""
+
+
+def obtain(
+    hub: Hub,
+    home: Path,
+    *,
+    offline: bool = False,
+    first: str = "",
+    env: dict | None = None,
+    **changes,
+) -> dict:
+    """What the job's first step gives or complains of, in a process of its own: the client reads its
+    environment when it is imported. first: Python that the process runs before it."""
+    source = {"format": "madrylab", "file": FILE, "folder": None, "repository": REPOSITORY,
+              "revision": "main", "sha256": None}  # fmt: skip
+    environment = {
+        k: v
+        for k, v in os.environ.items()
+        if not k.startswith(("HF_", "HUGGING")) and not k.upper().endswith("_PROXY")
+    }
+    environment |= {"HF_ENDPOINT": hub.url, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1"}
+    environment |= ({"HF_HUB_OFFLINE": "1"} if offline else {}) | (env or {})
+    done = subprocess.run(
+        [sys.executable, "-c", OBTAIN, json.dumps(source | changes), first],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)

@@ -8,16 +8,12 @@ import dill
 import numpy as np
 import pytest
 import torch
-from checkpoints import body, entries, write
-from safetensors.torch import save_file
+from checkpoints import IDENTITY, body, converted, entries, logits, own, write
 
 from interference.models.checkpoint import MEAN, STD, convert
 from interference.models.hub import CheckpointError
-from interference.models.network import load_network
 from interference.store.files import read_json, sha256
 
-IDENTITY = {"model": "resnet18_l2_eps3", "model_architecture": "resnet18", "model_norm": "l2",
-            "model_epsilon": 3.0, "model_seed": 0}  # fmt: skip
 torch.set_num_threads(1)
 
 
@@ -40,24 +36,6 @@ def madrylab(path: Path, **changes) -> dict:
     source = {"format": "madrylab", "architecture": "resnet18", "file": path.name,
               "folder": str(path.parent), "repository": "-", "revision": "main", "sha256": None}  # fmt: skip
     return {"model": IDENTITY, "checkpoint": source | changes}
-
-
-def own(path: Path, **changes) -> dict:
-    source = {"format": "state_dict", "architecture": "resnet18", "file": str(path), "sha256": None,
-              "classes": 10, "mean": [0.4, 0.5, 0.6], "std": [0.2, 0.3, 0.4]}  # fmt: skip
-    return {"model": IDENTITY, "checkpoint": source | changes}
-
-
-def converted(spec: dict, folder: Path):
-    convert(spec, folder / "out.json")
-    return load_network(folder / "out.json")
-
-
-def logits(network, mean, std, x):
-    """What a network of torchvision's makes of pixels, normalised by hand."""
-    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (mean, std))
-    with torch.no_grad():
-        return network.eval()((x - mean) / std)
 
 
 @pytest.fixture(scope="module")
@@ -116,13 +94,13 @@ BAD = {
     "another architecture": (
         lambda t: t,
         {"architecture": "resnet50"},
-        "is no resnet50: it lacks fc.weight|is no resnet50: it lacks .* name the architecture",
+        "is no resnet50: it lacks .*; it is a resnet18: another file lies under this name",
     ),
     "no such file": (lambda t: t, {"file": "resnet18_l2_eps9.ckpt"}, "there is no such file"),
     "a missing key": (
         lambda t: changed(t, **{f"module.{p}model.{WEIGHT}": None for p in ("", "attacker.")}),
         {},
-        f"it lacks {WEIGHT}; name the architecture",
+        f"is no resnet18: it lacks {WEIGHT}; fetch it again",
     ),
     "a key too many": (
         lambda t: changed(t, **{"module.extra.weight": torch.zeros(1)}),
@@ -215,65 +193,44 @@ def test_a_checkpoint_that_would_run_a_command_is_refused_by_its_name_and_runs_n
         assert "torch.save(model.state_dict(), FILE)" in str(refused.value)
 
 
-def test_a_whole_module_is_refused_with_how_to_save_its_weights(network, tmp_path):
-    path = tmp_path / "mine.pt"
-    torch.save(network, path)
-    with pytest.raises(CheckpointError, match="ResNet, which is no part of weights"):
-        convert(own(path), tmp_path / "out.json")
-
-
-FORMS = {
-    "alone": lambda state, path: torch.save(state, path),
-    "under state_dict": lambda state, path: torch.save({"epoch": 3, "state_dict": state}, path),
-    "under model": lambda state, path: torch.save({"model": state, "best": 0.5}, path),
-    "of DataParallel": lambda state, path: torch.save(
-        {f"module.{k}": v for k, v in state.items()}, path
-    ),
-    "in half precision": lambda state, path: torch.save(
-        {k: v.half() if v.is_floating_point() else v for k, v in state.items()}, path
-    ),
-    "as safetensors": lambda state, path: save_file(state, path),
-}
-
-
-@pytest.mark.parametrize("form", FORMS)
-def test_a_state_dict_of_ones_own_gives_the_network(form, network, x, tmp_path):
-    path = tmp_path / ("mine.safetensors" if form == "as safetensors" else "mine.pt")
-    FORMS[form](network.state_dict(), path)
-    ours = converted(own(path), tmp_path)
-    close = {"rtol": 0.05, "atol": 0.05} if "half" in form else {}
-    expected = logits(network, [0.4, 0.5, 0.6], [0.2, 0.3, 0.4], x)
-    torch.testing.assert_close(ours(x), expected, **close)
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ({"state_dict": {"fc.weight": [1, 2]}}, "holds fc.weight that are no tensors"),
-        ({}, "holds no state dict"),
-        ([1, 2], "holds no state dict"),
-        ({"backbone.conv1.weight": torch.zeros(1)}, "is no resnet18: it lacks bn1.bias"),
-    ],
-)
-def test_a_file_that_is_no_state_dict_is_refused(content, message, tmp_path):
-    path = tmp_path / "mine.pt"
-    torch.save(content, path)
-    with pytest.raises(CheckpointError, match=message):
-        convert(own(path), tmp_path / "out.json")
-
-
-def test_other_classes_than_the_files_are_told(network, tmp_path):
-    path = tmp_path / "mine.pt"
-    torch.save(network.state_dict(), path)
-    with pytest.raises(
-        CheckpointError, match=r"fc.weight is \(10, 512\), should be \(7, 512\).*its classes"
-    ):
-        convert(own(path, classes=7), tmp_path / "out.json")
-
-
 def test_a_pinned_file_is_taken_and_the_log_says_how_to_pin_another(file, tmp_path, capsys):
     convert(madrylab(file), tmp_path / "out.json")
     told = capsys.readouterr().err
     assert f"{file.name} has SHA-256 {sha256(file)}: write it in models to pin it" in told
     convert(madrylab(file, sha256=sha256(file)), tmp_path / "pinned.json")
     assert "pin" not in capsys.readouterr().err
+
+
+def test_halves_of_brains_floats_are_read_and_their_copies_compared(theirs, network, x, tmp_path):
+    def halves(model):
+        return {k: v.bfloat16() if v.is_floating_point() else v for k, v in model.items()}
+
+    content = {**theirs, "model": halves(theirs["model"])}
+    for where in ("normalizer", "attacker.normalize"):
+        for name in ("mean", "std"):
+            key = f"module.{where}.new_{name}"
+            content["model"][key] = theirs["model"][key]
+    ours = converted(madrylab(write(tmp_path / "resnet18_l2_eps3.ckpt", content)), tmp_path)
+    torch.testing.assert_close(ours(x), logits(network, MEAN, STD, x), rtol=0.05, atol=0.05)
+
+
+def test_one_copy_without_counters_is_not_the_other(theirs, tmp_path):
+    model = {
+        k: v
+        for k, v in theirs["model"].items()
+        if "attacker" not in k or not k.endswith("num_batches_tracked")
+    }
+    path = write(tmp_path / "resnet18_l2_eps3.ckpt", {**theirs, "model": model})
+    with pytest.raises(CheckpointError, match=r"copies of the network differ in bn1\.num_bat"):
+        convert(madrylab(path), tmp_path / "out.json")
+
+
+def test_copies_without_counters_are_read_as_older_pytorch_saved_them(
+    theirs, network, x, tmp_path, capsys
+):
+    model = {k: v for k, v in theirs["model"].items() if not k.endswith("num_batches_tracked")}
+    path = write(tmp_path / "resnet18_l2_eps3.ckpt", {**theirs, "model": model})
+    torch.testing.assert_close(
+        converted(madrylab(path), tmp_path)(x), logits(network, MEAN, STD, x)
+    )
+    assert "is without 20 of the network's num_batches_tracked" in capsys.readouterr().err

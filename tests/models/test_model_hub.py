@@ -1,50 +1,16 @@
 """Fetching a checkpoint with the hub's real client, from a hub on this machine."""
 
 import hashlib
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from hub_server import COMMIT, REPOSITORY, serving
-
-FILE = "resnet18_l2_eps3.ckpt"
-CONTENT = bytes(range(256)) * 16384  # 4 MB
-OBTAIN = """
-import json, sys
-from interference.models.hub import CheckpointError, obtain
-try:
-    path, digest = obtain(json.loads(sys.argv[1]))
-    print(json.dumps({"path": str(path), "digest": digest}))
-except CheckpointError as error:
-    print(json.dumps({"error": str(error)}))
-"""
+from hub_server import COMMIT, CONTENT, FILE, obtain, serving
 
 
 @pytest.fixture
 def hub():
     with serving({FILE: CONTENT}) as hub:
         yield hub
-
-
-def obtain(hub, home: Path, *, offline: bool = False, **changes) -> dict:
-    """What the job's first step gives or complains of, in a process of its own: the client reads its
-    environment when it is imported."""
-    source = {"format": "madrylab", "file": FILE, "folder": None, "repository": REPOSITORY,
-              "revision": "main", "sha256": None}  # fmt: skip
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING"))}
-    environment |= {"HF_ENDPOINT": hub.url, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1"}
-    environment |= {"HF_HUB_OFFLINE": "1"} if offline else {}
-    done = subprocess.run(
-        [sys.executable, "-c", OBTAIN, json.dumps(source | changes)],
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 def digest(content: bytes) -> str:
@@ -121,3 +87,17 @@ def test_a_folder_with_the_files_needs_no_hub(hub, tmp_path):
     assert obtain(hub, tmp_path / "home", folder=str(tmp_path))["path"] == str(tmp_path / FILE)
     assert "there is no such file" in obtain(hub, tmp_path / "home", folder="/nowhere")["error"]
     assert hub.requests == []
+
+
+def test_a_folder_in_place_of_a_file_and_one_that_cannot_be_read_are_told(hub, tmp_path):
+    (tmp_path / FILE).mkdir()
+    assert "this is a folder" in obtain(hub, tmp_path / "home", folder=str(tmp_path))["error"]
+    (tmp_path / "file").write_bytes(CONTENT)
+    first = """
+from interference.models import hub
+def sha256(path):
+    raise PermissionError(13, "Permission denied")
+hub.sha256 = sha256
+"""
+    error = obtain(hub, tmp_path, folder=str(tmp_path), file="file", first=first)["error"]
+    assert "cannot be read: Permission denied; see to its permissions" in error

@@ -455,6 +455,8 @@ MODULES = {
     "models.checkpoint": (),  # of networks from files, which this experiment has not: tested below
     "models.unpickle": (),
     "models.hub": (),
+    "models.matching": (),
+    "models.mends": (),
     "models.clean": (),
     "store.stretch": NETWORKS,
     "store.space": ROWS,
@@ -561,7 +563,9 @@ MODULES = {
 HUB_MODULES = {
     "models.checkpoint": ("checkpoint",),
     "models.unpickle": ("checkpoint",),
+    "models.matching": ("checkpoint",),
     "models.hub": ("checkpoint", "predictions"),
+    "models.mends": ("checkpoint", "predictions"),
     "models.clean": ("predictions",),
     "models.predict": ("predictions", "adversarial_images"),
     "models.architectures": ("checkpoint", "predictions", *INFERENCE),

@@ -11,10 +11,12 @@ not the library's own may stand in one more module, named `model`.
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from interference import progress
 from interference.models.hub import CheckpointError, obtain
+from interference.models.matching import matched, some
 from interference.models.network import Network
 from interference.models.unpickle import read
 from interference.store.files import sha256, write_json
@@ -23,14 +25,8 @@ from interference.store.tensors import write_tensors
 #: Where MadryLab's files keep the network, and its copy; likewise mean and deviation of pixels.
 NETWORKS = ("module.model.", "module.attacker.model.")
 NORMALISERS = ("module.normalizer.new_", "module.attacker.normalize.new_")
-#: Around the network, where it is torchvision's and not the library's own.
-WRAPPED = "model."
 #: ImageNet's, which their networks were trained with.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-#: Under which a file of one's own may keep its state dict.
-WRAPPERS = ("state_dict", "model_state_dict", "model")
-#: What torch.nn.DataParallel puts before every name.
-PARALLEL = "module."
 
 
 def convert(spec: dict, output: Path) -> None:
@@ -44,9 +40,10 @@ def convert(spec: dict, output: Path) -> None:
     path, found = obtain(source)
     if source["sha256"] is None:
         progress.say(f"{path.name} has SHA-256 {found}: write it in models to pin it")
-    state, build = _READERS[source["format"]](read(path), source, path)
+    entries, build = _READERS[source["format"]](read(path), source, path)
     network = Network(**build)
-    weights = fitted(state, network.body.state_dict(), source["architecture"], path)
+    model = spec["model"]["model"]
+    weights = matched(entries, network.body.state_dict(), model, source, path)
     arrays = {f"body.{name}": tensor.numpy() for name, tensor in weights.items()}
     arrays |= {name: getattr(network, name).numpy() for name in ("mean", "std")}
     weights_path = output.with_suffix(".safetensors")
@@ -68,13 +65,13 @@ def madrylab(entries: object, source: dict, path: Path) -> tuple[dict[str, Tenso
     ]
     strange = [key for key in model if not key.startswith(NETWORKS) and key not in normalisers]
     if strange:
-        raise CheckpointError(f"{path} holds {_some(strange)}, which none of MadryLab's files does")
+        raise CheckpointError(f"{path} holds {some(strange)}, which none of MadryLab's files does")
     for where, copy in zip(NETWORKS, copies):
         if not copy:
             raise CheckpointError(f"{path} has no keys {where}*; it is none of MadryLab's files")
     missing = sorted(normalisers - model.keys())
     if missing:
-        raise CheckpointError(f"{path} lacks {_some(missing)}; fetch it again")
+        raise CheckpointError(f"{path} lacks {some(missing)}; fetch it again")
     for where in NORMALISERS:
         for name, expected in (("mean", MEAN), ("std", STD)):
             values = model[f"{where}{name}"].flatten().tolist()
@@ -90,16 +87,19 @@ def madrylab(entries: object, source: dict, path: Path) -> tuple[dict[str, Tenso
     ]
     if differ:
         raise CheckpointError(
-            f"{path}: its two copies of the network differ in {_some(differ)}; fetch it again"
+            f"{path}: its two copies of the network differ in {some(differ)}; fetch it again"
         )
-    if all(key.startswith(WRAPPED) for key in first):
-        first = {key.removeprefix(WRAPPED): value for key, value in first.items()}
     classes = _classes(first)
     return first, _build(source["architecture"], classes, list(MEAN), list(STD))
 
 
 def _bits(value: Tensor) -> tuple:
-    return value.shape, value.dtype, value.contiguous().numpy().tobytes()
+    # as bytes, which numpy has for bfloat16 too
+    return (
+        value.shape,
+        value.dtype,
+        value.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes(),
+    )
 
 
 def _classes(state: dict[str, Tensor]) -> int:
@@ -108,16 +108,10 @@ def _classes(state: dict[str, Tensor]) -> int:
     return len(last[-1]) if last else 1000
 
 
-def state_dict(entries: object, source: dict, path: Path) -> tuple[dict[str, Tensor], dict]:
-    """As `madrylab`, of a file of one's own: a state dict, alone or under a key of `WRAPPERS`."""
-    if isinstance(entries, Mapping):
-        inner = [entries[key] for key in WRAPPERS if isinstance(entries.get(key), Mapping)]
-        entries = inner[0] if inner else entries
-    state = _tensors(entries, path)
-    if state and all(key.startswith(PARALLEL) for key in state):
-        state = {key.removeprefix(PARALLEL): value for key, value in state.items()}
+def state_dict(entries: object, source: dict, path: Path) -> tuple[object, dict]:
+    """As `madrylab`, of a file of one's own: its state dict is found when it is matched."""
     build = _build(source["architecture"], source["classes"], source["mean"], source["std"])
-    return state, build
+    return entries, build
 
 
 _READERS = {"madrylab": madrylab, "state_dict": state_dict}
@@ -129,43 +123,12 @@ def _build(architecture: str, classes: int, mean: list[float], std: list[float])
 
 
 def _tensors(state: object, path: Path) -> dict[str, Tensor]:
-    """A state dict as such. Raises CheckpointError where it is none."""
+    """MadryLab's state dict as such. Raises CheckpointError where it is none."""
     if not isinstance(state, Mapping) or not state:
-        raise CheckpointError(f"{path} holds no state dict; save model.state_dict(), not the model")
+        raise CheckpointError(f"{path} holds no state dict under `model`; fetch it again")
     strange = [key for key, value in state.items() if not isinstance(value, Tensor)]
     if strange:
         raise CheckpointError(
-            f"{path} holds {_some(strange)} that are no tensors; save model.state_dict() alone, or "
-            f"under one of {', '.join(WRAPPERS)}"
+            f"{path} holds {some(strange)} that are no tensors, which none of MadryLab's files does"
         )
     return dict(state)
-
-
-def fitted(
-    state: dict[str, Tensor], wanted: Mapping[str, Tensor], architecture: str, path: Path
-) -> dict[str, Tensor]:
-    """The weights, in the architecture's own order and types, after checking them against it.
-
-    wanted: a state dict of the architecture. Raises CheckpointError.
-    """
-    missing, strange = (sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys()))
-    mend = "name the architecture that the file is of"
-    if missing or strange:
-        found = [f"lacks {_some(missing)}"] * bool(missing) + [f"holds {_some(strange)}"] * bool(
-            strange
-        )
-        raise CheckpointError(f"{path} is no {architecture}: it {' and '.join(found)}; {mend}")
-    for name, tensor in wanted.items():
-        if state[name].shape != tensor.shape:
-            raise CheckpointError(
-                f"{path} is no {architecture}: {name} is {tuple(state[name].shape)}, should be "
-                f"{tuple(tensor.shape)}; {mend}, and its classes"
-            )
-        if not bool(state[name].isfinite().all()):
-            raise CheckpointError(f"{path}: {name} is not finite; fetch it again")
-    return {name: state[name].to(tensor.dtype).contiguous() for name, tensor in wanted.items()}
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"{', '.join(map(str, names[:3]))}{more}"

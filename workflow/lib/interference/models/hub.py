@@ -8,6 +8,7 @@ what lies there is checked against the hub's word without asking again.
 import re
 from pathlib import Path
 
+from interference.models.mends import mend
 from interference.provenance import InterferenceError
 from interference.store.files import sha256
 
@@ -30,10 +31,14 @@ def obtain(source: dict) -> tuple[Path, str]:
     else:
         path = download(source["repository"], source["file"], source["revision"])
     if not path.is_file():
+        what = "this is a folder" if path.is_dir() else "there is no such file"
+        raise CheckpointError(f"{path}: {what}; put the file there, or mend its path in models")
+    try:
+        found, told = sha256(path), path.resolve().name
+    except OSError as error:
         raise CheckpointError(
-            f"{path}: there is no such file; put it there, or mend its path in models"
-        )
-    found, told = sha256(path), path.resolve().name
+            f"{path} cannot be read: {error.strerror}; see to its permissions and its disk"
+        ) from None
     if source["format"] == "madrylab" and re.fullmatch("[0-9a-f]{64}", told) and found != told:
         raise CheckpointError(
             f"{path} has SHA-256 {found}, the hub says {told}: it was damaged on the way or on disk; "
@@ -50,28 +55,9 @@ def obtain(source: dict) -> tuple[Path, str]:
 def download(repository: str, file: str, revision: str) -> Path:
     """The file in the client's cache, downloaded where it is not there. Raises CheckpointError."""
     import huggingface_hub
-    from huggingface_hub import errors
 
-    where = f"{repository} (revision {revision})"
     try:
         return Path(huggingface_hub.hf_hub_download(repository, file, revision=revision))
-    except errors.GatedRepoError as error:
-        why, mend = error, "accept its terms on the hub and log in (hf auth login)"
-    except errors.RepositoryNotFoundError as error:
-        why, mend = error, "check HF_ENDPOINT, and your token where it is private"
-    except errors.RevisionNotFoundError as error:
-        why, mend = error, "write another models.revision"
-    except errors.LocalEntryNotFoundError as error:
-        why, mend = (
-            error,
-            (
-                "it is not in the cache and the hub cannot be reached; run this rule where there is a "
-                "network (snakemake --until checkpoint), or name a folder with the files: models.folder"
-            ),
-        )
-    except errors.EntryNotFoundError as error:
-        why, mend = error, "the hub has no such file; see interference/config/zoo.py"
     except Exception as error:  # the transport's own too, whichever library that is
-        why, mend = error, "run again: what has come so far is kept"
-    first = str(why).strip().splitlines()[0] if str(why).strip() else type(why).__name__
-    raise CheckpointError(f"{file} of {where}: {first}; {mend}") from None
+        what, how = mend(error)
+    raise CheckpointError(f"{file} of {repository} (revision {revision}): {what}; {how}")

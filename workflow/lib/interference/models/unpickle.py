@@ -8,6 +8,7 @@ file names, it is refused by that name.
 
 import pickle
 import re
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -35,16 +36,47 @@ _ADMITTED = [
 ]
 
 
-def read(path: Path) -> object:
-    """What a .safetensors file or a torch checkpoint, of any format, holds, on the CPU.
+#: First bytes → what else such a file is, and the mend.
+_OTHERS = {
+    b"version https://git-lfs": (
+        "Git LFS's pointer to a file",
+        "get the file itself: git lfs pull",
+    ),
+    b"<": ("a web page", "download the file itself; a page to log in may have come in its place"),
+    b"{": ("JSON", "name the file that holds the weights"),
+    b"\x89HDF": ("HDF5, of another library", "save a state dict with torch.save"),
+    **dict.fromkeys(
+        (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd"),
+        ("compressed", "unpack it, and name what was in it"),
+    ),
+}
+#: What is at the end of a name in a zip archive → the same.
+_ARCHIVES = {
+    "/constants.pkl": (
+        "a TorchScript archive, which holds code: nothing of it ran",
+        "if you trust it, save its weights alone: "
+        "torch.save(torch.jit.load(FILE, map_location='cpu').state_dict(), OTHER)",
+    ),
+    "/archive_format": (
+        "a program of torch.export, which holds code: nothing of it ran",
+        "if you trust it, save its weights alone: "
+        "torch.save(dict(torch.export.load(FILE).state_dict), OTHER)",
+    ),
+    ".npy": ("numpy's", "save a state dict with torch.save"),
+}
 
-    Raises CheckpointError where it is damaged, or names anything but tensors, containers and numbers.
+
+def read(path: Path) -> object:
+    """What a safetensors file or a torch checkpoint, of any format and name, holds, on the CPU.
+
+    Raises CheckpointError where it is damaged, is something else, or names anything but tensors,
+    containers and numbers.
     """
     try:
-        if path.suffix == ".safetensors":
+        if _is_safetensors(path):
             return load_file(path)
-        with safe_globals(_ADMITTED):
-            return torch.load(path, map_location="cpu", weights_only=True)
+        with path.open("rb") as file, safe_globals(_ADMITTED):  # torch would go by the file's name
+            return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         named = re.search(r"GLOBAL (\S+)", str(error))
         if named is None:
@@ -59,9 +91,35 @@ def read(path: Path) -> object:
         raise _damaged(path, error) from None
 
 
+def _is_safetensors(path: Path) -> bool:
+    """By what it holds: such a file begins with the length of a header, and the header."""
+    with path.open("rb") as file:
+        length, brace = int.from_bytes(file.read(8), "little"), file.read(1)
+    return brace == b"{" and length <= path.stat().st_size - 8
+
+
 def _damaged(path: Path, error: Exception) -> CheckpointError:
-    first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return CheckpointError(
-        f"{path} ({path.stat().st_size:,} bytes) is no checkpoint, or a damaged one ({first[:200]}); "
-        "fetch it again"
-    )
+    what = f"{path} ({path.stat().st_size:,} bytes) is"
+    other = _other(path)
+    if other is not None:
+        return CheckpointError(f"{what} no checkpoint of weights, but {other[0]}; {other[1]}")
+    first = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    # torch's own advice here is to load it all the same, and run what it names
+    why = "" if "weights_only" in first else f" ({first})"
+    return CheckpointError(f"{what} no checkpoint, or a damaged one{why}; fetch it again")
+
+
+def _other(path: Path) -> tuple[str, str] | None:
+    """What a file that is no checkpoint is, and the mend, where it can be told."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+        for end, other in _ARCHIVES.items():
+            if any(name.endswith(end) for name in names):
+                return other
+        if not any(name.endswith("data.pkl") for name in names):
+            return "an archive of other files", "unpack it, and name the one that holds the weights"
+        return None
+    with path.open("rb") as file:
+        start = file.read(32).lstrip()
+    return next((other for first, other in _OTHERS.items() if start.startswith(first)), None)
