@@ -65,7 +65,7 @@ def choose(form: Form, folders: list[Path]) -> Shards:
         for name, why in names:
             part, reason = _place(form, chosen, folder, name, why)
             if part is None:
-                rest.append(name)
+                rest += [name] * (folder / name not in entries)
             elif reason is None:
                 shards.files[part].append(folder / name)
             else:
