@@ -104,9 +104,8 @@ def _nearby(root: Path) -> str:
     if not root.is_dir():
         return ""
     found = listing(root)
-    for name in found.folders:
-        if (root / name / "train").is_dir():
-            return f"; data.root is one level too high: give {root / name}"
+    if deeper := [name for name in found.folders if (root / name / "train").is_dir()]:
+        return f"; data.root is one level too high: {few(deeper)} there has a train"
     return f"; it holds {few(found.folders + found.files) or 'nothing'}"
 
 
