@@ -253,7 +253,12 @@ def test_a_layer_has_the_same_bytes_whichever_layers_are_stored_with_it(
         "attacked.zarr",
     }
     for path in files:
-        assert path.read_bytes() == (attacked / path.relative_to(alone)).read_bytes(), path
+        other = attacked / path.relative_to(alone)
+        if path.suffix == ".json":  # a spec names the layers that were asked for
+            mine, its = (json.loads(file.read_text()) for file in (path, other))
+            assert {**mine, "spec": 0, "attributes": 0} == {**its, "spec": 0, "attributes": 0}
+        else:
+            assert path.read_bytes() == other.read_bytes(), path
 
 
 def test_the_images_go_through_the_network_once_for_all_layers(

@@ -110,7 +110,7 @@ def test_figures_of_the_models_own_inputs_do_not_change_with_the_common_ones(
     table = tables[name]
     save(draw(name, table), tmp_path / "a.svg", {})
     save(draw(name, table[table["inputs"] == "own"]), tmp_path / "b.svg", {})
-    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg", {}).read_bytes()
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
 
 
 def test_the_l0_figure_has_a_block_a_norm_and_in_it_a_panel_for_each_layer_and_type(tables):

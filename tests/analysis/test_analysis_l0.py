@@ -94,8 +94,8 @@ def test_the_job_writes_a_row_for_each_member_condition_and_image(tmp_path):
         "model_epsilon": 1.0,
         "model_seed": 0,
     }
-    where = {"model": identity, "layer": "stem"}
-    write_json(sae, {"spec": {**where, "type": "topk"}, "members": members, "sha256": digest})
+    fitted = {"model": identity, "layer": "stem", "type": "topk"}
+    write_json(sae, {"spec": fitted, "members": members, "sha256": digest})
     x = activations()
     with writing(attacked.with_suffix(".zarr"), x.shape, "float32", {}) as writer:
         writer.append(x)
@@ -104,7 +104,8 @@ def test_the_job_writes_a_row_for_each_member_condition_and_image(tmp_path):
         {"attack": "pgd", "epsilon": 1.0},
         {"attack": "noise", "epsilon": 1.0},
     ]
-    write_json(attacked, {"spec": where, "array": writer.manifest(), "conditions": conditions})
+    manifest = {"spec": {"model": identity}, "layer": "stem", "array": writer.manifest()}
+    write_json(attacked, {**manifest, "conditions": conditions})
     measure({"model": identity}, [sae, attacked], output)
 
     table = pd.read_parquet(output)

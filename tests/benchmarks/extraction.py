@@ -37,7 +37,9 @@ def write_images(manifest: Path, train: int, size: int) -> None:
         for _ in range(shape[0]):
             writer.append(rng.integers(0, 256, (1, *shape[1:]), dtype=np.uint8))
     labels = np.zeros(shape[0], np.int64)
-    write_table(manifest.with_suffix(".parquet"), {"image": np.arange(shape[0]), "label": labels}, {})
+    write_table(
+        manifest.with_suffix(".parquet"), {"image": np.arange(shape[0]), "label": labels}, {}
+    )
     splits = {"train": [0, train], "heldout": [train, train + 1]}
     content = {"array": writer.manifest(), "labels_sha256": labels_sha256(labels), "splits": splits}
     write_json(manifest, content)

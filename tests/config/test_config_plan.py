@@ -245,7 +245,34 @@ def test_a_plan_says_what_is_missing_here(models, lacks):
 def spec_of(change, name, *arguments):
     values = copy.deepcopy(TINY)
     change(values)
-    return getattr(Specs(check_config(values)), name)(*arguments)
+    spec = json.loads(getattr(Specs(check_config(values)), name)(*arguments))
+    return {key: value for key, value in spec.items() if key != "inputs"}
+
+
+def test_a_spec_changes_with_every_job_that_is_upstream():
+    before, after = (Specs(check_config(copy.deepcopy(TINY) | data)) for data in (
+        {}, {"data": TINY["data"] | {"seed": 1}},
+    ))  # fmt: skip
+    for name, *which in (
+        ("trunk", 0),
+        ("finetune", "l2-1-s0"),
+        ("adversarial_images", "l2-1-s0", "pgd"),
+        ("activations_part", "clean-s0", "stem", 1),
+        ("activations", "clean-s0", "stem"),
+        ("attacked_activations", "clean-s0"),
+        ("saes", "clean-s0", "layer2", "topk"),
+        ("baselines", "clean-s0", "layer2"),
+        ("l0", "clean-s0"),
+        ("splice", "clean-s0"),
+        *(
+            ("table", table)
+            for table in ("accuracy", "saes", "matched", "baselines", "l0", "splice", "claims")
+        ),
+    ):
+        assert getattr(before, name)(*which) != getattr(after, name)(*which), name
+    assert before.table("toy") == after.table("toy")
+    assert before.figure("l0", model="clean-s0") != after.figure("l0", model="clean-s0")
+    assert before.figure("toy") == after.figure("toy")
 
 
 @pytest.mark.parametrize(

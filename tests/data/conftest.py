@@ -1,6 +1,8 @@
 """Small stand-ins for the files of real datasets, written as their authors write them."""
 
+import csv
 import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,8 @@ import pytest
 
 from interference.data.fashion import FASHION_FILES
 from interference.data.idx import idx_bytes
+from interference.data.images import build
+from interference.data.read import read_manifest
 
 
 class Python2Pickler(pickle._Pickler):
@@ -123,3 +127,28 @@ def picture_data(layouts):
         } | edits
 
     return section
+
+
+@pytest.fixture
+def copied(layouts, tmp_path):
+    """Dataset → a copy of its layout, to be spoilt."""
+
+    def copy(dataset):
+        return shutil.copytree(layouts[dataset], tmp_path / dataset)
+
+    return copy
+
+
+@pytest.fixture
+def made(picture_data, tmp_path):
+    """Build the store of a dataset; returns the entries of its .skipped.csv and the manifest."""
+
+    def make(dataset, root, pictures, **edits):
+        data = picture_data(dataset, root=str(root), pictures=pictures, **edits)
+        output = tmp_path / "store" / "images.json"
+        build({"data": data, "checksums": None, "code": {}}, output)
+        with output.with_suffix(".skipped.csv").open(newline="") as file:
+            rows = {row["name"]: (row["part"], row["reason"]) for row in csv.DictReader(file)}
+        return rows, read_manifest(output)
+
+    return make

@@ -1,16 +1,17 @@
 """One picture from bytes to a square: torchvision's values bit for bit, or a reason why not."""
 
 import io
+import struct
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageFile, PngImagePlugin
 from torchvision import transforms
 
-from interference.data.dataset import fit
-from interference.data.decode import CorruptPicture, Place, decode, read
+from interference.data.dataset import fit, part_of
+from interference.data.decode import CorruptPicture, Place, decode, decode_all, read
 from interference.store.files import StoreError
 
 
@@ -120,3 +121,97 @@ def test_a_stretch_of_a_file_is_read_and_a_lost_file_is_no_corrupt_picture(tmp_p
     assert read(Place("a", str(file), 6, len(GOOD))) == GOOD
     with pytest.raises(StoreError, match=r"gone was there and cannot be read \(.*No such file"):
         read(Place("b", str(tmp_path / "gone")))
+
+
+# Pictures that would take too much memory
+
+
+def header_of_gif(width: int, height: int, canvas: tuple[int, int] | None = None) -> bytes:
+    """A GIF of that many pixels in a few hundred bytes; canvas: what its header says instead."""
+    content = encoded(Image.new("P", (width, height)), "GIF")
+    sides = struct.pack("<2H", *(canvas or (width, height)))
+    return content[:6] + sides + content[10:]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (header_of_gif(1, 40_000), "1 x 40000 pixels would be 256 x 10240000 after the resize, more than 89,4"),
+        (header_of_gif(40_000, 1), "40000 x 1 pixels would be 10240000 x 256 after the resize"),
+        (header_of_gif(1, 40_000, (1, 1)), "1 x 40000 pixels would be 256 x 10240000"),
+        (encoded(Image.new("1", (1, 40_000)), "PNG"), "would be 256 x 10240000"),
+        (encoded(Image.new("CMYK", (3, 30_000)), "TIFF"), "would be 256 x 2560000"),
+        (encoded(Image.new("L", (65_500, 10)), "JPEG"), "would be 1676800 x 256"),
+        (encoded(Image.new("P", (1, 9_000)), "GIF", save_all=True,
+                 append_images=[Image.new("P", (1, 9_000), 1)]), "would be 256 x 2304000"),
+    ],
+    ids=["high", "wide", "header that lies", "PNG", "TIFF", "JPEG", "frames"],
+)  # fmt: skip
+def test_a_thin_picture_that_the_resize_would_swell_is_corrupt_by_its_header(
+    content, reason, monkeypatch
+):
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda picture: pytest.fail("it was decoded"))
+    with pytest.raises(CorruptPicture, match=reason):
+        decode(content, 256, 224)
+
+
+def test_a_header_that_understates_is_noticed_after_decoding():
+    icon = encoded(Image.new("RGB", (1, 9_000)), "PNG")
+    # an icon whose entry says 16 x 16 and whose picture is another
+    entry = struct.pack("<4B2H2I", 16, 16, 0, 0, 1, 32, len(icon), 22)
+    content = struct.pack("<3H", 0, 1, 1) + entry + icon
+    with pytest.raises(CorruptPicture, match="1 x 9000 pixels would be 256 x 2304000"):
+        decode(content, 256, 224)
+
+
+def test_many_frames_are_decoded_as_the_first_alone():
+    first, second = noise("RGB", 50, 40), noise("RGB", 40, 50)
+    for form in ("TIFF", "GIF"):
+        several = encoded(first, form, save_all=True, append_images=[second.resize((50, 40))])
+        assert np.array_equal(decode(several, 40, 32), torchvisions(several, 40, 32))
+
+
+def test_a_text_chunk_that_swells_is_corrupt():
+    texts = PngImagePlugin.PngInfo()
+    texts.add_text("comment", " " * 2**22, zip=True)
+    content = encoded(noise("RGB", 50, 40), "PNG", pnginfo=texts)
+    with pytest.raises(CorruptPicture, match="too large"):
+        decode(content, 40, 32)
+
+
+def test_a_file_beyond_all_bounds_is_corrupt_before_it_is_read(tmp_path):
+    file = tmp_path / "sparse.JPEG"
+    with file.open("wb") as sparse:
+        sparse.truncate(2**40)
+    (reason,) = decode_all([Place("a", str(file))], 40, 32).reasons
+    assert reason == "1,099,511,627,776 bytes, more than 536,870,912"
+
+
+@pytest.mark.parametrize(
+    "failure", [MemoryError(), OSError("out of memory error when reading image")]
+)
+def test_a_picture_for_which_no_memory_is_left_is_named_and_not_skipped(
+    tmp_path, monkeypatch, failure
+):
+    def fail(*arguments):
+        raise failure
+
+    file = tmp_path / "large.JPEG"
+    file.write_bytes(GOOD)
+    monkeypatch.setattr("interference.data.decode.fit", fail)
+    with pytest.raises(
+        StoreError, match=r"cat/large \(.*large.JPEG\): no memory is left to decode it"
+    ):
+        decode_all([Place("cat/large", str(file))], 40, 32)
+
+
+def test_thin_pictures_within_bounds_are_torchvisions():
+    content = encoded(noise("RGB", 3, 900), "PNG")
+    assert np.array_equal(decode(content, 40, 32), torchvisions(content, 40, 32))
+
+
+def test_arrays_that_the_resize_would_swell_are_refused():
+    with pytest.raises(StoreError, match=r"digits: 1 x 40000 .* data.image_size: null"):
+        part_of(
+            np.zeros((2, 1, 40_000, 1), np.uint8), [0, 1], classes=2, image_size=256, where="digits"
+        )

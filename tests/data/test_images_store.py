@@ -1,6 +1,7 @@
 """The image store: disjoint deterministic splits, exact statistics, and damage is noticed."""
 
 import json
+import pickle
 import subprocess
 import sys
 
@@ -9,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from interference.data.fashion import FASHION_FILES
+from interference.data.idx import idx_bytes, read_idx
 from interference.data.images import (
     build,
     channel_histogram,
@@ -109,6 +112,40 @@ def test_every_stretch_has_the_classes_in_proportion(labels, seed):
     for stop in range(1, len(labels) + 1):
         counts = np.bincount(labels[order[:stop]], minlength=len(share))
         assert np.abs(counts - share * stop).max() <= len(share) / 2 + 0.5
+
+
+def one_class(fashion, part):
+    labels = FASHION_FILES[1 if part == "train" else 3]
+    count = len(read_idx(fashion / labels, axes=1))
+    (fashion / labels).write_bytes(idx_bytes(np.full(count, 4, np.uint8)))
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_a_dataset_of_one_class_is_refused_and_leaves_nothing(fashion, data, tmp_path, part):
+    one_class(fashion, part)
+    with pytest.raises(
+        StoreError, match=rf"the {part} part has images of one class only, Coat, .*at least two"
+    ):
+        made(tmp_path / "store", data)
+    assert not (tmp_path / "store").exists()
+
+
+def test_cifar_of_one_class_is_refused(cifar, data, tmp_path):
+    file = cifar / "cifar-100-python" / "train"
+    batch = {b"data": np.zeros((40, 3072), np.uint8), b"fine_labels": [7] * 40}
+    file.write_bytes(pickle.dumps(batch, protocol=4))
+    data |= {"dataset": "cifar100", "root": str(cifar), "train": 20, "heldout": 10, "evaluation": 9}
+    with pytest.raises(StoreError, match=r"cifar100 in .*: the train part has images of one class"):
+        made(tmp_path / "store", data)
+
+
+@pytest.mark.parametrize("split", ["train", "evaluation"])
+def test_a_split_of_one_class_is_refused(data, tmp_path, split):
+    with pytest.raises(
+        StoreError, match=rf"data.{split}: 1 images asked for, .* of one class, .*two"
+    ):
+        made(tmp_path / "store", data | {split: 1})
+    assert list((tmp_path / "store").iterdir()) == []
 
 
 def test_constant_training_images_are_refused():

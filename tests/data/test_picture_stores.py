@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from pictures import DAMAGED, damage
+from pictures import DAMAGED, damage, make_folder, make_parquet, make_webdataset
 from PIL import Image
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
@@ -147,6 +147,50 @@ def test_a_split_with_no_sound_picture_is_refused(layouts, picture_data, tmp_pat
         StoreError, match=r"data\.evaluation: 16 images .* none is left: 28 pict.*no bytes"
     ):
         made(tmp_path / "store" / "images.json", data)
+
+
+def test_a_split_of_which_one_class_is_left_is_refused(layouts, picture_data, tmp_path):
+    root = tmp_path / "damaged"
+    shutil.copytree(layouts["image-folder"], root)
+    for file in (root / "val").rglob("*.JPEG"):
+        if file.parent.name != "n01440002":
+            damage(file, "empty")
+    data = picture_data("image-folder", root=str(root), pictures={"resize": 56, "corrupt": "skip"})
+    with pytest.raises(
+        StoreError, match=r"data\.evaluation: 16 .* are of one class, n01440002; at"
+    ):
+        made(tmp_path / "store" / "images.json", data)
+
+
+def test_a_thin_picture_is_skipped_and_listed(layouts, picture_data, tmp_path):
+    root = tmp_path / "thin"
+    shutil.copytree(layouts["image-folder"], root)
+    files = sorted((root / "train").rglob("*.JPEG"))
+    Image.new("P", (1, 40_000)).save(files[0], "GIF")
+    assert files[0].stat().st_size < 400
+    data = picture_data(
+        "image-folder", root=str(root), pictures={"resize": 56, "corrupt": "skip"}, train=100
+    )
+    images = made(tmp_path / "store" / "images.json", data)
+    assert read_manifest(images)["skipped"] == {"train": 1, "test": 0}
+    assert "56 x 2240000 after the resize" in images.with_suffix(".skipped.csv").read_text()
+
+
+@pytest.mark.parametrize("dataset", ["image-folder", "image-parquet", "image-webdataset"])
+def test_pictures_of_one_class_are_refused_in_every_layout(dataset, picture_data, tmp_path):
+    make = {"image-folder": make_folder, "image-parquet": make_parquet}.get(
+        dataset, make_webdataset
+    )
+    make(tmp_path / "one", classes=1, per_class=30, seed=0)
+    data = picture_data(dataset, root=str(tmp_path / "one"), train=20, heldout=5, evaluation=4)
+    with pytest.raises(StoreError, match=r"one class .*at least two"):
+        made(tmp_path / "store" / "images.json", data)
+
+
+def test_a_resize_beyond_all_bounds_is_refused(picture_data, tmp_path):
+    data = picture_data("image-folder", pictures={"resize": 20_000, "corrupt": "skip"})
+    with pytest.raises(StoreError, match=r"data.pictures.resize: 20000 x 20000 pixels, more than"):
+        made(tmp_path / "images.json", data)
 
 
 def test_a_resize_smaller_than_the_crop_is_refused(picture_data, tmp_path):

@@ -1,5 +1,6 @@
 """Processes that decode: the same bytes whatever their number, and no hang when one is killed."""
 
+import io
 import itertools
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import sys
 import numpy as np
 import psutil
 import pytest
+from PIL import Image
 
 from interference.data.decode import Place, decode
 from interference.data.images import build
@@ -36,6 +38,29 @@ def test_a_job_uses_the_cpus_that_it_was_given(monkeypatch):
     assert cpus() == 3
 
 
+def test_what_snakemake_gives_is_taken_and_never_more_than_slurm_gives(monkeypatch):
+    monkeypatch.delenv("SLURM_CPUS_PER_TASK", raising=False)
+    assert cpus(1) == 1
+    assert cpus(5) == 5
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "3")
+    assert cpus(1) == 1
+    assert cpus(5) == 3
+
+
+def test_a_decoder_starts_no_threads():
+    content = io.BytesIO()
+    Image.effect_noise((300, 300), 50).convert("RGB").save(content, "AVIF")
+    code = (
+        "import os, sys, threading; from interference.data.decode import decode; "
+        "from PIL import AvifImagePlugin; "
+        "decode(sys.stdin.buffer.read(), 40, 32); print(AvifImagePlugin._get_default_max_threads())"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], input=content.getvalue(), capture_output=True, check=True
+    )
+    assert run.stdout.strip() == b"1"
+
+
 def test_any_number_of_processes_gives_the_same_bytes(picture_data, tmp_path, monkeypatch):
     stores = []
     for number in ("1", "3"):
@@ -43,6 +68,10 @@ def test_any_number_of_processes_gives_the_same_bytes(picture_data, tmp_path, mo
         folder = tmp_path / number
         data = picture_data("image-folder")
         build({"data": data, "checksums": None, "code": {}}, folder / "images.json")
+        given = tmp_path / f"given-{number}" / "images.json"
+        monkeypatch.delenv("SLURM_CPUS_PER_TASK")
+        build({"data": data, "checksums": None, "code": {}}, given, int(number))
+        assert given.read_bytes() == (folder / "images.json").read_bytes()
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         stores.append({path.relative_to(folder): path.read_bytes() for path in files})
     assert stores[0] == stores[1]

@@ -59,6 +59,8 @@ def test_python_is_formatted():
 @pytest.mark.parametrize("rule", rule_blocks())
 def test_a_rule_has_every_field_in_the_same_order(rule):
     fields = re.findall(r"^    (\w+):", rule_blocks()[rule], re.MULTILINE)
+    if rule == "images":  # the one job of several processes
+        fields.remove("threads")
     assert fields in (FORM, FORM[1:])
 
 

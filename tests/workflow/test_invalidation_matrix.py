@@ -67,14 +67,14 @@ BASE = {
             "pgd": {
                 "type": "pgd",
                 "norm": "l2",
-                "epsilons": [0.5, 1.0, 2.0],
+                "epsilons": [0.25, 0.5, 1.0],
                 "steps": 2,
                 "relative_step": 0.5,
                 "random_start": True,
             },
-            "noise": {"type": "noise", "norm": "l2", "epsilons": [0.5, 1.0, 2.0]},
+            "noise": {"type": "noise", "norm": "l2", "epsilons": [0.25, 0.5, 1.0]},
             "fgsm-linf": {"type": "fgsm", "norm": "linf", "epsilons": [0.5]},
-            "noise-linf": {"type": "noise", "norm": "linf", "epsilons": [0.5, 1.0, 2.0]},
+            "noise-linf": {"type": "noise", "norm": "linf", "epsilons": [0.25, 0.5, 1.0]},
         },
     },
     "activations": {"layers": {"stem": 4, "layer2": 8}, "parts": 2, "keep": True, "seed": 0},
@@ -267,13 +267,13 @@ CONFIG = {
         ("adversarial_images/*/fgsm",),
     ),
     "attacks.methods.*.<pgd>.type": (
-        {"attacks.methods.pgd": {"type": "fgsm", "norm": "l2", "epsilons": [0.5, 1.0, 2.0]}},
+        {"attacks.methods.pgd": {"type": "fgsm", "norm": "l2", "epsilons": [0.25, 0.5, 1.0]}},
         (*PGD, "claims_table"),
     ),
     "attacks.methods.*.<pgd>.norm": ({"attacks.methods.pgd.norm": "linf"}, (*PGD, "l0_table")),
-    # Claims are read at the middle epsilon, 1.0 of three and 2.0 of the two.
+    # Claims are read at the middle epsilon, 0.5 of three and 1.0 of the two.
     "attacks.methods.*.<pgd>.epsilons": (
-        {"attacks.methods.pgd.epsilons": [0.5, 2.0]},
+        {"attacks.methods.pgd.epsilons": [0.25, 1.0]},
         (*PGD, "claims_table"),
     ),
     "attacks.methods.*.<pgd>.steps": ({"attacks.methods.pgd.steps": 3}, PGD),
@@ -283,7 +283,7 @@ CONFIG = {
     "attacks.methods.*.<noise>.type": (
         {
             "attacks.methods.noise": {"type": "fgsm", "norm": "l2", "epsilons": [1.0]},
-            "attacks.methods.fgsm": {"type": "noise", "norm": "l2", "epsilons": [0.5, 1.0, 2.0]},
+            "attacks.methods.fgsm": {"type": "noise", "norm": "l2", "epsilons": [0.25, 0.5, 1.0]},
         },
         ("adversarial_images/*/noise", "adversarial_images/*/fgsm", "l0_table"),
     ),
@@ -292,7 +292,7 @@ CONFIG = {
         ("adversarial_images/*/noise", "adversarial_images/*/noise-linf", "l0_table"),
     ),
     "attacks.methods.*.<noise>.epsilons": (
-        {"attacks.methods.noise.epsilons": [0.5, 1.0, 2.0, 4.0]},
+        {"attacks.methods.noise.epsilons": [0.25, 0.5, 1.0, 4.0]},
         ("adversarial_images/*/noise",),
     ),
     "activations.layers.*": (
@@ -577,6 +577,17 @@ NO_NUMBERS = ("config", "cli", "cluster", "provenance", "progress")
 
 
 def jobs_of(values: dict) -> dict[str, str]:
+    """The spec of every job of an experiment, by name, without what is upstream of it."""
+    return {job: alone(spec) for job, spec in specs_of(values).items()}
+
+
+def alone(spec: str) -> str:
+    fields = json.loads(spec)
+    fields.pop("inputs", None)
+    return provenance.canonical(fields)
+
+
+def specs_of(values: dict) -> dict[str, str]:
     """The spec of every job of an experiment, by name, as the rules ask for them."""
     specs = Specs(check_config(values))
     methods = values["attacks"]["methods"]
@@ -978,8 +989,8 @@ def test_adding_an_attack_changes_only_what_names_all_attacks(base):
     assert after.keys() - base.keys() == chosen(after, "adversarial_images/*/more")
 
 
-def test_a_spec_names_its_fields_and_is_canonical_json(base):
-    for job, text in base.items():
+def test_a_spec_names_its_fields_and_is_canonical_json():
+    for job, text in specs_of(BASE).items():
         fields = json.loads(text)
         assert text == json.dumps(fields, sort_keys=True, separators=(",", ":")), job
         assert fields["code"]["roots"], job

@@ -26,7 +26,7 @@ HEAVY = {
     "zarr",
 }
 #: All that the rules import of the package.
-IMPORTED = ("config.load", "config.plan", "config.specs", "provenance")
+IMPORTED = ("config.load", "config.outputs", "config.plan", "config.specs", "provenance")
 
 
 def loaded_by(code: str) -> set[str]:

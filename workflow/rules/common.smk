@@ -43,6 +43,19 @@ def launcher(wildcards, resources):
     return resources.get("mpi", "")
 
 
+def decoders(wildcards):
+    """Cores of the job that decodes pictures: all that Snakemake has here, up to where whoever
+    writes the store keeps them waiting. On a cluster cpus_per_task says it, which no core of the
+    machine that submits clips."""
+    return 16 if specs.pictures and workflow.local_exec else 1
+
+
+def workers(wildcards, threads, resources):
+    """Processes that decode pictures: as many as the job was given CPUs. Neither this nor threads are
+    tracked by Snakemake, so that cores rerun nothing."""
+    return resources.get("cpus_per_task") or threads
+
+
 def one_of(names):
     """A wildcard's constraint: one of the names; where there are none, nothing matches."""
     return "|".join(names) or "(?!)"

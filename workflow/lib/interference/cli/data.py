@@ -1,8 +1,19 @@
 """Images and their split."""
 
+from typing import Annotated
+
 import typer
 
 from interference.cli.job import Output, Spec, begin
+
+#: Processes that decode pictures.
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Processes that decode pictures, where Slurm gives no fewer CPUs; else one per CPU.",
+    ),
+]
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -13,9 +24,9 @@ def _room() -> None:
 
 
 @app.command()
-def images(spec: Spec, output: Output) -> None:
+def images(spec: Spec, output: Output, workers: Workers = None) -> None:
     """Read a dataset, split it, and store images, labels and pixel statistics."""
     fields = begin(spec)
     from interference.data.images import build
 
-    build(fields, output)
+    build(fields, output, workers)

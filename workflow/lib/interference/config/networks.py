@@ -113,7 +113,8 @@ class Hub(Section):
 
 
 class NetworkFile(Section):
-    """A state dict in a file: torchvision's, timm's or one's own of the same layout.
+    """A state dict in a file: torchvision's, timm's or one's own of the same layout, whatever stands
+    before its names (module., _orig_mod., model.) and under whatever key of the file it lies.
 
     norm, epsilon: what it was trained against, in pixel units; clean and 0 for neither.
     mean, std: of the pixels in [0, 1], a channel each, that it was trained with.

@@ -34,7 +34,8 @@ OPTIONAL = Field(None, json_schema_extra=lambda schema: schema.pop("default"))
 class Pictures(Section):
     """Files of pictures: the shorter side is brought to `resize` pixels, the centre is cut out.
 
-    corrupt: what becomes of files that cannot be read: refuse them all, or skip and list them.
+    corrupt: what becomes of files that cannot be read, and of what else lies among them and is no
+    picture of a class: refuse them all, or skip and list them.
     """
 
     resize: Annotated[int, Field(ge=8)]

@@ -1,16 +1,21 @@
-"""What becomes of pictures that cannot be read: the job is refused, or they are listed."""
+"""What becomes of what is not taken: the job is refused, or it is listed.
+
+That is a picture that cannot be read, and whatever else a dataset's folder holds in place of one.
+"""
 
 import csv
 from pathlib import Path
 
+from interference.data.listing import Named
 from interference.progress import say
 from interference.store.files import StoreError, replacing
 
-#: Pictures that an error names; the log names all.
+#: Entries that an error names; the log names all.
 NAMED = 5
 
-#: Name of a part → (name, reason) of each of its pictures that cannot be read.
-Corrupt = dict[str, list[tuple[str, str]]]
+#: Name of a part → (name, reason) of each of its pictures that cannot be read, or of its entries
+#: that are not taken.
+Corrupt = dict[str, Named]
 
 
 def settle(corrupt: Corrupt, pictures: dict) -> None:
@@ -19,18 +24,27 @@ def settle(corrupt: Corrupt, pictures: dict) -> None:
     pictures: the config's section, of which "corrupt" is skip or refuse.
     Raises StoreError that names the first few of all.
     """
-    every = [entry for entries in corrupt.values() for entry in entries]
-    for part, entries in corrupt.items():
-        for name, reason in entries:
-            say(f"corrupt, {part} part: {name}: {reason}")
+    _settle(corrupt, pictures, "corrupt", "{} of the pictures asked for are corrupt")
+
+
+def settle_untaken(untaken: Corrupt, pictures: dict) -> None:
+    """The same of entries that are not taken: known before any picture is decoded."""
+    _settle(untaken, pictures, "not taken", "{} entries of the dataset's folder are not taken")
+
+
+def _settle(entries: Corrupt, pictures: dict, word: str, sentence: str) -> None:
+    every = [entry for of_part in entries.values() for entry in of_part]
+    for part, of_part in entries.items():
+        for name, reason in of_part:
+            say(f"{word}, {part} part: {name}: {reason}")
     if every and pictures["corrupt"] == "refuse":
         raise StoreError(
-            f"{len(every)} of the pictures asked for are corrupt: {some(every)}; the log names "
+            f"{sentence.format(len(every))}: {some(every)}; the log names "
             "all; mend them, or leave them out with data.pictures.corrupt: skip"
         )
 
 
-def some(entries: list[tuple[str, str]]) -> str:
+def some(entries: Named) -> str:
     """The first few with their reasons, and how many more."""
     more = f"; and {len(entries) - NAMED} more" if len(entries) > NAMED else ""
     return "; ".join(f"{name} ({reason})" for name, reason in entries[:NAMED]) + more

@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
+from interference.data.listing import Named
 from interference.store.files import StoreError
 
 #: Images of an array that are taken at once.
@@ -30,7 +31,7 @@ class Block:
     pixels: np.ndarray
     indices: np.ndarray
     names: list[str] = field(default_factory=list)
-    corrupt: list[tuple[str, str]] = field(default_factory=list)
+    corrupt: Named = field(default_factory=list)
 
 
 class Part(Protocol):
@@ -43,12 +44,18 @@ class Part(Protocol):
     labels: np.ndarray
 
     def stream(
-        self, order: np.ndarray, count: int, pictures: dict | None, scratch: Path
+        self,
+        order: np.ndarray,
+        count: int,
+        pictures: dict | None,
+        scratch: Path,
+        workers: int | None = None,
     ) -> Iterator[Block]:
         """The first ``count`` images of an order.
 
         order: (N,) int64, a permutation of the part. pictures: the config's section of that name,
         None where images are arrays. scratch: a folder where temporary files may lie.
+        workers: processes that decode pictures, as `workers.cpus` takes them.
         """
 
 
@@ -64,7 +71,12 @@ class Arrays:
     pixels: Callable[[np.ndarray], np.ndarray]
 
     def stream(
-        self, order: np.ndarray, count: int, pictures: dict | None, scratch: Path
+        self,
+        order: np.ndarray,
+        count: int,
+        pictures: dict | None,
+        scratch: Path,
+        workers: int | None = None,
     ) -> Iterator[Block]:
         for start in range(0, count, BLOCK):
             indices = order[start : min(start + BLOCK, count)]
@@ -73,7 +85,8 @@ class Arrays:
 
 @dataclass(frozen=True)
 class Dataset:
-    """class_names: one name a class, in the order of the labels.
+    """class_names: one name per class, in the order of the labels.
+    untaken: (name, reason) of what lies among the images of a part, train or test, and is not taken.
 
     Raises StoreError where the images of the two parts differ in shape.
     """
@@ -81,6 +94,7 @@ class Dataset:
     train: Part
     test: Part
     class_names: list[str]
+    untaken: dict[str, Named] = field(default_factory=lambda: {"train": [], "test": []})
 
     def __post_init__(self):
         if self.train.shape != self.test.shape:
@@ -97,7 +111,8 @@ def part_of(
     images: (N, channels, height, width) uint8. labels: (N,) integers.
     image_size: pixels a side that `fit` brings each image to; None leaves them.
     where: what an error names.
-    Raises StoreError where the counts differ or a label is outside [0, classes).
+    Raises StoreError where the counts differ, a label is outside [0, classes), or resized images
+    would be too large.
     """
     labels = np.asarray(labels, dtype=np.int64)
     if len(images) != len(labels):
@@ -107,6 +122,8 @@ def part_of(
     channels, height, width = images.shape[1:]
     if image_size is None or (height, width) == (image_size, image_size):
         return Arrays((channels, height, width), labels, lambda indices: images[indices])
+    if reason := too_large(width, height, image_size):
+        raise StoreError(f"{where}: {reason}; give data.image_size: null")
 
     def resized(indices: np.ndarray) -> np.ndarray:
         return np.stack([fit(_picture(image), image_size, image_size) for image in images[indices]])
@@ -126,6 +143,34 @@ def _picture(image: np.ndarray) -> Image.Image:
     return Image.fromarray(image[0] if len(image) == 1 else image.transpose(1, 2, 0))
 
 
+def scaled(width: int, height: int, shorter_side: int) -> tuple[int, int]:
+    """Width and height after the shorter of them is brought to ``shorter_side`` pixels."""
+    shorter = min(width, height)
+    if shorter == shorter_side:
+        return width, height
+    return int(shorter_side * width / shorter), int(shorter_side * height / shorter)
+
+
+def too_large(width: int, height: int, resize: int) -> str | None:
+    """Why an image cannot be brought to ``resize`` pixels in bounded memory; None where it can.
+
+    A long thin one of few pixels becomes one of many. The bound, before and after, is that of
+    pillow for a decompression bomb.
+    """
+    limit = Image.MAX_IMAGE_PIXELS
+    if not min(width, height):
+        return f"{width} x {height} pixels: a side has none"
+    if width * height > limit:
+        return f"{width} x {height} pixels, more than {limit:,} in all"
+    wide, high = scaled(width, height, resize)
+    if wide * high > limit:
+        return (
+            f"{width} x {height} pixels would be {wide} x {high} after the resize, more than "
+            f"{limit:,} in all"
+        )
+    return None
+
+
 def fit(picture: Image.Image, resize: int, crop: int) -> np.ndarray:
     """Resize so that the shorter side has ``resize`` pixels, and keep ``crop`` in the centre.
 
@@ -134,10 +179,8 @@ def fit(picture: Image.Image, resize: int, crop: int) -> np.ndarray:
     picture: grey (mode L) or RGB. crop: at most ``resize``.
     Returns (1 or 3, crop, crop) uint8.
     """
-    width, height = picture.size
-    shorter = min(width, height)
-    if shorter != resize:
-        width, height = (int(resize * side / shorter) for side in (width, height))
+    width, height = scaled(*picture.size, resize)
+    if (width, height) != picture.size:
         picture = picture.resize((width, height), Image.Resampling.BILINEAR)
     left, top = (round((side - crop) / 2) for side in (width, height))
     pixels = np.asarray(picture.crop((left, top, left + crop, top + crop)))

@@ -11,10 +11,16 @@ from multiprocessing import parent_process
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import AvifImagePlugin, Image, UnidentifiedImageError
 
-from interference.data.dataset import fit
+from interference.data.dataset import fit, too_large
 from interference.store.files import StoreError
+
+# pillow's only decoder with threads of its own: it would take every CPU of the machine.
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+
+#: Bytes of an encoded picture at most: more than any within pillow's bound on pixels needs.
+MOST_BYTES = 2**29
 
 
 class Place(NamedTuple):
@@ -46,26 +52,43 @@ class CorruptPicture(Exception):
 
 
 def decode_all(places: list[Place], resize: int, size: int) -> Decoded:
-    """Read and decode pictures in order. Raises StoreError where a file cannot be read."""
+    """Read and decode pictures in order.
+
+    Raises StoreError where a file cannot be read, or no memory is left for a picture.
+    """
     squares, reasons, bytes_read = [], [], 0
     for place in places:
-        encoded = read(place)
-        bytes_read += len(encoded)
         try:
+            encoded = read(place)
+            bytes_read += len(encoded)
             squares.append(decode(encoded, resize, size))
             reasons.append(None)
         except CorruptPicture as corrupt:
             reasons.append(str(corrupt))
+        except MemoryError:  # of this machine, not of the picture: it is not skipped
+            raise StoreError(
+                f"{place.name} ({place.path}): no memory is left to decode it; give the job more "
+                "memory or fewer CPUs and run snakemake again, or take the picture away"
+            ) from None
     pixels = np.stack(squares) if squares else np.empty((0, 3, size, size), np.uint8)
     return Decoded(pixels, reasons, bytes_read)
 
 
 def read(place: Place) -> bytes:
-    """The encoded picture. Raises StoreError: a failing disk must not pass for a bad picture."""
+    """The encoded picture.
+
+    Raises CorruptPicture where nobody lets us read it or it is beyond all bounds, and StoreError
+    where reading fails: a failing disk must not pass for a bad picture.
+    """
     try:
         with open(place.path, "rb") as file:
+            length = place.length if place.length >= 0 else os.fstat(file.fileno()).st_size
+            if length > MOST_BYTES:
+                raise CorruptPicture(f"{length:,} bytes, more than {MOST_BYTES:,}")
             file.seek(place.offset)
             return file.read(place.length)
+    except PermissionError:
+        raise CorruptPicture("no permission to read it") from None
     except OSError as error:
         raise StoreError(
             f"{place.path} was there and cannot be read ({error}); see to the disk, and run "
@@ -79,7 +102,8 @@ def decode(encoded: bytes, resize: int, size: int) -> np.ndarray:
     As in torchvision's ImageFolder, an orientation in the EXIF data is ignored, an alpha channel
     is dropped, and grey, palette and CMYK become RGB as pillow converts them.
     Raises CorruptPicture with the reason: no bytes, no picture, cut short, damaged, more than
-    8 bits a value, or so many pixels that pillow takes it for a decompression bomb.
+    8 bits a value, or more pixels, as it is or after the resize, than pillow's bound for a
+    decompression bomb; that is told by the header, before memory is taken. Raises MemoryError.
     """
     if not encoded:
         raise CorruptPicture("no bytes")
@@ -90,13 +114,23 @@ def decode(encoded: bytes, resize: int, size: int) -> np.ndarray:
             with Image.open(io.BytesIO(encoded)) as picture:
                 if picture.mode.startswith(("I", "F")):
                     raise CorruptPicture(f"more than 8 bits a value (mode {picture.mode})")
+                _check_size(picture, resize)
+                picture.load()
+                _check_size(picture, resize)  # what was decoded may not be what the header says
                 return fit(picture.convert("RGB"), resize, size)
     except (CorruptPicture, MemoryError):
         raise
     except UnidentifiedImageError:  # its message holds an address in memory
         raise CorruptPicture("not a picture in a format that pillow reads") from None
     except Exception as error:  # a damaged picture can raise almost anything
+        if "out of memory" in str(error):  # as a decoder of pillow's says it
+            raise MemoryError from None
         raise CorruptPicture(f"{type(error).__name__}: {error}") from None
+
+
+def _check_size(picture: Image.Image, resize: int) -> None:
+    if reason := too_large(*picture.size, resize):
+        raise CorruptPicture(reason)
 
 
 def end_with_parent() -> None:

@@ -1,77 +1,235 @@
 """A folder of pictures: ROOT/train/CLASS/* and ROOT/val/CLASS/* (or test), as pillow reads them."""
 
 import os
+import unicodedata
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from interference.data.corrupt import some
 from interference.data.dataset import Dataset
 from interference.data.decode import Place
+from interference.data.listing import (
+    PICTURES,
+    Listing,
+    Named,
+    few,
+    inside,
+    listing,
+    printable,
+    under,
+)
 from interference.data.pictures import Pictures
+from interference.progress import say
 from interference.store.files import StoreError
+
+#: Names of the second part, in the order in which they are looked for.
+SECOND = ("val", "test")
+#: Folders below a class folder that are searched for pictures.
+DEPTH = 3
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """A part's folder. classes: name of a class → its folder's own name and what that holds.
+
+    untaken: (name, reason) of what lies beside the class folders and is none.
+    """
+
+    folder: Path
+    classes: dict[str, tuple[str, Listing]]
+    untaken: Named
+    hidden: int
 
 
 def read(dataset: str, root: Path, image_size: int) -> Dataset:
     """List the pictures; they are opened when their pixels are asked for.
 
-    Classes are the folders' names in sorted order, and so are pictures within a class; names that
-    start with a dot are skipped. The second part is val, as ImageNet calls it, else test. A
-    picture's name is CLASS/FILE. Pictures become RGB, (n, 3, image_size, image_size) uint8.
-    Raises StoreError where a folder is missing or empty, where the two parts differ in classes.
+    Classes are the folders' names in sorted order, and so are pictures within a class. One name
+    in two Unicode forms, as macOS and Linux write `café`, is one class: names are compared, sorted
+    and told in the composed form (NFC), and each folder is read under its own spelling. The second
+    part is val, as ImageNet calls it, else test. A picture's name is CLASS/FILE. Pictures become
+    RGB, (n, 3, image_size, image_size) uint8. What else lies in the folders is told as not taken;
+    names that start with a dot are counted in the log.
+    Raises StoreError where a folder is missing, empty or one level off, where there are fewer than
+    two classes, where the two parts differ in classes.
     """
-    second = "val" if (root / "val").is_dir() else "test"
+    train, test = (_layout(folder) for folder in _parts(root))
+    _check_several(train)
+    for part in (train, test):
+        _check_depth(part)
+    if train.classes.keys() != test.classes.keys():
+        raise StoreError(
+            f"image-folder: classes of {root} differ between its parts ({_difference(train, test)})"
+        )
+    classes = sorted(train.classes)
+    untaken = {"train": _untaken(train, classes), "test": _untaken(test, classes)}
+    for part in (train, test):
+        hidden = part.hidden + sum(found.hidden for _, found in part.classes.values())
+        if hidden:
+            say(f"{part.folder.name}: {hidden} names that start with a dot are left out")
+    return Dataset(
+        _part(train, classes, image_size), _part(test, classes, image_size), classes, untaken
+    )
+
+
+def _parts(root: Path) -> tuple[Path, Path]:
+    """The folders of the two parts. Raises StoreError where one is missing, or a link to nothing."""
+    there = [name for name in SECOND if os.path.lexists(root / name)]
+    second = there[0] if there else "test"
     for part in ("train", second):
-        if not (root / part).is_dir():
+        if (root / part).is_dir():
+            continue
+        if os.path.lexists(root / part):
+            what = "is no folder, or a symbolic link to none"
+        else:
+            what = "not found"
+        raise StoreError(
+            f"image-folder: {root / part} {what}; it needs {root}/train/CLASS/* and "
+            f"{root}/val/CLASS/* (or test/CLASS/*){_nearby(root)}"
+        )
+    found = listing(root)
+    rest = {*found.folders, *found.files, *dict(found.others)} - {"train", second}
+    if rest:
+        say(f"{root}: train and {second} are read, not {few(sorted(map(printable, rest)))}")
+    return root / "train", root / second
+
+
+def _nearby(root: Path) -> str:
+    """Where the parts may lie instead, in words, or nothing."""
+    if root.name in ("train", *SECOND) and (root.parent / "train").is_dir():
+        return f"; data.root is one level too low: give {root.parent}"
+    if not root.is_dir():
+        return ""
+    found = listing(root)
+    if deeper := [name for name in found.folders if (root / name / "train").is_dir()]:
+        return f"; data.root is one level too high: {few(deeper)} there has a train"
+    return f"; it holds {few(found.folders + found.files) or 'nothing'}"
+
+
+def _layout(folder: Path) -> _Layout:
+    found, classes = listing(folder), {}
+    for own in found.folders:
+        name = unicodedata.normalize("NFC", own)
+        if name in classes:
             raise StoreError(
-                f"image-folder: {root / part} not found; it needs {root}/train/CLASS/* and "
-                f"{root}/val/CLASS/* (or test/CLASS/*)"
+                f"image-folder: {folder} has the class {name} twice, in two Unicode forms: "
+                f"{classes[name][0]!a} and {own!a}; put their pictures in one of them"
             )
-    train, test = (_entries(root / part, files=False) for part in ("train", second))
-    if train != test:
-        only = {"train": sorted({*train} - {*test}), second: sorted({*test} - {*train})}
-        lists = "; ".join(
-            f"only in {part}: {_some(names)}" for part, names in only.items() if names
+        classes[name] = own, listing(folder / own)
+    beside = [(name, "a file beside the class folders") for name in found.files]
+    return _Layout(folder, classes, under("", found.others + beside), found.hidden)
+
+
+def _check_several(part: _Layout) -> None:
+    if len(part.classes) > 1:
+        return
+    beside = f"; not taken: {some(part.untaken)}" if part.untaken else ""
+    if not part.classes:
+        raise StoreError(
+            f"image-folder: {part.folder} has no class folders; it needs one per class, at least "
+            f"two{beside}"
         )
-        raise StoreError(f"image-folder: classes of {root} differ between its parts ({lists})")
-    if not train:
-        raise StoreError(f"image-folder: {root / 'train'} has no class folders")
-    parts = (_part(root / part, train, image_size) for part in ("train", second))
-    return Dataset(*parts, train)
+    raise StoreError(
+        f"image-folder: {part.folder} has one class folder, {next(iter(part.classes))}, and a "
+        f"network needs at least two classes to tell apart{_level(part)}{beside}"
+    )
 
 
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return ", ".join(names[:5]) + more
+def _level(part: _Layout) -> str:
+    """What to do about a part with one class folder, in words."""
+    ((own, found),) = part.classes.values()
+    if not found.folders:
+        return "; sort its pictures into one folder per class"
+    return (
+        f"; {own} itself holds the folders {few(found.folders)}: if these are the classes, "
+        f"data.root is one level too high; the classes must lie as {part.folder}/CLASS, so move "
+        f"them up, or link {part.folder} to {part.folder / own}"
+    )
 
 
-def _entries(folder: Path, *, files: bool) -> list[str]:
-    with os.scandir(folder) as entries:
-        return sorted(
-            entry.name
-            for entry in entries
-            if not entry.name.startswith(".") and (entry.is_file() if files else entry.is_dir())
+def _check_depth(part: _Layout) -> None:
+    """Raises StoreError where pictures lie in folders within a class folder, and not in it."""
+    for own, found in part.classes.values():
+        endings = {os.path.splitext(name)[1].lower() for name in found.files}
+        if endings & {*PICTURES}:
+            continue
+        for name in found.folders:
+            example, count = _below(part.folder / own / name)
+            # files without an ending may be pictures themselves: then the more of them count
+            if example and ("" not in endings or len(found.files) < count):
+                raise StoreError(
+                    f"image-folder: pictures of {part.folder / own} lie deeper than in it, such as "
+                    f"{example}; they must lie as {part.folder}/CLASS/FILE: move them up into their "
+                    "class folders, or give data.root a folder whose class folders are links to "
+                    "where they lie"
+                )
+
+
+def _below(folder: Path) -> tuple[str | None, int]:
+    """A picture in a folder or not far below it, and how many lie beside it; by their names."""
+    for where, folders, files in os.walk(folder):
+        pictures = sorted(name for name in files if name.lower().endswith(PICTURES))
+        if pictures:
+            return os.path.join(where, pictures[0]), len(pictures)
+        if len(Path(where).relative_to(folder).parts) >= DEPTH:
+            folders.clear()
+    return None, 0
+
+
+def _difference(train: _Layout, test: _Layout) -> str:
+    """In which classes the two parts differ, and what may be the reason."""
+    only = {
+        part.folder.name: sorted(part.classes.keys() - other.classes.keys())
+        for part, other in ((train, test), (test, train))
+    }
+    told = [f"only in {part}: {few(names)}" for part, names in only.items() if names]
+    loose = [{_loose(name): name for name in names} for names in only.values()]
+    alike = [(loose[0][key], loose[1][key]) for key in loose[0] if key in loose[1]]
+    if alike:
+        told.append(
+            "these differ only in letter case, spaces or compatible characters: "
+            + few([f"{ours!r} and {theirs!r}" for ours, theirs in alike])
+            + "; rename one of each"
         )
+    for part in (train, test):
+        if len(part.classes) == 1:
+            told.append(f"{part.folder.name} has one class folder{_level(part)}")
+        if part.untaken:
+            told.append(f"not taken of {part.folder.name}: {some(part.untaken)}")
+    return "; ".join(told)
 
 
-def _part(folder: Path, classes: list[str], image_size: int) -> Pictures:
-    pictures = [_entries(folder / name, files=True) for name in classes]
-    for name, found in zip(classes, pictures, strict=True):
-        if not found:
-            raise StoreError(f"image-folder: no pictures in {folder / name}")
+def _loose(name: str) -> str:
+    return "".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
+def _untaken(part: _Layout, classes: list[str]) -> Named:
+    """(name, reason) of all in a part that is not taken. Raises StoreError where a class is empty."""
+    every = list(part.untaken)
+    for own, found in (part.classes[name] for name in classes):
+        folders = [(name, inside(part.folder / own / name)) for name in found.folders]
+        of_class = under(own, found.others + folders)
+        if not found.files:
+            why = f"; not taken: {some(of_class)}" if of_class else ""
+            raise StoreError(f"image-folder: no pictures in {part.folder / own}{why}")
+        every += of_class
+    return every
+
+
+def _part(part: _Layout, classes: list[str], image_size: int) -> Pictures:
+    owns = [part.classes[name][0] for name in classes]
+    pictures = [part.classes[name][1].files for name in classes]
     starts = np.cumsum([0, *map(len, pictures)])
 
     def locate(indices: np.ndarray, scratch: Path) -> Iterator[Place]:
         for index in indices:
             label = np.searchsorted(starts, index, side="right") - 1
             file = pictures[label][index - starts[label]]
-            path = os.path.join(folder, classes[label], file)
-            yield Place(_printable(f"{classes[label]}/{file}"), path)
+            path = os.path.join(part.folder, owns[label], file)
+            yield Place(printable(f"{owns[label]}/{file}"), path)
 
     labels = np.repeat(np.arange(len(classes), dtype=np.int64), np.diff(starts))
-    return Pictures(folder.name, image_size, labels, locate)
-
-
-def _printable(name: str) -> str:
-    """A file's name as a table can hold it: bytes that are no UTF-8 become U+FFFD."""
-    return name.encode(errors="surrogateescape").decode(errors="replace")
+    return Pictures(part.folder.name, image_size, labels, locate)

@@ -7,7 +7,7 @@ So the first images of the evaluation split, which are attacked, are a fair samp
 
 Pictures that cannot be read are refused or left out, as the config says: the next in a part's
 order takes the place of one that is left out, and where none is left the part's last split is
-shorter than asked for.
+shorter than asked for. So is whatever else lies among the pictures and is not taken.
 """
 
 import math
@@ -19,8 +19,9 @@ import numpy as np
 
 from interference.config.facts import RESOURCES
 from interference.data import corrupt
-from interference.data.dataset import Block, Part
+from interference.data.dataset import Block, Dataset, Part
 from interference.data.labels import labels_sha256
+from interference.data.listing import Named
 from interference.data.sources import load
 from interference.progress import track
 from interference.store.arrays import Writer, writing
@@ -41,7 +42,7 @@ class Taken:
 
     indices: list[np.ndarray] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
-    corrupt: list[tuple[str, str]] = field(default_factory=list)
+    corrupt: Named = field(default_factory=list)
 
     def add(self, block: Block) -> None:
         self.indices.append(block.indices)
@@ -49,16 +50,19 @@ class Taken:
         self.corrupt += block.corrupt
 
 
-def build(spec: dict, output: Path) -> None:
+def build(spec: dict, output: Path, workers: int | None = None) -> None:
     """Read a dataset, split it and write the store.
 
     spec: {"data": the config's section, "checksums": of the shipped files or None, ...}.
     output: the manifest (.json); beside it go a .zarr store of pixels, (N, channels, height,
     width) uint8, and a .parquet table of image (position in the store), split, label, source
     (index in the dataset's training or test part) and, of pictures, name (of the file). Where
-    images are pictures, .skipped.csv lists those that cannot be read, and the manifest counts
-    them a part.
-    Raises StoreError where files are missing, damaged, too few or not those of the spec.
+    images are pictures, .skipped.csv lists those that cannot be read and what else is not taken,
+    and the manifest counts them by part.
+    workers: processes that decode pictures; None: as many as the job has CPUs. Bytes are the same
+    with any number.
+    Raises StoreError where files are missing, damaged, too few, of one class or not those of the
+    spec.
     """
     output = Path(output)
     data = spec["data"]
@@ -66,20 +70,24 @@ def build(spec: dict, output: Path) -> None:
     dataset = load(data["dataset"], data["root"], data["image_size"])
     pictures = data.get("pictures")
     parts = {"train": dataset.train, "test": dataset.test}
+    if pictures is not None:
+        corrupt.settle_untaken(dataset.untaken, pictures)
     for name, part in parts.items():
-        _check_enough(name, part, data)
+        _check_enough(name, part, data, dataset.untaken[name])
+    _check_classes(dataset, data)
     asked = sum(data[split] for splits in SPLITS.values() for split in splits)
     with writing(
         output.with_suffix(".zarr"), (asked, *dataset.train.shape), "uint8", spec
     ) as writer:
         histogram = Histogram(dataset.train.shape[0], data["train"])
-        taken = _write(parts, data, writer, histogram, output.parent)
+        taken = _write(parts, data, writer, histogram, output.parent, workers)
         if pictures is not None:
             corrupt.settle({name: part.corrupt for name, part in taken.items()}, pictures)
         bounds = _bounds(taken, data)
+        columns = _columns(parts, taken, bounds)
+        _check_splits(columns, dataset.class_names, data)
         writer.shorten(bounds["evaluation"][1])
         mean, std = statistics(histogram.counts)
-    columns = _columns(parts, taken, bounds)
     write_table(output.with_suffix(".parquet"), columns, spec)
     manifest = {
         "spec": spec,
@@ -92,9 +100,11 @@ def build(spec: dict, output: Path) -> None:
         "std": std,
     }
     if pictures is not None:
-        skipped = {name: part.corrupt for name, part in taken.items()}
-        corrupt.write(output.with_suffix(".skipped.csv"), skipped)
+        skipped = {name: dataset.untaken[name] + part.corrupt for name, part in taken.items()}
+        listed = output.with_suffix(".skipped.csv")
+        corrupt.write(listed, skipped)
         manifest["skipped"] = {name: len(entries) for name, entries in skipped.items()}
+        manifest["csv_sha256"] = sha256(listed)
     write_json(output, manifest)
 
 
@@ -109,14 +119,42 @@ def check_shipped(dataset: str, checksums: str | None) -> None:
         raise StoreError(f"{sums} changed after this job was planned; run snakemake again")
 
 
-def _check_enough(name: str, part: Part, data: dict) -> None:
+def _check_enough(name: str, part: Part, data: dict, untaken: Named) -> None:
     splits = SPLITS[name]
     count = sum(data[split] for split in splits)
     if count > len(part.labels):
         asked = " + ".join(splits) + ": " + " + ".join(str(data[split]) for split in splits)
+        beside = f", and {len(untaken)} entries that are not taken: {corrupt.some(untaken)}"
         raise StoreError(
             f"data.{asked} images asked for, {data['dataset']} has {len(part.labels)} there"
+            f"{beside if untaken else ''}"
         )
+
+
+def _check_classes(dataset: Dataset, data: dict) -> None:
+    """Raises StoreError where a part has fewer than two classes: nothing can be learned of one."""
+    for name, part in {"train": dataset.train, "test": dataset.test}.items():
+        labels = np.unique(part.labels)
+        if len(labels) < 2:
+            root = f" in {data['root']}" if data["root"] else ""
+            only = ", ".join(dataset.class_names[label] for label in labels) or "none"
+            raise StoreError(
+                f"{data['dataset']}{root}: the {name} part has images of one class only, {only}, and "
+                "a network needs at least two classes to tell apart; see that data.root is the "
+                "folder of the whole dataset, no level too high or too low, and that labels differ"
+            )
+
+
+def _check_splits(columns: dict[str, np.ndarray], class_names: list[str], data: dict) -> None:
+    """The same of the images that were taken to train networks, and to evaluate them."""
+    for split in ("train", "evaluation"):
+        labels = np.unique(columns["label"][columns["split"] == split])
+        if len(labels) < 2:
+            raise StoreError(
+                f"data.{split}: {data[split]} images asked for, and all that were taken are of one "
+                f"class, {class_names[labels[0]]}; at least two are needed: ask for more images, or "
+                "mend the pictures that cannot be read"
+            )
 
 
 def stratified_order(labels: np.ndarray, seed: tuple[int, ...]) -> np.ndarray:
@@ -134,7 +172,12 @@ def stratified_order(labels: np.ndarray, seed: tuple[int, ...]) -> np.ndarray:
 
 
 def _write(
-    parts: dict[str, Part], data: dict, writer: Writer, histogram: "Histogram", scratch: Path
+    parts: dict[str, Part],
+    data: dict,
+    writer: Writer,
+    histogram: "Histogram",
+    scratch: Path,
+    workers: int | None,
 ) -> dict[str, Taken]:
     """Write the images of all splits; returns what was taken of each part."""
     taken = {name: Taken() for name in parts}
@@ -143,7 +186,8 @@ def _write(
     def images() -> Iterator[int]:
         for number, (name, part) in enumerate(parts.items()):
             order = stratified_order(part.labels, (data["seed"], number))
-            for block in part.stream(order, counts[name], data.get("pictures"), scratch):
+            of_part = part.stream(order, counts[name], data.get("pictures"), scratch, workers)
+            for block in of_part:
                 writer.append(block.pixels)
                 taken[name].add(block)
                 if name == "train":

@@ -9,6 +9,7 @@ pyarrow puts up to 1,024 pictures in a page where groups are large.
 """
 
 import json
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,50 +19,60 @@ import pyarrow.parquet as pq
 
 from interference.data.dataset import Dataset, check_labels
 from interference.data.decode import Place
+from interference.data.listing import few, under
 from interference.data.pictures import Pictures
+from interference.data.shards import Form, choose
 from interference.store.files import StoreError
 
 #: Rows that are held at once.
 ROWS = 32
 #: Bytes that are read at once, of a column that is not read whole.
 BUFFER = 2**20
-SECOND = ("validation", "val", "test")
+FORM = Form(
+    dataset="image-parquet",
+    shown="{word}-*.parquet",
+    shard=r"{word}-.*\.parquet",
+    like=r"{word}(?![A-Za-z0-9]).*",
+    number=r"(?P<prefix>.*-)(?P<number>\d{1,6})(?P<rest>-of-(?P<total>\d{1,6})\.parquet)",
+    words={"train": ("train",), "test": ("validation", "val", "test")},
+)
 
 
 def read(dataset: str, root: Path, image_size: int) -> Dataset:
     """Read the labels; pictures are read when their pixels are asked for.
 
     Files are in the order of their names. Classes are named by the files' own metadata, else by
-    their number. A picture's name is its ``path``, else FILE:ROW.
-    Raises StoreError where files are missing, damaged or of other columns, or a label is none.
+    their number. A picture's name is its ``path``, else FILE:ROW. Files that cannot be read, that
+    are missing by the others' numbers or have no rows are told as not taken.
+    Raises StoreError where files are missing, damaged or of other columns, or name the classes
+    otherwise, or a label is none.
     """
-    train = _files(root, ("train",))
-    test = _files(root, SECOND)
-    labels = [[_labels(file) for file in files] for files in (train, test)]
-    names = _class_names(train[0])
+    shards = choose(FORM, [root, root / "data"])
+    heads = {part: [_head(file) for file in files] for part, files in shards.files.items()}
+    named = {
+        file: names for part in heads for file, (_, names) in zip(shards.files[part], heads[part])
+    }
+    names = _class_names(named)
+    labels = {part: [of_file for of_file, _ in of_part] for part, of_part in heads.items()}
+    for part, files in shards.files.items():
+        empty = [file.name for file, rows in zip(files, labels[part], strict=True) if not len(rows)]
+        shards.untaken[part] += under("", [(name, "it has no rows") for name in empty])
+        if len(empty) == len(files):
+            raise StoreError(f"image-parquet: {', '.join(map(str, files[:5]))}: there are no rows")
     if names is None:
-        names = [str(label) for label in range(1 + max(int(part.max()) for part in labels[0]))]
+        highest = max(int(rows.max()) for rows in labels["train"] if len(rows))
+        names = [str(label) for label in range(1 + highest)]
     parts = (
-        _part(files, part, len(names), image_size)
-        for files, part in zip((train, test), labels, strict=True)
+        _part(files, labels[part], len(names), image_size) for part, files in shards.files.items()
     )
-    return Dataset(*parts, names)
-
-
-def _files(root: Path, words: tuple[str, ...]) -> list[Path]:
-    for word in words:
-        for folder in (root, root / "data"):
-            if files := sorted(folder.glob(f"{word}-*.parquet")):
-                return files
-    wanted = " or ".join(f"{word}-*.parquet" for word in words)
-    raise StoreError(f"image-parquet: no {wanted} in {root} or {root / 'data'}")
+    return Dataset(*parts, names, shards.untaken)
 
 
 def _open(path: Path) -> pq.ParquetFile:
     """Raises StoreError where it is no Parquet file or its columns are others."""
     try:
         file = pq.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False)
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowInvalid, OSError) as error:
         raise StoreError(f"{path} is damaged ({error}); fetch it again") from None
     schema = file.schema_arrow
     fields = {name: schema.field(name).type for name in schema.names}
@@ -82,32 +93,52 @@ def _open(path: Path) -> pq.ParquetFile:
     return file
 
 
-def _labels(path: Path) -> np.ndarray:
-    """(rows,) int64."""
+def _head(path: Path) -> tuple[np.ndarray, list[str] | None]:
+    """Labels, (rows,) int64, and the names of the classes as Hugging Face's datasets keeps them in
+    the metadata, None where it does not."""
     with _open(path) as file:
         column = _read(path, lambda: file.read(columns=["label"], use_threads=False))["label"]
-    if column.null_count or not len(column):
+        metadata = file.schema_arrow.metadata or {}
+    if column.null_count:
         raise StoreError(f"{path}: {column.null_count} of {len(column)} labels are missing")
-    return np.concatenate([np.from_dlpack(chunk) for chunk in column.chunks]).astype(np.int64)
+    chunks = [np.from_dlpack(chunk) for chunk in column.chunks]
+    labels = np.concatenate([np.empty(0, np.int64), *chunks]).astype(np.int64)
+    try:
+        features = json.loads(metadata[b"huggingface"])["info"]["features"]
+        names = features["label"]["names"]
+    except (KeyError, TypeError, ValueError):
+        return labels, None
+    return labels, [str(name) for name in names]
 
 
 def _read(path: Path, work):
     try:
         return work()
+    except MemoryError as error:
+        raise StoreError(f"{path}: no memory is left to read it ({error}); give more") from None
     except (pa.ArrowException, OSError) as error:
         raise StoreError(f"{path} is damaged ({error}); fetch it again") from None
 
 
-def _class_names(path: Path) -> list[str] | None:
-    """The names of the classes as Hugging Face's datasets keeps them, None where it does not."""
-    with _open(path) as file:
-        metadata = file.schema_arrow.metadata or {}
-    try:
-        features = json.loads(metadata[b"huggingface"])["info"]["features"]
-        names = features["label"]["names"]
-    except (KeyError, TypeError, ValueError):
-        return None
-    return [str(name) for name in names]
+def _class_names(named: dict[Path, list[str] | None]) -> list[str] | None:
+    """The names of the classes by the first file; composed or not, a name in Unicode is one.
+
+    named: those by each file. Raises StoreError where two files differ, as a label would then
+    mean one class in this and another in that.
+    """
+    composed = {
+        file: [unicodedata.normalize("NFC", name) for name in names]
+        for file, names in named.items()
+        if names is not None
+    }
+    for file, names in composed.items():
+        first = next(iter(composed))
+        if names != composed[first]:
+            raise StoreError(
+                f"image-parquet: {first} and {file} name the classes otherwise "
+                f"({few(composed[first])}; {few(names)}); their labels cannot mean the same"
+            )
+    return next(iter(named.values()))
 
 
 def _part(files: list[Path], labels: list[np.ndarray], classes: int, image_size: int) -> Pictures:

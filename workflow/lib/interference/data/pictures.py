@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from interference.data.dataset import Block
+from interference.data.dataset import Block, too_large
 from interference.data.decode import Place
 from interference.data.workers import Workers, cpus
 from interference.progress import say
@@ -37,14 +37,20 @@ class Pictures:
         return (3, self.image_size, self.image_size)
 
     def stream(
-        self, order: np.ndarray, count: int, pictures: dict, scratch: Path
+        self,
+        order: np.ndarray,
+        count: int,
+        pictures: dict,
+        scratch: Path,
+        workers: int | None = None,
     ) -> Iterator[Block]:
-        """The first ``count`` pictures of an order, decoded by as many processes as there are CPUs.
+        """The first ``count`` pictures of an order, decoded by one process per CPU of the job.
 
         A corrupt one is told with its reason; where ``pictures`` says skip, the next in the order
         takes its place while there is one.
         pictures: {"resize": pixels of the shorter side before the crop, "corrupt": skip, refuse}.
-        Raises StoreError where resize is smaller than the crop, a file cannot be read, or a
+        workers: the CPUs, as `cpus` takes them.
+        Raises StoreError where resize is smaller than the crop or beyond all bounds, a file cannot be read, or a
         process was killed.
         """
         if pictures["resize"] < self.image_size:
@@ -52,20 +58,22 @@ class Pictures:
                 f"data.pictures.resize: {pictures['resize']} is smaller than data.image_size "
                 f"({self.image_size}), which is cut out of it; give at least that"
             )
+        if reason := too_large(pictures["resize"], pictures["resize"], pictures["resize"]):
+            raise StoreError(f"data.pictures.resize: {reason}; give less")
         rate, start, missing = Rate(self.where), 0, count
         with (
             _folder(scratch) as folder,
-            Workers(cpus(), pictures["resize"], self.image_size) as workers,
+            Workers(cpus(workers), pictures["resize"], self.image_size) as pool,
         ):
             while missing and start < len(order):
                 wanted = order[start : start + missing]
-                for block in self._round(wanted, folder / str(start), workers, rate):
+                for block in self._round(wanted, folder / str(start), pool, rate):
                     missing -= len(block.indices)
                     yield block
                 start += len(wanted)
                 if pictures["corrupt"] == "refuse":
                     break
-        rate.say(workers.number)
+        rate.say(pool.number)
 
     def _round(
         self, wanted: np.ndarray, folder: Path, workers: Workers, rate: "Rate"

@@ -5,96 +5,152 @@ KEY.jpg (jpeg, png) with KEY.cls, a whole number as text, or KEY.json with one u
 """
 
 import json
-import re
 import tarfile
+from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from interference.data.dataset import Dataset, check_labels
 from interference.data.decode import Place
+from interference.data.listing import Named, printable, under
 from interference.data.pictures import Pictures
-from interference.progress import track
+from interference.data.shards import Form, choose
+from interference.progress import say, track
 from interference.store.files import StoreError
 
 PICTURES = ("jpg", "jpeg", "png")
+FORM = Form(
+    dataset="image-webdataset",
+    shown="*{word}*-NNNN.tar",
+    shard=r"(.*[-_.])?{word}.*-\d+\.tar",
+    like=r"(.*[-_.])?{word}.*",
+    number=r"(?P<prefix>.*-)(?P<number>\d{1,6})(?P<rest>\.tar)",
+    words={"train": ("train",), "test": ("val", "test")},
+)
 
 
 @dataclass(frozen=True)
 class Index:
-    """Where the pictures of one tar lie: names, offsets, lengths and labels of n pictures."""
+    """Where the pictures of one tar lie: names, offsets, lengths and labels of n pictures.
+
+    untaken: (name, reason) of what else it holds, except beside a picture that is taken.
+    hidden: members whose names start with a dot.
+    """
 
     path: Path
     names: list[str]
     offsets: np.ndarray
     lengths: np.ndarray
     labels: np.ndarray
+    untaken: Named = field(default_factory=list)
+    hidden: int = 0
 
 
 def read(dataset: str, root: Path, image_size: int) -> Dataset:
     """Index the tars; pictures are read from where they lie when their pixels are asked for.
 
     Tars are in the order of their names, pictures in that of the tar. A picture's name is
-    TAR/MEMBER. Classes have no names but their numbers.
-    Raises StoreError where tars are missing or damaged, a picture has no label or a label no
-    picture, or a key stands twice in a tar.
+    TAR/MEMBER. Classes have no names but their numbers. A tar that cannot be read and a picture
+    without a label, or a label without a picture, are told as not taken.
+    Raises StoreError where tars are missing or damaged, one holds no picture with a label, or a key
+    stands twice in a tar.
     """
-    train, test = _tars(root, "train"), _tars(root, "val", "test")
+    shards = choose(FORM, [root])
+    train, test = shards.files.values()
     tars = track([*train, *test], total=len(train) + len(test), label="tars indexed")
     indexes = [index(tar) for tar in tars]
     parts = indexes[: len(train)], indexes[len(train) :]
     classes = 1 + max(int(tar.labels.max()) for tar in parts[0])
     names = [str(label) for label in range(classes)]
-    return Dataset(*(_part(part, classes, image_size) for part in parts), names)
-
-
-def _tars(root: Path, *words: str) -> list[Path]:
-    for word in words:
-        found = [
-            path for path in root.glob("*.tar") if re.search(rf"(^|[-_.]){word}.*-\d+$", path.stem)
-        ]
-        if found:
-            return sorted(found)
-    wanted = " or ".join(f"*{word}*-NNNN.tar" for word in words)
-    raise StoreError(f"image-webdataset: no {wanted} in {root}")
+    for of_part, untaken in zip(parts, shards.untaken.values(), strict=True):
+        for tar in of_part:
+            untaken += under(tar.path.name, tar.untaken)
+    if hidden := sum(tar.hidden for tar in indexes):
+        say(f"{root}: {hidden} members whose names start with a dot are left out")
+    return Dataset(*(_part(part, classes, image_size) for part in parts), names, shards.untaken)
 
 
 def index(path: Path) -> Index:
     """Where the pictures of a tar lie, and their labels. Raises StoreError as `read` does."""
     pictures: dict[str, tarfile.TarInfo] = {}
     labels: dict[str, int] = {}
+    others: dict[str, list[str]] = defaultdict(list)  # key → members that are no picture or label
+    untaken, hidden = [], 0
     try:
         with tarfile.open(path, "r:") as tar:
             for member in tar:
                 key, kind = _key(member.name)
-                if not member.isfile():
+                if member.isdir():
                     continue
-                if kind in PICTURES:
+                if member.name.rpartition("/")[2].startswith("."):
+                    hidden += 1
+                elif not member.isfile():
+                    untaken.append((member.name, "a link or a device in a tar"))
+                elif kind in PICTURES:
                     if key in pictures:
                         raise StoreError(f"{path}: {key} has two pictures")
                     pictures[key] = member
                 elif kind == "cls" or (kind == "json" and key not in labels):
                     label = _label(tar.extractfile(member).read(), kind)
-                    if label is not None:
+                    if label is None:
+                        others[key].append(member.name)
+                    else:
                         labels[key] = label
+                else:
+                    others[key].append(member.name)
+            untaken += _after(path, tar.offset)
     except (tarfile.TarError, OSError) as error:
         raise StoreError(f"{path} is damaged ({error}); fetch it again") from None
     alone = sorted(pictures.keys() ^ labels.keys())
-    if alone or not pictures:
-        what = f"{alone[0]} has no label or no picture" if alone else "it holds no pictures"
+    taken = [key for key in pictures if key in labels]
+    if not taken:
+        what = "it holds no pictures"
+        if alone:
+            what = f"{alone[0]} has no label or no picture, nor has any other key both"
         raise StoreError(
             f"{path}: {what}; it needs KEY.jpg with KEY.cls, a whole number, or KEY.json with one "
             "under label"
         )
+    for key in alone:
+        if key in pictures:
+            untaken.append((pictures[key].name, "a picture without a label that is a whole number"))
+        else:
+            untaken.append((key, f"a label without a picture that is {', '.join(PICTURES)}"))
+    for key in others.keys() - pictures.keys() - labels.keys():
+        untaken += [(name, "neither a picture nor a label of one") for name in others[key]]
     return Index(
         path,
-        [member.name for member in pictures.values()],
-        np.array([member.offset_data for member in pictures.values()]),
-        np.array([member.size for member in pictures.values()]),
-        np.array([labels[key] for key in pictures]),
+        [pictures[key].name for key in taken],
+        np.array([pictures[key].offset_data for key in taken]),
+        np.array([pictures[key].size for key in taken]),
+        np.array([labels[key] for key in taken]),
+        sorted(untaken),
+        hidden,
     )
+
+
+def _after(path: Path, offset: int) -> Named:
+    """What is wrong with how a tar ends, where tarfile stopped to read without a word.
+
+    Raises StoreError where that is no end but damage.
+    """
+    with path.open("rb") as file:
+        file.seek(offset)
+        block = file.read(tarfile.BLOCKSIZE)
+        if not block:
+            return [("", "the tar has no mark at its end: it may be cut short")]
+        if len(block) < tarfile.BLOCKSIZE or any(block):
+            raise StoreError(
+                f"{path} is damaged (byte {offset:,} starts neither a member nor the end); "
+                "fetch it again"
+            )
+        while more := file.read(2**20):
+            if any(more):
+                return [("", "more follows the tar's end: are these several, one after another?")]
+    return []
 
 
 def _key(name: str) -> tuple[str, str]:
@@ -124,7 +180,7 @@ def _part(tars: list[Index], classes: int, image_size: int) -> Pictures:
         for picture in indices:
             number = np.searchsorted(starts, picture, side="right") - 1
             tar, row = tars[number], picture - starts[number]
-            name = f"{tar.path.name}/{tar.names[row]}"
+            name = printable(f"{tar.path.name}/{tar.names[row]}")
             yield Place(name, str(tar.path), int(tar.offsets[row]), int(tar.lengths[row]))
 
     labels = np.concatenate([tar.labels for tar in tars])

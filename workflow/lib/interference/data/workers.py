@@ -16,9 +16,14 @@ TASK = 16
 TASKS_PER_WORKER = 2
 
 
-def cpus() -> int:
-    """The CPUs that this job was given: by Slurm, else those that it may run on."""
-    return int(os.environ.get("SLURM_CPUS_PER_TASK") or len(os.sched_getaffinity(0)))
+def cpus(given: int | None = None) -> int:
+    """The CPUs that this job was given: by Snakemake and by Slurm, the fewer where both say so.
+
+    given: by Snakemake; None for a verb that is run by hand, which takes what Slurm gives it, else
+    all CPUs that it may run on.
+    """
+    slurm = int(os.environ.get("SLURM_CPUS_PER_TASK") or 0)
+    return min(filter(None, (given, slurm)), default=len(os.sched_getaffinity(0)))
 
 
 class Workers:
@@ -55,16 +60,17 @@ class Workers:
         try:
             return self._pool.submit(decode_all, task, *self._settings)
         except BrokenProcessPool:
-            raise self._killed() from None
+            raise self._killed(task) from None
 
     def _finished(self, task: list[Place], future: Future) -> tuple[list[Place], Decoded]:
         try:
             return task, future.result()
         except BrokenProcessPool:
-            raise self._killed() from None
+            raise self._killed(task) from None
 
-    def _killed(self) -> StoreError:
+    def _killed(self, task: list[Place]) -> StoreError:
         return StoreError(
             f"one of {self.number} processes that decode pictures was killed, most likely for "
-            "memory; give the job more memory or fewer CPUs, and run snakemake again"
+            "memory; give the job more memory or fewer CPUs, and run snakemake again ("
+            f"{task[0].name} or one soon after it was being decoded)"
         )

@@ -1,0 +1,148 @@
+"""Shards of a dataset by their names: which are read, and a name and a reason for each that is not.
+
+A link to nothing, a tar that is compressed or a gap in the numbers would otherwise be pictures that
+are missing without a word. What stands beside shards and holds no pictures, a README, is logged.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from interference.data.corrupt import some
+from interference.data.listing import PICTURES, Named, few, inside, listing, printable, under
+from interference.progress import say
+from interference.store.files import StoreError
+
+_ENDINGS = ("parquet", "arrow", "tar", "tgz", "zip", *(ending[1:] for ending in PICTURES))
+#: Names of what may hold pictures: also where a download is not done, or a tar is compressed.
+_HOLDS_PICTURES = re.compile(rf".*\.({'|'.join(_ENDINGS)})(\.\w+)?", re.IGNORECASE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Form:
+    """How the shards of a layout are named; ``{word}`` stands for the word of a part.
+
+    shown: as an error writes it. shard: a pattern of the whole name. like: the same of what looks
+    like that part's, shard or not. number: a pattern with the groups prefix, number, rest and,
+    where names say how many shards there are, total. words: of each part, of which the first that
+    any shard has is read.
+    """
+
+    dataset: str
+    shown: str
+    shard: str
+    like: str
+    number: str
+    words: dict[str, tuple[str, ...]]
+
+    def is_shard(self, name: str, word: str) -> bool:
+        return bool(re.fullmatch(self.shard.format(word=word), name, re.DOTALL))
+
+    def is_like(self, name: str, word: str) -> bool:
+        return bool(re.fullmatch(self.like.format(word=word), name, re.DOTALL))
+
+
+@dataclass(frozen=True)
+class Shards:
+    """By part, train or test: the files in the order of their names, and what is not taken."""
+
+    files: dict[str, list[Path]]
+    untaken: dict[str, Named]
+
+
+def choose(form: Form, folders: list[Path]) -> Shards:
+    """The shards of both parts, each from the first folder that has any.
+
+    Raises StoreError where a part has none that can be read, or a name is of both parts.
+    """
+    entries = {folder: [*_entries(folder)] for folder in folders if folder.is_dir()}
+    chosen = {part: _first(form, entries, words, folders) for part, words in form.words.items()}
+    shards, rest = Shards({part: [] for part in chosen}, {part: [] for part in chosen}), []
+    for folder, names in entries.items():
+        prefix = "" if folder == folders[0] else folder.name
+        for name, why in names:
+            part, reason = _place(form, chosen, folder, name, why)
+            if part is None:
+                rest += [name] * (folder / name not in entries)
+            elif reason is None:
+                shards.files[part].append(folder / name)
+            else:
+                shards.untaken[part] += under(prefix, [(name, reason)])
+    for part, (word, folder) in chosen.items():
+        names = [name for name, _ in entries[folder] if form.is_shard(name, word)]
+        prefix = "" if folder == folders[0] else folder.name
+        shards.untaken[part] += under(prefix, [*_gaps(form, names)])
+        if not shards.files[part]:
+            raise StoreError(
+                f"{form.dataset}: no {form.shown.format(word=word)} in {folder} can be read: "
+                f"{some(shards.untaken[part])}"
+            )
+    if rest:
+        say(f"{folders[0]}: {len(rest)} names are not read: {few(sorted(map(printable, rest)))}")
+    return shards
+
+
+def _entries(folder: Path) -> Iterator[tuple[str, str | None]]:
+    """Each name in a folder, and why it is no file; None where it is one."""
+    found = listing(folder)
+    yield from ((name, None) for name in found.files)
+    yield from found.others
+    yield from ((name, inside(folder / name)) for name in found.folders)
+
+
+def _first(
+    form: Form, entries: dict[Path, list], words: tuple[str, ...], folders: list[Path]
+) -> tuple[str, Path]:
+    """The first word and folder for which there is a shard."""
+    for word in words:
+        for folder, names in entries.items():
+            if any(form.is_shard(name, word) for name, _ in names):
+                return word, folder
+    wanted = " or ".join(form.shown.format(word=word) for word in words)
+    raise StoreError(f"{form.dataset}: no {wanted} in {' or '.join(map(str, folders))}")
+
+
+def _place(
+    form: Form, chosen: dict[str, tuple[str, Path]], folder: Path, name: str, why: str | None
+) -> tuple[str | None, str | None]:
+    """The part that a name is of, None where it holds no pictures; and why it is not taken."""
+    parts = [
+        part
+        for part, (word, where) in chosen.items()
+        if folder == where and form.is_shard(name, word)
+    ]
+    if len(parts) > 1:
+        raise StoreError(f"{form.dataset}: {folder / name} is named for both parts; rename it")
+    if parts:
+        return parts[0], why
+    pictures = _HOLDS_PICTURES.fullmatch(name)
+    for part, (word, where) in chosen.items():
+        if form.is_like(name, word) and (pictures or why):
+            elsewhere = f"the shards in {where} are read"
+            other = f"its name is not {form.shown.format(word=word)}"
+            return part, why or (elsewhere if form.is_shard(name, word) else other)
+    known = [word for words in form.words.values() for word in words]
+    if any(form.is_like(name, word) for word in known) or not pictures:
+        return None, None
+    return "train", why or "its name is of neither part"
+
+
+def _gaps(form: Form, names: list[str]) -> Iterator[tuple[str, str]]:
+    """Shards that the numbers of the others say there are."""
+    numbers = defaultdict(dict)
+    for name in names:
+        if match := re.fullmatch(form.number, name, re.DOTALL):
+            total = match.groupdict().get("total")
+            numbers[match["prefix"], match["rest"], total][int(match["number"])] = match["number"]
+    for (prefix, rest, total), found in numbers.items():
+        if (
+            total is None and min(found) > 1
+        ):  # a stretch of a larger set, or no count from the start
+            continue
+        expected = range(min(found), max(found)) if total is None else range(int(total))
+        width = min(map(len, found.values()))
+        for number in expected:
+            if number not in found:
+                yield f"{prefix}{number:0{width}d}{rest}", "no such file, by the others' numbers"
