@@ -94,7 +94,7 @@ def _module(module: str) -> tuple[str, frozenset[str]]:
     path = source_path(module)
     if path is None:
         raise ModuleNotFoundError(f"{module} is not a module of {PACKAGE}")
-    source = path.read_text()
+    source = path.read_text(encoding="utf-8")
     return digest(normalised(source)), frozenset(imports(source))
 
 
@@ -151,5 +151,7 @@ def uncovered(roots: tuple[str, ...]) -> list[str]:
     return sorted(
         name
         for name in loaded
-        if name not in covered and not is_exempt(name) and source_path(name).read_text().strip()
+        if name not in covered
+        and not is_exempt(name)
+        and source_path(name).read_text(encoding="utf-8").strip()
     )
