@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -72,6 +73,19 @@ def check_writable(folder: Path) -> None:
         raise ConfigError(
             f"results cannot be written: no permission for {existing}; "
             "change its permissions or run from another clone"
+        )
+
+
+def check_path(python: str) -> None:
+    """Check that a cluster's jobs can run this Python. Raises ConfigError.
+
+    Snakemake writes its path into the command of such a job as it is, without quotes.
+    """
+    if strange := sorted(set(re.findall(r"[^\w@%+=:,./-]", python))):
+        raise ConfigError(
+            f"{python}: a cluster's jobs start by this path, in which a shell takes "
+            f"{' '.join(map(repr, strange))} for more than a letter; move the clone to a path of "
+            "letters, digits and . _ - alone and `make setup` there (here it runs without a cluster)"
         )
 
 
