@@ -7,11 +7,35 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PEERS := .venv-peers
 PEERS_READY := $(PEERS)/.ready
-# Where Snakemake looks for a profile by its name, and where a test cluster stands.
-PROFILE := $(or $(XDG_CONFIG_HOME),$(HOME)/.config)/snakemake/slurm
-CLUSTER ?= /tmp/slurm-$(shell id -un)
-# What a script must not inherit: activated environments and user site-packages.
-unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV CONDA_PREFIX
+.DEFAULT_GOAL := help
+# Recipes get what is typed as variables of the shell, so that any letter may be in a name: "$$CONFIG".
+override CONFIG := $(value CONFIG)
+override CORES := $(value CORES)
+override PYTHON := $(value PYTHON)
+export CONFIG CORES PYTHON
+# What a script must not inherit: activated environments, user site-packages, another place to install
+# to, and what makes Python another one.
+unexport PYTHONPATH PYTHONHOME PYTHONUSERBASE PYTHONOPTIMIZE PYTHONWARNINGS PYTHONINSPECT PYTHONSAFEPATH \
+	VIRTUAL_ENV CONDA_PREFIX PIP_USER PIP_TARGET PIP_PREFIX PIP_REQUIRE_VIRTUALENV \
+	UV_PYTHON UV_SYSTEM_PYTHON UV_TARGET UV_PREFIX
+# Caches of pip, uv and what they install: this clone's where the user's cannot be written.
+ifneq ($(shell (cache="$${XDG_CACHE_HOME:-$${HOME:?}/.cache}" && mkdir -p "$$cache" && \
+	[ -w "$$cache" ] && echo writable) 2>/dev/null),writable)
+export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
+endif
+ifndef HOME
+export HOME := $(CURDIR)/.snakemake
+endif
+# An environment is good where it was made, while the Python that it was made with is there: a clone
+# that moved, and one whose Python is gone, are set up again.
+sound = $(shell [ "$$(cat $(1)/.ready 2>/dev/null)" = "$$(pwd -P)" ] && \
+	$(1)/bin/python -I -c 'import interference' 2>/dev/null && echo sound)
+ifneq ($(call sound,$(VENV)),sound)
+$(READY): anew
+endif
+ifneq ($(call sound,$(PEERS)),sound)
+$(PEERS_READY): anew
+endif
 
 help:
 	@echo "make run     set up, then run the whole experiment of config.yaml and build its report"
@@ -33,44 +57,54 @@ help:
 setup: $(READY)
 
 $(READY): envs/requirements.txt pyproject.toml
-	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if v >= (3, 11) else "interference needs Python 3.11 or newer, found %d.%d; name one with PYTHON=..." % v)'
-	$(PYTHON) -m venv --clear $(VENV)
+	@case "$$PWD" in *[:\\]*) echo "$$PWD: no environment can lie in a path with : or \\ in it;" \
+		"move the clone" >&2; exit 1;; esac
+	"$$PYTHON" -c 'import sys; v = sys.version_info[:2]; sys.exit(None if v >= (3, 11) else "interference needs Python 3.11 or newer, found %d.%d; name one with PYTHON=..." % v)'
+	"$$PYTHON" -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode -r envs/requirements.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	$(BIN)/python -m compileall -q workflow/lib
-	@touch $@
+	@pwd -P > $@
 
-plan: $(READY)
-	@$(BIN)/interference plan --configfile $(CONFIG)
+# The config is read before anything else, so that no job runs under one that is wrong.
+checked: $(READY)
+	@$(BIN)/interference config check "$$CONFIG"
 
-run: $(READY)
-	$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
-	$(BIN)/snakemake --cores 1 --configfile $(CONFIG) --report "$$($(BIN)/interference config results $(CONFIG))/report.html"
-	@$(BIN)/interference analysis conclude "$$($(BIN)/interference config results $(CONFIG))"
+plan: checked
+	@$(BIN)/interference plan --configfile "$$CONFIG"
+
+run: checked
+	$(BIN)/snakemake --cores "$$CORES" --configfile "$$CONFIG"
+	@set -e; results="$$($(BIN)/interference config results "$$CONFIG")"; set -x; \
+	$(BIN)/snakemake --cores 1 --configfile "$$CONFIG" --report "$$results/report.html"
+	@set -e; results="$$($(BIN)/interference config results "$$CONFIG")"; \
+	$(BIN)/interference analysis conclude "$$results"
 
 test: $(READY) $(PEERS_READY)
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 3 --dist loadgroup -m "not thorough"
+	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m pytest -n 3 --dist loadgroup -m "not thorough"
 
 test-slurm: $(READY)
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 4 --dist loadgroup -m slurm tests/slurm
+	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m pytest -n 4 --dist loadgroup -m slurm tests/slurm
 
+# Where Snakemake looks for a profile by its name.
 slurm-profile:
-	@if [ "$(PROFILE)" -ef profiles/slurm ]; then echo "$(PROFILE) is this clone's already"; \
-	elif [ -e "$(PROFILE)" ] || [ -L "$(PROFILE)" ]; then \
-		echo "$(PROFILE) is there already and is not this clone's profiles/slurm: it stays as it is;" \
+	@profile="$${XDG_CONFIG_HOME:-$$HOME/.config}/snakemake/slurm"; \
+	if [ "$$profile" -ef profiles/slurm ]; then echo "$$profile is this clone's already"; \
+	elif [ -e "$$profile" ] || [ -L "$$profile" ]; then \
+		echo "$$profile is there already and is not this clone's profiles/slurm: it stays as it is;" \
 			"move it away first, or use --profile profiles/slurm" >&2; exit 1; \
-	else mkdir -p "$(dir $(PROFILE))" && ln -s "$(CURDIR)/profiles/slurm" "$(PROFILE)" && \
-		echo "$(PROFILE) leads to $(CURDIR)/profiles/slurm"; fi
+	else mkdir -p "$${profile%/slurm}" && ln -s "$$PWD/profiles/slurm" "$$profile" && \
+		echo "$$profile leads to $$PWD/profiles/slurm"; fi
 
 slurm-scale: $(READY)
 	PYTHONPATH=tests/workflow $(BIN)/python tests/slurm/scale.py
 
 slurm-cluster: $(READY)
-	@$(BIN)/python tests/slurm/cluster.py up $(CLUSTER)
+	@$(BIN)/python tests/slurm/cluster.py up "$${CLUSTER:-/tmp/slurm-$$(id -un)}"
 
 slurm-cluster-down: $(READY)
-	@$(BIN)/python tests/slurm/cluster.py down $(CLUSTER)
+	@$(BIN)/python tests/slurm/cluster.py down "$${CLUSTER:-/tmp/slurm-$$(id -un)}"
 
 bench: $(READY) $(PEERS_READY)
 	$(BIN)/python tests/benchmarks/toy.py
@@ -87,10 +121,10 @@ $(PEERS_READY): $(READY) tests/benchmarks/peers.txt
 	$(BIN)/python -m venv --clear $(PEERS)
 	$(BIN)/uv pip install --quiet --python $(PEERS)/bin/python -r tests/benchmarks/peers.txt
 	$(BIN)/uv pip install --quiet --python $(PEERS)/bin/python --no-deps --editable .
-	@touch $@
+	@pwd -P > $@
 
 clean:
 	rm -rf $(VENV) $(PEERS)
 
-.PHONY: help setup plan run test test-slurm bench quality peers clean \
+.PHONY: help setup anew checked plan run test test-slurm bench quality peers clean \
 	slurm-profile slurm-scale slurm-cluster slurm-cluster-down

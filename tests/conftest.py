@@ -1,13 +1,17 @@
 """What several rooms' tests share: a small image store, written here by hand."""
 
-import numpy as np
-import pytest
-import torch
+from interference.cli import environment
 
-from interference.data.labels import labels_sha256
-from interference.store.arrays import writing
-from interference.store.files import write_json
-from interference.store.tables import write_table
+environment.settle()  # as a verb: tests run in a notebook's terminal too
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+import torch  # noqa: E402
+
+from interference.data.labels import labels_sha256  # noqa: E402
+from interference.store.arrays import writing  # noqa: E402
+from interference.store.files import write_json  # noqa: E402
+from interference.store.tables import write_table  # noqa: E402
 
 torch.set_num_threads(1)  # as in the package: see compute.py
 

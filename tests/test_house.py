@@ -38,7 +38,9 @@ def floor(module: str) -> int:
 
 def imported(module: str) -> set[str]:
     """Modules of the package that a module names in its imports, read from its source."""
-    tree = ast.parse(PACKAGE.joinpath(*module.split(".")).with_suffix(".py").read_text())
+    tree = ast.parse(
+        PACKAGE.joinpath(*module.split(".")).with_suffix(".py").read_text(encoding="utf-8")
+    )
     names = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
@@ -81,7 +83,33 @@ def test_there_are_no_import_cycles():
 
 def test_package_inits_are_empty_and_files_are_read_in_one_sitting():
     for path in PACKAGE.rglob("*.py"):
-        lines = path.read_text().splitlines()
+        lines = path.read_text(encoding="utf-8").splitlines()
         if path.name == "__init__.py":
             assert lines == [], path
         assert len(lines) <= 350, f"{path} has {len(lines)} lines"
+
+
+def without_encoding(call: ast.Call) -> bool:
+    """Whether a call reads or writes text, or starts a process that does, in the locale's letters."""
+    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    given = {keyword.arg: keyword.value for keyword in call.keywords}
+    if name in ("run", "Popen", "check_output"):
+        return "text" in given or "universal_newlines" in given
+    if name in ("read_text", "write_text"):
+        return "encoding" not in given
+    if name != "open" or getattr(getattr(call.func, "value", None), "id", "") in (
+        "os",
+        "tarfile",
+        "Image",
+    ):
+        return False
+    place = 0 if isinstance(call.func, ast.Attribute) else 1
+    mode = given.get("mode", call.args[place] if len(call.args) > place else ast.Constant("r"))
+    return "b" not in getattr(mode, "value", "") and "encoding" not in given
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_text_is_utf_8_whatever_the_locale_says(module):
+    tree = ast.parse(PACKAGE.joinpath(*module.split(".")).with_suffix(".py").read_text("utf-8"))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    assert [call.lineno for call in calls if without_encoding(call)] == []

@@ -55,5 +55,5 @@ def write(name: str, rows: Iterable[dict]) -> None:
         print("  ".join(f"{key} {value}" for key, value in entry.items()), flush=True)
         written.append(entry)
     RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps(written, indent=1) + "\n")
+    (RESULTS / f"{name}.json").write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
     print(f"{len(written)} rows in {RESULTS / name}.json")

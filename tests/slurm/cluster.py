@@ -72,7 +72,7 @@ def wait_until(condition: Callable[[], object], what: str, seconds: float = PATI
 @contextmanager
 def alone() -> Iterator[None]:
     """Wait until no other process or thread of this machine starts a cluster, and keep them waiting."""
-    with STARTS.open("a") as lock:
+    with STARTS.open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -135,7 +135,7 @@ class Cluster:
     def ended(self) -> list[dict[str, str]]:
         """What Slurm logged of each end of a job, a requeued one's too: JobId, JobState, NodeList…"""
         log = self.folder / "jobs.log"
-        lines = log.read_text().splitlines() if log.exists() else []
+        lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
         return [dict(field.partition("=")[::2] for field in line.split()) for line in lines]
 
     # What befalls a cluster
@@ -179,7 +179,11 @@ class Cluster:
             wait_until(lambda: self._idle() == self.nodes, "all nodes are idle")
         except (RuntimeError, TimeoutError) as error:
             log = self.folder / "slurmctld.log"
-            tail = log.read_text()[-2000:] if log.exists() else "the controller has no log"
+            tail = (
+                log.read_text(encoding="utf-8")[-2000:]
+                if log.exists()
+                else "the controller has no log"
+            )
             self.stop()
             raise RuntimeError(f"the cluster did not start: {error}\n{tail}") from None
 
@@ -219,7 +223,7 @@ class Cluster:
         return len(self.run("sinfo", "-h", "-N", "-p", "cpu", "-t", "idle", "-o", "%N").split())
 
     def _pid(self, name: str) -> int:
-        return int((self.folder / f"{name}.pid").read_text())
+        return int((self.folder / f"{name}.pid").read_text(encoding="utf-8"))
 
     def _daemon(self, *command: str) -> None:
         """Start a daemon that sees the folder as /etc/slurm, and node names as this machine."""

@@ -3,6 +3,7 @@
 import os
 import random
 import secrets
+import shlex
 import socket
 import stat
 from pathlib import Path
@@ -34,11 +35,15 @@ def write(folder: Path, nodes: int, cpus: int, memory: int, gpus: int) -> None:
     values |= {"controller_port": ports[0], "first_port": ports[1], "last_port": ports[-1]}
     values |= {"cpus": cpus, "memory": memory, "gpus": gpus}
     names = " ".join(f"node{i + 1}" for i in range(nodes))
-    (folder / "slurm.conf").write_text(TEMPLATE.read_text().format(**values))
-    (folder / "gres.conf").write_text(GRES.format(**values))
-    (folder / "cgroup.conf").write_text("CgroupAutomount=no\n")
-    (folder / "hosts").write_text(f"127.0.0.1 localhost {host} {names}\n")
-    (folder / "env").write_text(f"export SLURM_CONF={folder}/slurm.conf\n")
+    (folder / "slurm.conf").write_text(
+        TEMPLATE.read_text(encoding="utf-8").format(**values), encoding="utf-8"
+    )
+    (folder / "gres.conf").write_text(GRES.format(**values), encoding="utf-8")
+    (folder / "cgroup.conf").write_text("CgroupAutomount=no\n", encoding="utf-8")
+    (folder / "hosts").write_text(f"127.0.0.1 localhost {host} {names}\n", encoding="utf-8")
+    (folder / "env").write_text(
+        f"export SLURM_CONF={shlex.quote(str(folder))}/slurm.conf\n", encoding="utf-8"
+    )
     for gpu in range(gpus):  # Slurm takes character devices only
         os.mknod(folder / "gpus" / str(gpu), stat.S_IFCHR | 0o600, NULL)
     key = folder / "munge.key"

@@ -30,7 +30,7 @@ class Controller:
     log: Path
 
     def said(self) -> str:
-        return self.log.read_text()
+        return self.log.read_text(encoding="utf-8")
 
     def finish(self) -> str:
         """Wait for its end, which must be a success; all that it printed."""

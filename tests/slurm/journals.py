@@ -36,7 +36,7 @@ class Start:
 def starts(folder: Path) -> list[Start]:
     """Every start of a job in a folder, in order."""
     path = folder / "journal.jsonl"
-    lines = path.read_text().splitlines() if path.exists() else []
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     told: dict[int, list[dict]] = {}
     for line in map(json.loads, lines):
         told.setdefault(line["process"], []).append(line)
@@ -54,7 +54,7 @@ def check(folder: Path, expected: set[str]) -> None:
     """Each output is complete, by one writer at a time, and was not made again once complete."""
     told = starts(folder)
     for output in expected:
-        assert (folder / output).read_text() == COMPLETE, f"{output} is corrupt"
+        assert (folder / output).read_text(encoding="utf-8") == COMPLETE, f"{output} is corrupt"
         own = [start for start in told if start.output == output]
         assert [start.ended for start in own] == [False] * (len(own) - 1) + [True], (
             f"{output}: a completed job ran again, or none completed: {own}"

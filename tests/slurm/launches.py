@@ -48,10 +48,12 @@ class Launch:
 
     def configure(self, experiment: str) -> Path:
         """Write the config of an experiment with this name."""
-        values = without(yaml.safe_load((REPO / TINY).read_text()), NETWORK_SECTIONS)
+        values = without(
+            yaml.safe_load((REPO / TINY).read_text(encoding="utf-8")), NETWORK_SECTIONS
+        )
         name = "config.yaml" if experiment == "small" else f"{experiment}.yaml"
         path = self.folder / name
-        path.write_text(yaml.safe_dump({**values, "experiment": experiment}))
+        path.write_text(yaml.safe_dump({**values, "experiment": experiment}), encoding="utf-8")
         return path
 
     def another(self, experiment: str) -> "Launch":
@@ -63,9 +65,9 @@ class Launch:
     def edit(self, key: str, value: int) -> None:
         """Change what config.yaml says of toy models, of which `first` reads the steps."""
         path = self.folder / "config.yaml"
-        values = yaml.safe_load(path.read_text())
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
         values["toy"][key] = value
-        path.write_text(yaml.safe_dump(values))
+        path.write_text(yaml.safe_dump(values), encoding="utf-8")
 
     # What a person types
 
@@ -105,13 +107,18 @@ class Launch:
     @property
     def claims(self) -> list[dict]:
         folder = self.folder / self.results / "controller" / "claims"
-        return [json.loads(path.read_text()) for path in sorted(folder.glob("[0-9]*.json"))]
+        return [
+            json.loads(path.read_text(encoding="utf-8"))
+            for path in sorted(folder.glob("[0-9]*.json"))
+        ]
 
     @property
     def log(self) -> str:
         """What every controller of the run said."""
         folder = self.folder / self.results / "controller"
-        return "".join(path.read_text() for path in sorted(folder.glob("*_log.out")))
+        return "".join(
+            path.read_text(encoding="utf-8") for path in sorted(folder.glob("*_log.out"))
+        )
 
     @property
     def locks(self) -> list[Path]:

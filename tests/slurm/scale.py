@@ -42,11 +42,11 @@ class DryRun:
 
 def dry_run(checkout: Checkout, radii: int, seeds: int, *arguments: str) -> DryRun:
     """Plan the default experiment with so many networks more."""
-    values = yaml.safe_load((checkout.folder / "config.yaml").read_text())
+    values = yaml.safe_load((checkout.folder / "config.yaml").read_text(encoding="utf-8"))
     values["models"]["epsilons"] = {"l2": [0.25 * (i + 1) for i in range(radii)]}
     values["models"]["seeds"] = list(range(seeds))
     config = checkout.folder / f"{radii}-{seeds}.yaml"
-    config.write_text(yaml.safe_dump(values))
+    config.write_text(yaml.safe_dump(values), encoding="utf-8")
     command = [BIN / "snakemake", "--dry-run", "--configfile", config, *arguments]
     paths = [checkout.environment["PYTHONPATH"], str(Path(__file__).parents[1] / "workflow")]
     measured = subprocess.run(

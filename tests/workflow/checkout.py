@@ -33,7 +33,7 @@ def _record():
     if os.path.basename(sys.argv[0]) == "interference":
         path = os.path.join(os.environ["RECORD_TO"], f"{os.getpid()}-{os.urandom(4).hex()}.json")
         modules = sorted(sys.modules)
-        with open(path, "w") as file:
+        with open(path, "w", encoding="utf-8") as file:
             json.dump({"arguments": sys.argv[1:], "modules": modules}, file)
 
 if "RECORD_TO" in os.environ:
@@ -70,7 +70,7 @@ class Checkout:
                 shutil.copy2(source, target)
         for name in ("recorder", "records"):
             (folder / name).mkdir()
-        (folder / "recorder" / "sitecustomize.py").write_text(RECORDER)
+        (folder / "recorder" / "sitecustomize.py").write_text(RECORDER, encoding="utf-8")
         return cls(folder / "checkout", folder / "records")
 
     @property
@@ -85,8 +85,9 @@ class Checkout:
     @property
     def environment(self) -> dict[str, str]:
         own = [self.records.parent / "recorder", self.folder / "workflow" / "lib"]
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("SNAKEMAKE_")}
         return {
-            **os.environ,
+            **inherited,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": os.pathsep.join(map(str, own)),
             "RECORD_TO": str(self.records),
@@ -98,7 +99,7 @@ class Checkout:
             command,
             cwd=self.folder,
             env=self.environment,
-            text=True,
+            encoding="utf-8",
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -131,17 +132,17 @@ class Checkout:
         if file not in self._saved:
             stat = file.stat()
             self._saved[file] = file.read_bytes(), (stat.st_atime_ns, stat.st_mtime_ns)
-        before = file.read_text()
+        before = file.read_text(encoding="utf-8")
         after = change(before)
         assert after != before, f"{path}: the edit changes nothing"
-        file.write_text(after)
+        file.write_text(after, encoding="utf-8")
         if old_time:
             ten_years_ago = self._saved[file][1][1] - 10 * 365 * 24 * 3600 * 10**9
             os.utime(file, ns=(ten_years_ago, ten_years_ago))
 
     def replace(self, path: str, old: str, new: str, *, old_time: bool = False) -> None:
         """Replace the one place where a file says ``old``, until `restore`."""
-        assert (self.folder / path).read_text().count(old) == 1, (
+        assert (self.folder / path).read_text(encoding="utf-8").count(old) == 1, (
             f"{path}: {old!r} is not there once"
         )
         self.write(path, lambda text: text.replace(old, new), old_time=old_time)
@@ -155,7 +156,9 @@ class Checkout:
 
     def recorded(self) -> list[dict]:
         """What each verb loaded: its arguments, and the names of modules."""
-        return [json.loads(path.read_text()) for path in sorted(self.records.iterdir())]
+        return [
+            json.loads(path.read_text(encoding="utf-8")) for path in sorted(self.records.iterdir())
+        ]
 
 
 def contents(results: Path) -> dict[str, str]:

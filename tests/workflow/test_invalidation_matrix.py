@@ -440,6 +440,8 @@ MODULES = {
     "data.idx": ("images",),
     "data.cifar": (),  # of datasets that this experiment does not read: tested below
     "data.folder": (),
+    "data.listing": ("images",),
+    "data.shards": (),
     "data.parquet": (),
     "data.webdataset": (),
     "data.decode": (),

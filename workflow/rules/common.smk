@@ -1,5 +1,12 @@
 # The checked config, the specs of all jobs, and the folders that rules write to.
-from interference.config.load import ConfigError, check_writable, read_workflow
+import shlex
+
+from interference.config.load import (
+    ConfigError,
+    check_path,
+    check_writable,
+    read_workflow,
+)
 from interference.config.outputs import ask_before_planning
 from interference.config.plan import describe, missing
 from interference.config.specs import Specs
@@ -17,8 +24,12 @@ for line in missing(experiment):
 specs = Specs(experiment)
 ask_before_planning(workflow)
 
-# Jobs find `interference` beside the Python that runs Snakemake, whatever the shell's PATH.
-shell.prefix(f"export PATH={Path(sys.executable).parent}:$PATH; ")
+# Jobs find `interference` beside the Python that runs Snakemake, whatever the shell's PATH, and packages
+# there alone. Snakemake takes braces in the prefix for names.
+beside = (
+    shlex.quote(str(Path(sys.executable).parent)).replace("{", "{{").replace("}", "}}")
+)
+shell.prefix(f'export PATH={beside}:"$PATH" PYTHONNOUSERSITE=1; ')
 
 RESULTS = f"results/{experiment.experiment}"
 DATA = f"{RESULTS}/data"
@@ -147,4 +158,9 @@ def training(wildcards):
 
 
 onstart:
+    if workflow.non_local_exec:
+        try:
+            check_path(sys.executable)
+        except ConfigError as error:
+            raise WorkflowError(str(error)) from None
     print(describe(experiment), file=sys.stderr)

@@ -25,7 +25,7 @@ def main(output: str, attempt: str, megabytes: str) -> None:
     slurm, node = int(os.environ["SLURM_JOB_ID"]), os.environ["SLURMD_NODENAME"]
     tell("start", output=output, attempt=int(attempt), slurm=slurm, node=node)
     filled = b"x" * (int(megabytes) << 20)
-    with open(output, "w") as file:
+    with open(output, "w", encoding="utf-8") as file:
         file.write(HALF)
         file.flush()
         while not Path("go").exists():

@@ -1,6 +1,7 @@
 """Launch a run whose controller needs no terminal, look at it, and stop it."""
 
 import os
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -52,6 +53,7 @@ def launch(
     from interference.cluster import launching, slurm
     from interference.cluster.request import read
     from interference.cluster.submission import Resources, log_path, memory_for
+    from interference.config.load import check_path
     from interference.config.plan import describe, rules
 
     request = read(
@@ -59,6 +61,8 @@ def launch(
     )
     if "slurm" in (cluster, request.executor):
         slurm.check_here()
+    if request.executor == "slurm":
+        check_path(sys.executable)
     if request.dry_run:
         print(launching.dry_run(request), end="")
         return
@@ -98,7 +102,7 @@ def logs(
     say(f"{log}:")
     if follow:
         os.execvp("tail", ["tail", "-n", "+1", "-F", str(log)])
-    print(log.read_text(errors="replace"), end="")
+    print(log.read_text(encoding="utf-8", errors="replace"), end="")
 
 
 def stop(

@@ -4,12 +4,11 @@ Each room's verbs import what they need when they run, so that no verb pays for 
 """
 
 import errno
-import os
 import sys
 
-# One thread in every numeric library that a verb may load: see compute.py.
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ[_name] = "1"
+from interference.cli import environment
+
+environment.settle()
 
 import typer  # noqa: E402
 

@@ -27,8 +27,8 @@ def plan_digest(arguments: Sequence[str], folder: Path) -> str:
     """Digest of what a run's specs can depend on: config, rules, and the package without comments."""
     config = canonical(config_of(arguments).model_dump(mode="json"))
     rules = [folder / "Snakefile", *sorted(folder.glob("workflow/rules/*.smk"))]
-    code = [normalised(path.read_text()) for path in sorted(ROOT.rglob("*.py"))]
-    return digest("\n".join([config, *(path.read_text() for path in rules), *code]))
+    code = [normalised(path.read_text(encoding="utf-8")) for path in sorted(ROOT.rglob("*.py"))]
+    return digest("\n".join([config, *(path.read_text(encoding="utf-8") for path in rules), *code]))
 
 
 def record_of(output: str, folder: Path, kind: str = "metadata") -> Path:
@@ -83,7 +83,8 @@ def _snakemake(arguments: Sequence[str], *options: str, folder: Path) -> str:
         cwd=folder,
         env=processes.cleaned(os.environ),
         stdout=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
+        errors="surrogateescape",
         preexec_fn=processes.prepare,
     )
     if done.returncode:

@@ -86,7 +86,7 @@ class Claims:
     def all(self) -> list[Claim]:
         """Every claim, the oldest first: the claim with number n is the nth."""
         paths = sorted(self.folder.glob("[0-9]*.json"))
-        return [Claim(**json.loads(path.read_text())) for path in paths]
+        return [Claim(**json.loads(path.read_text(encoding="utf-8"))) for path in paths]
 
     def take(self, number: int, claim: Claim) -> bool:
         """Make a claim under a number that was free; False where another was first."""

@@ -25,7 +25,8 @@ def dry_run(request: Request, *options: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "snakemake", *command(request, "--dry-run", *options)],
         cwd=request.folder,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

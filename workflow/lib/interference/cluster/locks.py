@@ -18,7 +18,7 @@ def locks_on(results: str, folder: Path) -> dict[str, int]:
     found = {}
     for path in sorted(Path(folder, ".snakemake", "locks").glob("*.lock")):
         try:
-            names = path.read_text().splitlines()
+            names = path.read_text(encoding="utf-8").splitlines()
             changed = path.stat().st_mtime_ns
         except FileNotFoundError:  # its Snakemake has ended
             continue

@@ -53,7 +53,8 @@ def job_prefix(results: Path) -> str:
     """
     place = Path(results).resolve()
     name = re.sub(r"[^A-Za-z0-9-]", "-", place.name)[:30]
-    return f"{name}-{digest(str(place))[:8]}"
+    text = os.fsencode(place).decode(errors="replace")  # the same under every locale
+    return f"{name}-{digest(text)[:8]}"
 
 
 def controller_name(prefix: str) -> str:
@@ -112,7 +113,13 @@ def check_here() -> None:
 
 def _answer(*command: str) -> str:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            encoding="utf-8",
+            errors="surrogateescape",
+            timeout=PATIENCE,
+        )
     except FileNotFoundError:
         raise SlurmError(f"{command[0]} is not here: run this where Slurm's commands are") from None
     except subprocess.TimeoutExpired:

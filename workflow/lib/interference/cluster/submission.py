@@ -96,7 +96,7 @@ def submit_here(controller: Controller) -> str:
         finally:
             os._exit(0)
     os.close(tell)
-    with os.fdopen(told) as pipe:
+    with os.fdopen(told, encoding="utf-8") as pipe:
         job = pipe.read()
     os.wait()
     if not job:
@@ -105,7 +105,7 @@ def submit_here(controller: Controller) -> str:
 
 
 def _redirect(log: Path) -> None:
-    with open(os.devnull) as nothing, log.open("a") as file:
+    with open(os.devnull, "rb") as nothing, log.open("ab") as file:
         os.dup2(nothing.fileno(), 0)
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)

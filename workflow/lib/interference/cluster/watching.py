@@ -55,7 +55,7 @@ def describe(results: Path) -> str:
 
 def progress(log: Path) -> str:
     """The last line of Snakemake's progress in a controller's log, such as 3 of 8 steps (38%) done."""
-    text = log.read_text(errors="replace") if log.exists() else ""
+    text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
     said = _PROGRESS.findall(text[text.rfind("\nstart ") + 1 :])
     return said[-1] if said else "no step done yet"
 

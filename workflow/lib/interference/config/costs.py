@@ -146,13 +146,13 @@ def measured(config: Config, results: Path) -> dict[str, float]:
 
 def _seconds(path: Path) -> float:
     """Of the last of a job's attempts."""
-    with path.open() as file:
+    with path.open(encoding="utf-8") as file:
         return float([*csv.DictReader(file, delimiter="\t")][-1]["s"])
 
 
 def shipped() -> tuple[str, dict[str, float]]:
     """What one core does a second, by rule, and which core that was."""
-    found = json.loads((RESOURCES / "throughput.json").read_text())
+    found = json.loads((RESOURCES / "throughput.json").read_text(encoding="utf-8"))
     return found["device"], found["rates"]
 
 

@@ -58,6 +58,19 @@ def check_writable(folder: Path) -> None:
         )
 
 
+def check_path(python: str) -> None:
+    """Check that a cluster's jobs can run this Python. Raises ConfigError.
+
+    Snakemake writes its path into the command of such a job as it is, without quotes.
+    """
+    if strange := sorted(set(re.findall(r"[^\w@%+=:,./-]", python))):
+        raise ConfigError(
+            f"{python}: a cluster's jobs start by this path, in which a shell takes "
+            f"{' '.join(map(repr, strange))} for more than a letter; move the clone to a path of "
+            "letters, digits and . _ - alone and `make setup` there (here it runs without a cluster)"
+        )
+
+
 def _found(value: object) -> str:
     if isinstance(value, str):
         return f"{value!r} (text)"

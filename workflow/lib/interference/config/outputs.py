@@ -52,7 +52,8 @@ def _parquet(path: Path) -> dict:
 
 def _safetensors(path: Path) -> dict:
     with path.open("rb") as file:
-        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(min(length, path.stat().st_size)))
     return {"spec": canonical(json.loads(header["__metadata__"]["spec"]))}
 
 

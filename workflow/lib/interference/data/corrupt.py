@@ -52,7 +52,7 @@ def some(entries: Named) -> str:
 
 def write(path: Path, corrupt: Corrupt) -> None:
     """A table as CSV: part (train or test), name and reason."""
-    with replacing(path) as temporary, temporary.open("w", newline="") as file:
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(["part", "name", "reason"])
         for part, entries in corrupt.items():

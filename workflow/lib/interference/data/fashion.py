@@ -51,7 +51,7 @@ def check_sums(folder: Path) -> None:
 
     Raises StoreError where one is missing or another than it says.
     """
-    for line in (folder / "SHA256SUMS").read_text().splitlines():
+    for line in (folder / "SHA256SUMS").read_text(encoding="utf-8").splitlines():
         expected, name = line.split(maxsplit=1)
         path = folder / name
         if not path.is_file():

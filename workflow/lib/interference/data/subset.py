@@ -61,7 +61,8 @@ def make(source: Path, output: Path, per_class: dict[str, int]) -> None:
         files.append(_write(output, FASHION_FILES[images], read_idx(paths[images], axes=3)[kept]))
         files.append(_write(output, FASHION_FILES[labels], all_labels[kept]))
     with replacing(output / "SHA256SUMS") as temporary:
-        temporary.write_text("".join(f"{sha256(file)}  {file.name}\n" for file in files))
+        lines = [f"{sha256(file)}  {file.name}\n" for file in files]
+        temporary.write_text("".join(lines), encoding="utf-8")
 
 
 def _write(folder: Path, name: str, array: np.ndarray) -> Path:

@@ -20,6 +20,9 @@ from zarr.codecs import BytesCodec, Crc32cCodec
 
 from interference.store.files import StoreError, replacing
 
+# zarr's own defaults, whatever files or variables of the user's say: another pipeline, format or order.
+zarr.config.refresh(paths=[], env={})
+
 #: Bytes of a chunk (what a reader takes at once) and chunks in a shard (what a file holds).
 CHUNK_BYTES = 2**19
 CHUNKS_PER_SHARD = 16

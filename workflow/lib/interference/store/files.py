@@ -62,13 +62,14 @@ def _umask() -> int:
 def write_json(path: Path, value: object) -> None:
     """Write ``value`` as readable JSON with sorted keys, atomically."""
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
+        text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
 
 
 def read_json(path: Path) -> dict:
     """Read a JSON object; StoreError where it is missing or damaged."""
     try:
-        return json.loads(Path(path).read_text())
+        return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise StoreError(f"{path} is missing; run snakemake to make it") from None
     except ValueError as error:

@@ -12,6 +12,8 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from interference.provenance import canonical
 from interference.store.files import replacing
 
+# The look starts from matplotlib's own defaults, whatever a matplotlibrc of the user's has set.
+mpl.rcParams.update(mpl.rcParamsDefault)
 mpl.use("agg")
 mpl.rcParams.update(
     {
