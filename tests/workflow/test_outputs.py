@@ -61,6 +61,18 @@ def test_what_was_touched_after_an_edit_is_still_made_anew_and_not_after_it_is_u
     assert copy.plan().jobs == set()  # though Snakemake's records say the edited spec
 
 
+def test_an_edit_reruns_what_it_changes_whatever_snakemake_is_told_to_look_at(copy):
+    assert copy.snakemake("--touch", "--cores", "1").returncode == 0  # there are records now
+    copy.replace(TINY, *ATTACK_EDIT)
+    planned = copy.plan("--rerun-triggers", "mtime")
+    assert planned.jobs == chosen(JOBS, *AFTER_PGD)
+    for record in (copy.folder / ".snakemake" / "metadata").iterdir():
+        if record.is_file() and json.loads(record.read_text())["rule"] == "adversarial_images":
+            record.unlink()
+            break
+    assert copy.plan().jobs == chosen(JOBS, *AFTER_PGD)
+
+
 def test_only_jobs_that_the_target_needs_are_forced(copy):
     copy.replace(TINY, *ATTACK_EDIT)
     target = "results/tiny/attacks/clean-s0/pgd.json"

@@ -154,7 +154,8 @@ def ask_before_planning(workflow) -> None:
 
         async def update_needrun(*arguments: object, **options: object) -> None:
             dag.update_needrun = decide
-            ask(dag, workflow.persistence)
+            compares = any(trigger.name == "PARAMS" for trigger in workflow.rerun_triggers)
+            ask(dag, workflow.persistence, compares)
             await decide(*arguments, **options)
 
         dag.update_needrun = update_needrun
@@ -163,12 +164,13 @@ def ask_before_planning(workflow) -> None:
     workflow._build_dag = build_dag
 
 
-def ask(dag, persistence) -> None:
+def ask(dag, persistence, compares: bool) -> None:
     """Force the jobs of a DAG whose outputs another spec made, and settle the rest.
 
-    dag, persistence: Snakemake's. A job is forced where Snakemake's records would keep its outputs. Of
-    an output of the planned spec, a record of another is removed, and times are levelled where an
-    input is newer: Snakemake would make it anew.
+    dag, persistence: Snakemake's; compares: whether it compares a job's spec with what it recorded,
+    which it does where all outputs have a record. A job is forced where Snakemake would keep its
+    outputs. Of an output of the planned spec, a record of another is removed, and times are levelled
+    where an input is newer: Snakemake would make it anew.
     """
     fresh, forced = [], []
     for job in dag.jobs:
@@ -178,13 +180,15 @@ def ask(dag, persistence) -> None:
             continue
         spec = spec(job.wildcards)
         other = foreign([Path(output) for output in outputs], spec)
-        recorded = [(output, persistence.params(output)) for output in outputs]
+        recorded = {output: persistence.params(output) for output in job.output}
+        others = [
+            output for output, params in recorded.items() if params and repr(spec) not in params
+        ]
         if other is None:
             fresh.append(job)
-            for output, params in recorded:
-                if params is not None and repr(spec) not in params:
-                    persistence.cleanup_metadata(output)
-        elif all(params is None or repr(spec) in params for _, params in recorded):
+            for output in others:
+                persistence.cleanup_metadata(output)
+        elif not (compares and others and all(recorded.values())):
             dag.forcefiles.update(outputs)
             forced.append((*other, spec))
     _tell(forced)
