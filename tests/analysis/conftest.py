@@ -31,14 +31,17 @@ def identity(network):
 
 @pytest.fixture(scope="session")
 def results(tmp_path_factory):
-    """Folder → paths of the tables that the analysis reads."""
+    """Table → paths of its inputs by name, as its module takes them."""
     folder, rng = tmp_path_factory.mktemp("results"), np.random.default_rng(0)
-    paths = {name: [] for name in ("accuracy", "saes", "baselines", "l0", "splice")}
-    paths["toy"] = [folder / "toy.parquet"]
+    kinds = ("clean", "attacked", "saes", "baselines", "l0", "splice")
+    paths = {kind: [] for kind in kinds} | {"toy": [folder / "toy.parquet"]}
 
     def save(kind, name, frame):
         paths[kind].append(folder / f"{kind}-{name}.parquet")
         frame.to_parquet(paths[kind][-1])
+
+    def manifests(kind):
+        return [path.with_suffix(".json") for path in paths[kind]]
 
     for network in NETWORKS:
         labels = np.arange(IMAGES) % 4
@@ -48,7 +51,7 @@ def results(tmp_path_factory):
             wrong = rng.random(IMAGES) > share
             return {"prediction": (labels + wrong) % 4, "loss": rng.random(IMAGES)}
 
-        save("accuracy", network[0], pd.DataFrame({**common, **predictions(0.9)}))
+        save("clean", network[0], pd.DataFrame({**common, **predictions(0.9)}))
         for attack, kind, norm, epsilons in ATTACKS:
             parts = [
                 pd.DataFrame({
@@ -58,7 +61,7 @@ def results(tmp_path_factory):
                 })
                 for epsilon in epsilons
             ]  # fmt: skip
-            save("accuracy", f"{network[0]}-{attack}", pd.concat(parts))
+            save("attacked", f"{network[0]}-{attack}", pd.concat(parts))
 
     for network, layer, sae_type in itertools.product(NETWORKS, LAYERS, TYPES):
         where = {**identity(network), "layer": layer, "type": sae_type}
@@ -120,10 +123,6 @@ def results(tmp_path_factory):
             found = {"spec": spec, "width": 64, "dimensions": 60, "raw_l0": 20.5}
             found |= {"participation_ratio": 9.0 - network[2], "effective_rank": 12.0}
             write_json(paths["baselines"][-1].with_suffix(".json"), found)
-    paths["saes"] = [path.with_suffix(".json") for path in paths["saes"]]
-    fits = [path.with_suffix(".parquet") for path in paths["saes"] if "topk" in path.name]
-    paths["baselines"] = [path.with_suffix(".json") for path in paths["baselines"]] + fits
-
     rows = []
     # Shrunk models are half as long, and three quarters as robust, as adversarially trained ones.
     kinds = {"clean": (1.0, 1.0), "adversarial": (0.5, 0.5), "shrunk": (0.5, 0.625)}
@@ -147,4 +146,13 @@ def results(tmp_path_factory):
             "interference": robust**2 * packed, "gain": rng.random(), "increase_ratio": packed,
         })  # fmt: skip
     pd.DataFrame(rows).to_parquet(paths["toy"][0])
-    return paths
+    peers = [path for path in paths["saes"] if "topk" in path.name]
+    return {
+        "accuracy": {"clean": paths["clean"], "attacked": paths["attacked"]},
+        "saes": {"saes": manifests("saes")},
+        "matched": {"saes": manifests("saes")},
+        "baselines": {"baselines": manifests("baselines"), "saes": peers},
+        "l0": {"l0": paths["l0"]},
+        "splice": {"splice": paths["splice"]},
+        "toy": {"toy": paths["toy"]},
+    }

@@ -1,6 +1,7 @@
 """Figures: drawn from tables alone, and the same bytes for the same numbers."""
 
 import importlib
+import inspect
 from xml.etree import ElementTree
 
 import pandas as pd
@@ -10,6 +11,7 @@ from matplotlib.figure import Figure
 from interference.analysis.figures import style
 from interference.analysis.figures.style import save
 from interference.analysis.tables import accuracy, baselines, l0, matched, saes, splice, toy
+from interference.config.catalogue import FIGURES
 
 BOOTSTRAP = {"confidence": 0.9, "resamples": 100, "seed": 3}
 WHICH = {
@@ -31,22 +33,28 @@ def tables(results):
     controls = {n: {"norm": "l2", "noise": "noise"} for n in ("fgsm", "pgd", "noise")}
     controls |= {n: {"norm": "linf", "noise": "noise-max"} for n in ("pgd-max", "noise-max")}
     return {
-        "toy": toy.build({}, results["toy"]),
-        "toy_attacks": toy.build({}, results["toy"]),
-        "toy_elhage": toy.build({}, results["toy"]),
-        "toy_controls": toy.build({}, results["toy"]),
-        "accuracy": accuracy.build(BOOTSTRAP, results["accuracy"]),
-        "fvu": saes.build(BOOTSTRAP, results["saes"]),
-        "matched": matched.build(BOOTSTRAP, results["saes"]),
-        "baselines": baselines.build(BOOTSTRAP, results["baselines"]),
-        "l0": l0.build({**BOOTSTRAP, "controls": controls}, results["l0"]),
-        "splice": splice.build(BOOTSTRAP, results["splice"]),
+        "toy": toy.build({}, **results["toy"]),
+        "toy_attacks": toy.build({}, **results["toy"]),
+        "toy_elhage": toy.build({}, **results["toy"]),
+        "toy_controls": toy.build({}, **results["toy"]),
+        "accuracy": accuracy.build(BOOTSTRAP, **results["accuracy"]),
+        "fvu": saes.build(BOOTSTRAP, **results["saes"]),
+        "matched": matched.build(BOOTSTRAP, **results["matched"]),
+        "baselines": baselines.build(BOOTSTRAP, **results["baselines"]),
+        "l0": l0.build({**BOOTSTRAP, "controls": controls}, **results["l0"]),
+        "splice": splice.build(BOOTSTRAP, **results["splice"]),
     }
 
 
 def draw(name, table, **which):
     module = importlib.import_module(f"interference.analysis.figures.{name}")
     return module.draw(table, WHICH[name] | which)
+
+
+@pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.name)
+def test_the_module_of_a_figure_takes_the_inputs_that_the_catalogue_names(figure):
+    module = importlib.import_module(f"interference.analysis.figures.{figure.name}")
+    assert list(inspect.signature(module.draw).parameters) == [*figure.inputs, "which"]
 
 
 @pytest.mark.parametrize("name", WHICH)
@@ -239,10 +247,12 @@ def test_an_epsilon_axis_has_a_tick_at_each_epsilon_and_labels_that_do_not_touch
 
 
 def test_figures_are_drawn_where_only_the_clean_network_exists(results):
-    only = [path for path in results["saes"] if "clean-s0" in path.name]
-    assert isinstance(draw("matched", matched.build(BOOTSTRAP, only)), Figure)
-    only = [path for path in results["baselines"] if "clean-s0" in path.name]
-    assert isinstance(draw("baselines", baselines.build(BOOTSTRAP, only)), Figure)
+    for name, module in (("matched", matched), ("baselines", baselines)):
+        only = {
+            kind: [path for path in paths if "clean-s0" in path.name]
+            for kind, paths in results[name].items()
+        }
+        assert isinstance(draw(name, module.build(BOOTSTRAP, **only)), Figure)
 
 
 def test_the_matched_figure_is_drawn_from_an_empty_table(tables):

@@ -18,8 +18,8 @@ def verdicts(tmp_path, rows, *asked, classes=IMAGENET):
     names = ["model", "attack", "type", "norm", "epsilon", "accuracy", "images"]
     pd.DataFrame(rows, columns=names).to_parquet(tmp_path / "accuracy.parquet")
     (tmp_path / "images.json").write_text(json.dumps({"class_names": classes}))
-    inputs = [tmp_path / "accuracy.parquet", tmp_path / "images.json"]
-    return gates.build({"gates": list(asked)}, inputs)
+    inputs = {"accuracy": [tmp_path / "accuracy.parquet"], "images": [tmp_path / "images.json"]}
+    return gates.build({"gates": list(asked)}, **inputs)
 
 
 def clean(share, images):

@@ -16,7 +16,7 @@ RAW = FOLDER / "vulnerability.parquet"
 
 @pytest.fixture(scope="module")
 def concluded():
-    return claims.build({"arms": ["toy"]}, [RAW])
+    return claims.build({"arms": ["toy"]}, toy=[RAW])
 
 
 def test_it_measures_the_models_of_its_experiment():
@@ -34,7 +34,7 @@ def test_its_claims_and_table_are_those_that_the_code_makes_of_its_measurements(
         rtol=1e-5,
         check_dtype=False,
     )
-    pd.testing.assert_frame_equal(pd.read_parquet(FOLDER / "toy.parquet"), toy.build({}, [RAW]))
+    pd.testing.assert_frame_equal(pd.read_parquet(FOLDER / "toy.parquet"), toy.build({}, toy=[RAW]))
 
 
 def test_its_files_are_small():

@@ -1,5 +1,7 @@
 """Tables against brute force on the rows that they are made of."""
 
+import importlib
+import inspect
 import itertools
 
 import numpy as np
@@ -11,6 +13,7 @@ from interference.analysis.frames import MEMBER, read_frames, write_frame
 from interference.analysis.shrinkage import shrinkage_share
 from interference.analysis.statistics import resample
 from interference.analysis.tables import accuracy, baselines, claims, l0, matched, saes, toy
+from interference.config.catalogue import TABLES
 from interference.store.files import StoreError
 
 BOOTSTRAP = {"confidence": 0.9, "resamples": 150, "seed": 3}
@@ -28,15 +31,20 @@ CONTROLS = {
 
 @pytest.fixture(scope="module")
 def tables(results):
-    toy_table = toy.build({}, results["toy"])
+    toy_table = toy.build({}, **results["toy"])
     return {
-        "accuracy": accuracy.build(BOOTSTRAP, results["accuracy"]),
-        "saes": saes.build(BOOTSTRAP, results["saes"]),
-        "matched": matched.build(BOOTSTRAP, results["saes"]),
-        "baselines": baselines.build(BOOTSTRAP, results["baselines"]),
-        "l0": l0.build({**BOOTSTRAP, "controls": CONTROLS}, results["l0"]),
+        "accuracy": accuracy.build(BOOTSTRAP, **results["accuracy"]),
+        "saes": saes.build(BOOTSTRAP, **results["saes"]),
+        "matched": matched.build(BOOTSTRAP, **results["matched"]),
+        "baselines": baselines.build(BOOTSTRAP, **results["baselines"]),
+        "l0": l0.build({**BOOTSTRAP, "controls": CONTROLS}, **results["l0"]),
         "toy": toy_table,
     }
+
+
+def all_of(inputs):
+    """The paths of all of a table's inputs."""
+    return [path for paths in inputs.values() for path in paths]
 
 
 def redraw(images):
@@ -52,7 +60,7 @@ def percentiles(draws):
 def test_accuracy_is_the_share_of_correct_predictions(results, tables):
     table = tables["accuracy"]
     assert len(table) == 4 * (1 + 1 + 2 + 2 + 1 + 1)
-    raw = read_frames(results["accuracy"]).fillna(
+    raw = read_frames(all_of(results["accuracy"])).fillna(
         {"attack": "clean", "epsilon": 0.0, "perturbation_norm": 0.0}
     )
     for row in table.itertuples():
@@ -75,7 +83,7 @@ def test_every_sae_has_its_metrics_and_an_interval_around_its_fvu(results, table
     table = tables["saes"]
     assert len(table) == 4 * 2 * 2 * 3
     assert not table.duplicated(MEMBER).any()
-    raw = read_frames([path.with_suffix(".parquet") for path in results["saes"]])
+    raw = read_frames([path.with_suffix(".parquet") for path in results["saes"]["saes"]])
     for row in table.iloc[::7].itertuples():
         mine = raw[(raw[MEMBER] == [getattr(row, name) for name in MEMBER]).all(axis=1)]
         error, deviation = (
@@ -94,7 +102,7 @@ def at_l0(sizes, errors, target):
 
 def test_fvu_is_compared_at_one_l0_of_all_networks(results, tables):
     table = tables["matched"]
-    raw = read_frames([path.with_suffix(".parquet") for path in results["saes"]])
+    raw = read_frames([path.with_suffix(".parquet") for path in results["saes"]["saes"]])
     assert len(table) == 2 * 2 * (3 + 2)  # the clean network stands in both families
     for (layer, sae_type), part in table.groupby(["layer", "type"]):
         mine = raw[(raw["layer"] == layer) & (raw["type"] == sae_type)]
@@ -120,12 +128,12 @@ def test_curves_that_share_no_l0_are_left_out_and_the_table_keeps_its_columns(
     results, tmp_path, tables
 ):
     paths = []
-    for path in results["saes"][:8]:
+    for path in results["saes"]["saes"][:8]:
         frame = pd.read_parquet(path.with_suffix(".parquet"))
         frame["l0"] *= 1000 ** (frame["model"] == "l2-1-s0")
         paths.append(tmp_path / path.name)
         frame.to_parquet(paths[-1].with_suffix(".parquet"))
-    table = matched.build(BOOTSTRAP, paths)
+    table = matched.build(BOOTSTRAP, saes=paths)
     assert len(table) == 0
     assert list(table.columns) == list(tables["matched"].columns)
 
@@ -133,7 +141,8 @@ def test_curves_that_share_no_l0_are_left_out_and_the_table_keeps_its_columns(
 @pytest.fixture(scope="module")
 def baseline_rows(results):
     """One row a (member, baseline, image): that of an SAE on the layer's own rows is called fvu."""
-    frame = read_frames([path.with_suffix(".parquet") for path in results["baselines"]])
+    paths = all_of(results["baselines"])
+    frame = read_frames([path.with_suffix(".parquet") for path in paths])
     frame["baseline"] = "fvu_" + frame["baseline"].astype(object)
     return frame.fillna({"baseline": "fvu"})
 
@@ -203,7 +212,7 @@ def test_what_is_beyond_the_gaussian_is_compared_with_the_clean_network_draw_by_
 def test_l0_is_compared_with_clean_images_and_with_noise_draw_by_draw(results, tables):
     table = tables["l0"]
     assert len(table) == 4 * 2 * 2 * 3 * 7
-    raw = read_frames(results["l0"])
+    raw = read_frames(results["l0"]["l0"])
     for row in table.iloc[::37].itertuples():
         mine = raw[(raw[MEMBER] == [getattr(row, name) for name in MEMBER]).all(axis=1)]
 
@@ -231,7 +240,7 @@ def test_l0_is_compared_with_clean_images_and_with_noise_draw_by_draw(results, t
 
 
 def test_toy_measures_are_means_and_extremes_over_seeds(results, tables):
-    raw, table = pd.read_parquet(results["toy"][0]), tables["toy"]
+    raw, table = pd.read_parquet(results["toy"]["toy"][0]), tables["toy"]
     measured = table[table["quantity"] != "shrinkage_share"]
     assert len(measured) == 3 * 3 * 2 * 6 * 8  # modes × densities × inputs × attacks × quantities
     for row in measured.iloc[::5].itertuples():
@@ -244,7 +253,7 @@ def test_toy_measures_are_means_and_extremes_over_seeds(results, tables):
 
 
 def test_the_share_that_shrinkage_explains_is_taken_seed_by_seed(results, tables):
-    raw, table = pd.read_parquet(results["toy"][0]), tables["toy"]
+    raw, table = pd.read_parquet(results["toy"]["toy"][0]), tables["toy"]
     shares = table[table["quantity"] == "shrinkage_share"]
     assert set(shares["training"]) == {"shrunk"}
     assert len(shares) == 3 * 2 * 6  # densities × inputs × attacks
@@ -316,21 +325,21 @@ def test_an_interval_over_too_few_images_is_none_and_its_verdict_undecided_and_s
     spec = {"confidence": 0.9, "resamples": 100, "seed": 0}
 
     def few(name, images):
-        paths = []
-        for path in results[name]:
+        for path in all_of(results[name]):
             target = tmp_path / path.name
             if path.suffix == ".json":
                 target.write_bytes(path.read_bytes())
             table = pd.read_parquet(path.with_suffix(".parquet"))
             table[table["image"] < images].to_parquet(target.with_suffix(".parquet"))
-            paths.append(target)
-        return paths
+        return {k: [tmp_path / path.name for path in paths] for k, paths in results[name].items()}
 
     for images in (1, 4, 5):
-        l0_table = l0.build({**spec, "controls": CONTROLS}, few("l0", images))
+        l0_table = l0.build({**spec, "controls": CONTROLS}, **few("l0", images))
         found = [
-            *claims.reconstruction_claims(of_l2(matched.build(spec, few("saes", images))), 0.9),
-            *claims.baseline_claims(baselines.build(spec, few("baselines", images)), 0.9),
+            *claims.reconstruction_claims(
+                of_l2(matched.build(spec, **few("matched", images))), 0.9
+            ),
+            *claims.baseline_claims(baselines.build(spec, **few("baselines", images)), 0.9),
             *claims.awakening_claims(l0_table, "pgd", 2.0, 0.9),
         ]
         assert len(found) >= 3
@@ -346,9 +355,10 @@ def test_an_interval_over_too_few_images_is_none_and_its_verdict_undecided_and_s
 
 def test_a_rank_correlation_over_two_networks_is_undecided(results, tables):
     spec = {"confidence": 0.9, "resamples": 100, "seed": 0}
-    two = [path for path in results["saes"] if "l2-1" not in path.name]
-    for kept, networks in ((results["saes"], 3), (two, 2)):
-        table = of_l2(matched.build(spec, kept))
+    three = results["matched"]["saes"]
+    two = [path for path in three if "l2-1" not in path.name]
+    for kept, networks in ((three, 3), (two, 2)):
+        table = of_l2(matched.build(spec, saes=kept))
         (row, *_) = claims.reconstruction_claims(table, 0.9)
         assert set(table["networks"]) == {networks}
         assert ("rank correlation" in row["why"]) == (networks == 2)
@@ -359,7 +369,7 @@ def test_a_rank_correlation_over_two_networks_is_undecided(results, tables):
 
 
 def test_toy_models_of_two_densities_or_one_seed_decide_no_trend(results):
-    toys = pd.read_parquet(results["toy"][0])
+    toys = pd.read_parquet(results["toy"]["toy"][0])
     rises = "vulnerability rises"
     for part, why in (
         (toys[toys["density"] != 0.5], "densities 2, a rank correlation"),
@@ -385,23 +395,25 @@ NETWORK_TABLES = ("accuracy", "matched", "baselines", "l0")
 
 
 @pytest.fixture(scope="module")
-def concluded(results, tables, tmp_path_factory):
+def of_networks(tables, tmp_path_factory):
+    """What claims about networks are read from, by name."""
     folder = tmp_path_factory.mktemp("tables")
-    paths = [folder / f"{name}.parquet" for name in NETWORK_TABLES]
-    for path in paths:
-        write_frame(tables[path.stem], path, {})
-    return claims.build({"arms": ["networks", "toy"], **NETWORKS}, [*paths, results["toy"][0]])
+    paths = {name: folder / f"{name}.parquet" for name in NETWORK_TABLES}
+    for name, path in paths.items():
+        write_frame(tables[name], path, {})
+    return {name: [path] for name, path in paths.items()}
 
 
-def test_claims_about_one_arm_are_those_of_both_that_are_about_it(
-    results, tables, concluded, tmp_path
-):
-    paths = [tmp_path / f"{name}.parquet" for name in NETWORK_TABLES]
-    for path in paths:
-        write_frame(tables[path.stem], path, {})
+@pytest.fixture(scope="module")
+def concluded(results, of_networks):
+    spec = {"arms": ["networks", "toy"], **NETWORKS}
+    return claims.build(spec, **of_networks, **results["toy"])
+
+
+def test_claims_about_one_arm_are_those_of_both_that_are_about_it(results, of_networks, concluded):
     alone = {
-        "toy": claims.build({"arms": ["toy"]}, results["toy"]),
-        "networks": claims.build({"arms": ["networks"], **NETWORKS}, paths),
+        "toy": claims.build({"arms": ["toy"]}, **results["toy"]),
+        "networks": claims.build({"arms": ["networks"], **NETWORKS}, **of_networks),
     }
     of_toy = concluded["scope"].str.startswith("toy models")
     assert 0 < of_toy.sum() < len(concluded)
@@ -409,8 +421,18 @@ def test_claims_about_one_arm_are_those_of_both_that_are_about_it(
         pd.testing.assert_frame_equal(alone[arm], expected.reset_index(drop=True))
 
 
+def test_the_modules_of_tables_take_the_inputs_that_the_catalogue_names(results):
+    there = {table.name: set(table.inputs) for table in TABLES}
+    assert {name: set(inputs) for name, inputs in results.items()} == {
+        name: there[name] for name in results
+    }
+    for table in TABLES:
+        module = importlib.import_module(f"interference.analysis.tables.{table.name}")
+        assert list(inspect.signature(module.build).parameters) == ["spec", *table.inputs]
+
+
 def test_claims_about_toy_models_are_read_seed_by_seed(results, concluded):
-    raw = pd.read_parquet(results["toy"][0])
+    raw = pd.read_parquet(results["toy"]["toy"][0])
     rows = concluded[concluded["scope"].str.startswith("toy")]
     assert rows["scope"].value_counts().to_dict() == {
         "toy models": 3, "toy models, strongest attack": 4, "toy models, one-step attack": 3,
@@ -458,14 +480,14 @@ def test_a_dip_is_below_where_the_plateau_starts(vulnerabilities, expected, said
 
 
 def test_one_seed_decides_nothing(results):
-    raw = pd.read_parquet(results["toy"][0])
+    raw = pd.read_parquet(results["toy"]["toy"][0])
     rows = claims.toy_claims(raw[raw["seed"] == 0])
     claimed = [row for row in rows if not row["claim"].startswith("check")]
     assert {row["verdict"] for row in claimed} == {"undecided"}
 
 
 def test_the_shrinkage_claim_is_over_the_densities_that_it_names(results):
-    raw = pd.read_parquet(results["toy"][0])
+    raw = pd.read_parquet(results["toy"]["toy"][0])
     own = raw[(raw["inputs"] == "own") & (raw["attack"] == "strongest")]
     share = shrinkage_share(own).reset_index(name="share")
     for row in claims.toy_claims(raw):
@@ -477,7 +499,7 @@ def test_the_shrinkage_claim_is_over_the_densities_that_it_names(results):
 
 
 def test_without_sparse_densities_their_claim_is_undecided(results):
-    raw = pd.read_parquet(results["toy"][0])
+    raw = pd.read_parquet(results["toy"]["toy"][0])
     rows = claims.toy_claims(raw[raw["density"] > 0.15])
     verdicts = {row["scope"]: row["verdict"] for row in rows if row["source"] == "control"}
     assert verdicts["toy models, strongest attack, densities up to 0.15"] == "undecided"
@@ -485,7 +507,7 @@ def test_without_sparse_densities_their_claim_is_undecided(results):
 
 
 def test_the_claim_at_one_density_reads_the_common_inputs_and_no_other_does(results):
-    raw = pd.read_parquet(results["toy"][0])
+    raw = pd.read_parquet(results["toy"]["toy"][0])
     before = claims.toy_claims(raw)
     common = raw["inputs"] == "common"
     raw.loc[common & (raw["training"] == "adversarial"), "vulnerability"] *= 100
@@ -498,7 +520,7 @@ def test_the_claim_at_one_density_reads_the_common_inputs_and_no_other_does(resu
 
 
 def test_one_density_at_which_an_attack_is_weaker_fails_the_check_of_the_order(results):
-    raw = pd.read_parquet(results["toy"][0])
+    raw = pd.read_parquet(results["toy"]["toy"][0])
     raw = raw[raw["inputs"] == "own"]
     shrunk = raw["training"] == "shrunk"  # not trained, so not counted
     raw.loc[shrunk & (raw["attack"] == "pgd"), "loss_adversarial"] = 0
@@ -595,6 +617,6 @@ def test_a_frame_is_written_for_machines_and_for_people(tmp_path, tables):
 def test_a_damaged_table_is_told(tmp_path, results, damage):
     path = tmp_path / "t.parquet"
     if damage == "truncated":
-        path.write_bytes(results["l0"][0].read_bytes()[:-50])
+        path.write_bytes(results["l0"]["l0"][0].read_bytes()[:-50])
     with pytest.raises(StoreError, match=r"t\.parquet is"):
         read_frames([path])

@@ -8,16 +8,14 @@ from pathlib import Path
 
 import pytest
 import yaml
-from checkout import REPO
+from checkout import REPO, rule_blocks
 from journals import journal
 from snakemake_executor_plugin_slurm.partitions import read_partition_file
 
+from interference.config.catalogue import FIGURES, TABLES
+
 PROFILE = yaml.safe_load((REPO / "profiles" / "slurm" / "config.yaml").read_text())
-RULES = {
-    block.partition(":")[0]: block
-    for path in (REPO / "workflow" / "rules").glob("*.smk")
-    for block in re.split(r"^rule ", path.read_text(), flags=re.MULTILINE)[1:]
-}
+RULES = rule_blocks()
 GPU_RULES = {rule for rule, asked in PROFILE["set-resources"].items() if asked.get("gpu")}
 
 
@@ -42,7 +40,9 @@ def test_figures_are_in_a_group_and_no_rule_with_a_gpu_or_a_job_a_network_is():
     figures = {rule for rule in RULES if rule.endswith("_figure")}
     assert figures - PROFILE["groups"].keys() == {"l0_figure"}
     assert not GPU_RULES & PROFILE["groups"].keys()
-    assert not any("{{model}}" in RULES[rule] for rule in PROFILE["groups"])
+    of_a_network = {rule for rule, block in RULES.items() if "{{model}}" in block}
+    of_a_network |= {entry.rule for entry in (*TABLES, *FIGURES) if "{model}" in entry.path}
+    assert not of_a_network & PROFILE["groups"].keys()
 
 
 @pytest.mark.parametrize("rule", RULES)

@@ -13,6 +13,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from interference import provenance
+from interference.config.catalogue import FIGURES, TABLES
 
 REPO = Path(__file__).parents[2]
 #: What a run needs; the tests' copies hold nothing else.
@@ -159,6 +160,20 @@ class Checkout:
         return [
             json.loads(path.read_text(encoding="utf-8")) for path in sorted(self.records.iterdir())
         ]
+
+
+def rule_blocks() -> dict[str, str]:
+    """The text of every rule by its name. Tables share one, and figures: a loop's, set back."""
+    blocks = {}
+    for path in (REPO / "workflow" / "rules").glob("*.smk"):
+        for block in re.split(r"^rule ", path.read_text(), flags=re.MULTILINE)[1:]:
+            own, *loops = re.split(r"^for (\w+) in \w+:\n\n    rule", block, flags=re.MULTILINE)
+            blocks[own.partition(":")[0]] = own
+            for kind, loop in zip(loops[::2], loops[1::2]):
+                entries = {"table": TABLES, "figure": FIGURES}[kind]
+                text = re.sub(r"^    ", "", loop, flags=re.MULTILINE)
+                blocks |= {entry.rule: text for entry in entries}
+    return blocks
 
 
 def contents(results: Path) -> dict[str, str]:

@@ -19,10 +19,11 @@ from fnmatch import fnmatch
 from functools import cache
 
 import pytest
-from checkout import REPO, chosen, forget_sources
+from checkout import REPO, chosen, forget_sources, rule_blocks
 from pydantic import BaseModel
 
 from interference import provenance
+from interference.config import catalogue
 from interference.config import specs as specs_module
 from interference.config.load import check_config
 from interference.config.schema import Config
@@ -615,27 +616,16 @@ def specs_of(values: dict) -> dict[str, str]:
             jobs[f"baselines/{model}/{layer}"] = specs.baselines(model, layer)
             for kind in values["saes"]["types"]:
                 jobs[f"saes/{model}/{layer}/{kind}"] = specs.saes(model, layer, kind)
-        jobs[f"l0_figure/{model}"] = specs.figure("l0", model=model)
     jobs["toy_models"] = specs.toy_models()
     jobs["toy_vulnerability"] = specs.toy_vulnerability()
     jobs["toy_geometry"] = specs.toy_geometry()
-    for name in ("accuracy", "saes", "matched", "baselines", "l0", "splice", "toy", "claims"):
-        jobs[f"{name}_table"] = specs.table(name)
-    toy = ("toy", "toy_attacks", "toy_controls", "toy_elhage")
-    graphs = ("toy_geometry", "toy_interference", "toy_densities")
-    for name in (*toy, *graphs):
-        jobs[f"{name}_figure"] = specs.figure(name)
-    for architecture in specs.architectures:
-        which = {"architecture": architecture}
-        for name in ("accuracy", "baselines", "splice"):
-            jobs[f"{name}_figure/{architecture}"] = specs.figure(name, **which)
-        for layer in values["activations"]["layers"]:
-            jobs[f"fvu_figure/{architecture}/{layer}"] = specs.figure("fvu", layer=layer, **which)
-        for kind in values["saes"]["types"]:
-            name = f"matched_figure/{architecture}/{kind}"
-            jobs[name] = specs.figure("matched", type=kind, **which)
-    if specs.gated:
-        jobs["gates_table"] = specs.table("gates")
+    for table in catalogue.TABLES:
+        if specs.jobs(table):
+            jobs[table.rule] = specs.table(table.name)
+    for figure in catalogue.FIGURES:
+        for which in specs.jobs(figure):
+            name = "/".join([figure.rule, *which.values()])
+            jobs[name] = specs.figure(figure.name, **which)
     return jobs
 
 
@@ -727,8 +717,7 @@ def _keys_of(annotation: object, path: str) -> set[str]:
 
 
 def test_the_tables_speak_of_every_rule_of_the_workflow():
-    text = "".join(path.read_text() for path in (REPO / "workflow/rules").glob("*.smk"))
-    assert set(re.findall(r"^rule (\w+):", text, re.MULTILINE)) == {*RULES, *CONVERTED}
+    assert rule_blocks().keys() == {*RULES, *CONVERTED}
 
 
 def test_the_base_experiment_has_jobs_of_every_rule_and_the_hubs_of_all_others(base, hub):

@@ -26,7 +26,8 @@ HEAVY = {
     "zarr",
 }
 #: All that the rules import of the package.
-IMPORTED = ("config.load", "config.outputs", "config.plan", "config.specs", "provenance")
+IMPORTED = ("config.catalogue", "config.load", "config.outputs", "config.plan", "config.specs",
+            "provenance")  # fmt: skip
 
 
 def loaded_by(code: str) -> set[str]:
@@ -49,6 +50,7 @@ def test_importing_what_rules_import_loads_nothing_heavy(module):
 def test_making_every_spec_and_the_plan_loads_nothing_heavy():
     code = f"""
 from pathlib import Path
+from interference.config.catalogue import FIGURES, TABLES
 from interference.config.load import check_writable, read_config
 from interference.config.plan import describe
 from interference.config.specs import Specs
@@ -64,11 +66,8 @@ for path in {[str(REPO / "config.yaml"), str(REPO / "tests/experiments/tiny.yaml
         for layer in specs.layers:
             specs.activations(model, layer), specs.baselines(model, layer)
             [specs.saes(model, layer, t) for t in specs.sae_types]
-    [specs.table(t) for t in ("accuracy", "saes", "matched", "baselines", "l0", "toy", "claims")]
-    [specs.figure(f) for f in ("accuracy", "fvu", "matched", "baselines", "l0")]
-    [specs.figure(f) for f in ("toy", "toy_attacks")]
-    [specs.figure(f"toy_{{f}}") for f in ("controls", "elhage", "geometry")]
-    [specs.figure(f"toy_{{f}}") for f in ("interference", "densities")]
+    [specs.table(table.name) for table in TABLES for _ in specs.jobs(table)]
+    [specs.figure(figure.name, **which) for figure in FIGURES for which in specs.jobs(figure)]
 """
     assert loaded_by(code) & HEAVY == set()
 

@@ -1,6 +1,7 @@
 # The checked config, the specs of all jobs, and the folders that rules write to.
 import shlex
 
+from interference.config.catalogue import FIGURES, TABLES
 from interference.config.load import (
     ConfigError,
     check_path,
@@ -86,24 +87,9 @@ wildcard_constraints:
     type=one_of(specs.sae_types),
 
 
-def of_arm(arm, *names):
-    """The names where the experiment has the arm, "networks" or "toy"; else none."""
-    return list(names) if arm in experiment.arms else []
-
-
-def each_sae(path):
-    """The path of each (model, layer, type), filled in."""
-    return expand(path, model=specs.models, layer=specs.layers, type=specs.sae_types)
-
-
 def in_model(path):
     """The path of each (layer, type), filled in; the model stays a wildcard."""
     return expand(path, layer=specs.layers, type=specs.sae_types, allow_missing=True)
-
-
-def each_layer(path):
-    """The path of each (model, layer), filled in."""
-    return expand(path, model=specs.models, layer=specs.layers)
 
 
 def layers_in_model(path):
@@ -112,29 +98,58 @@ def layers_in_model(path):
     return expand(path, layer=specs.layers or ["none"], allow_missing=True)
 
 
+def each(path):
+    """The path under results for each way to fill its wildcards."""
+    return [f"{RESULTS}/{filled}" for filled in specs.paths(path)]
+
+
+def inputs(entry):
+    """The inputs of a table's or figure's rule by name, and after each what is read beside it."""
+    named = {}
+    for name, files in specs.inputs(entry).items():
+        named[name] = each(files.path)
+        if files.beside:
+            named[f"beside_{name}"] = each(files.beside)
+    return named
+
+
+def by_name(wildcards, input):
+    """The inputs on a shell line, each under its name: `--accuracy PATH --saes PATH PATH`. A param, since
+    a rule's shell line is put together when its job runs, when a loop is at its last entry; Snakemake
+    does not track a param that reads the input."""
+    return " ".join(
+        f"--{name} {shlex.join(paths)}"
+        for name, paths in input.items()
+        if not name.startswith("beside_")
+    )
+
+
+def spec_of_table(table):
+    """The param of its rule. A function of its own, since a loop's lambdas all see its last table."""
+    return lambda wildcards: specs.table(table.name)
+
+
+def spec_of_figure(figure):
+    return lambda wildcards: specs.figure(figure.name, **dict(wildcards.items()))
+
+
+def outputs(entries, suffix):
+    """Of every job of tables or figures, the main output."""
+    return [
+        f"{ANALYSIS}/{entry.path.format(**which)}{suffix}"
+        for entry in entries
+        for which in specs.jobs(entry)
+    ]
+
+
 def tables():
     """Every table of the experiment."""
-    names = (
-        of_arm("networks", "accuracy", "saes", "matched", "baselines", "l0", "splice")
-        + ["gates"] * specs.gated
-        + of_arm("toy", "toy")
-        + ["claims"]
-    )
-    return [f"{ANALYSIS}/tables/{name}.parquet" for name in names]
+    return outputs(TABLES, ".parquet")
 
 
 def figures():
     """Every figure of the experiment."""
-    curves = ["toy", "toy_attacks", "toy_controls", "toy_elhage"]
-    graphs = ["toy_geometry", "toy_interference", "toy_densities"]
-    names = of_arm("toy", *curves, *graphs)
-    for architecture in specs.architectures:
-        ones = ["accuracy", "baselines", "splice"]
-        ones += [f"fvu/{layer}" for layer in specs.layers]
-        ones += [f"matched/{sae_type}" for sae_type in specs.sae_types]
-        names += [f"{architecture}/{name}" for name in ones]
-    names += [f"l0/{model}" for model in specs.models]
-    return [f"{ANALYSIS}/figures/{name}.svg" for name in names]
+    return outputs(FIGURES, ".svg")
 
 
 def kept(path):

@@ -1,5 +1,7 @@
 """Tables and figures from what the other rooms measured."""
 
+import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +11,34 @@ from interference.cli.job import Manifest, Output, Spec, begin
 
 app = typer.Typer(no_args_is_help=True)
 
-Inputs = Annotated[list[Path], typer.Argument(help="Tables or manifests, in the rule's order.")]
+#: Options that a verb does not declare are its inputs: --accuracy PATH --saes PATH PATH …
+NAMED = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+def named_inputs(arguments: list[str]) -> dict[str, list[Path]]:
+    """Input paths by name. Raises BadParameter where a path has no name or a name no path."""
+    inputs: dict[str, list[Path]] = {}
+    paths = None
+    for argument in arguments:
+        if argument.startswith("--"):
+            paths = inputs.setdefault(argument.removeprefix("--"), [])
+        elif paths is None:
+            raise typer.BadParameter(f"{argument} has no name; write --NAME {argument}")
+        else:
+            paths.append(Path(argument))
+    empty = [name for name, paths in inputs.items() if not paths]
+    if empty:
+        raise typer.BadParameter(f"no path after --{empty[0]}")
+    return inputs
+
+
+def call(work: Callable, **named: object) -> object:
+    """What ``work`` returns of named arguments. Raises BadParameter where it takes other names."""
+    try:
+        inspect.signature(work).bind(**named)
+    except TypeError as error:
+        raise typer.BadParameter(f"inputs of {work.__module__}: {error}") from None
+    return work(**named)
 
 
 @app.command()
@@ -42,30 +71,30 @@ def splice(
     splice(fields, data, model, manifests, output)
 
 
-@app.command()
-def table(inputs: Inputs, spec: Spec, output: Output) -> None:
-    """Build the table that the spec names, as Parquet and CSV."""
-    fields = begin(spec)
+@app.command(context_settings=NAMED)
+def table(context: typer.Context, spec: Spec, output: Output) -> None:
+    """Build the table that the spec names, as Parquet and CSV. Inputs: --NAME PATH PATH … each."""
+    inputs, fields = named_inputs(context.args), begin(spec)
     import importlib
 
     from interference.analysis.frames import write_frame
 
     module = importlib.import_module(f"interference.analysis.tables.{fields['table']}")
-    write_frame(module.build(fields, inputs), output, fields)
+    write_frame(call(module.build, spec=fields, **inputs), output, fields)
 
 
-@app.command()
-def figure(inputs: Inputs, spec: Spec, output: Output) -> None:
-    """Draw the figure that the spec names from its tables, as SVG and PNG."""
-    fields = begin(spec)
+@app.command(context_settings=NAMED)
+def figure(context: typer.Context, spec: Spec, output: Output) -> None:
+    """Draw the figure that the spec names, as SVG and PNG. Its tables: --NAME PATH each."""
+    inputs, fields = named_inputs(context.args), begin(spec)
     import importlib
 
     from interference.analysis.figures.style import save
-    from interference.analysis.frames import read_frame, shown
+    from interference.analysis.frames import read_frames, shown
 
     module = importlib.import_module(f"interference.analysis.figures.{fields['figure']}")
-    frames = [shown(read_frame(path), fields) for path in inputs]
-    save(module.draw(*frames, fields), output, fields)
+    frames = {name: shown(read_frames(paths), fields) for name, paths in inputs.items()}
+    save(call(module.draw, which=fields, **frames), output, fields)
 
 
 @app.command()

@@ -1,7 +1,9 @@
 """What an experiment has: its networks, layers, attacks and SAE types, by name and in order."""
 
 from functools import cached_property
+from itertools import product
 
+from interference.config.catalogue import Entry, Files, wildcards
 from interference.config.model import Model, networks
 from interference.config.schema import Config
 
@@ -68,3 +70,36 @@ class Inventory:
     def peers(self) -> list[str]:
         """The SAE type that baselines stand beside, where there are any."""
         return [self.config.saes.baselines.type] if self.config.saes else []
+
+    # the catalogue
+
+    def ways(self, path: str) -> list[dict[str, str]]:
+        """Every way to fill the wildcards of a path with what the experiment has, the last fastest."""
+        has = {
+            "model": self.models,
+            "architecture": self.architectures,
+            "attack": self.attacks,
+            "layer": self.layers,
+            "type": self.sae_types,
+            "peer": self.peers,
+        }
+        names = wildcards(path)
+        filled = product(*(has[name] for name in names))
+        return [dict(zip(names, values, strict=True)) for values in filled]
+
+    def paths(self, path: str) -> list[str]:
+        """The path for each way to fill its wildcards."""
+        return [path.format(**which) for which in self.ways(path)]
+
+    def jobs(self, entry: Entry) -> list[dict[str, str]]:
+        """The wildcards of each job of a table or figure; no job where the experiment lacks its arm."""
+        there = set(entry.arms) & set(self.config.arms) and (self.gated or not entry.gated)
+        return self.ways(entry.path) if there else []
+
+    def inputs(self, entry: Entry) -> dict[str, Files]:
+        """A table's or figure's inputs by name, without those of an arm that the experiment lacks."""
+        return {
+            name: files
+            for name, files in entry.inputs.items()
+            if files.arm is None or files.arm in self.config.arms
+        }

@@ -1,19 +1,14 @@
-"""What a run will do and store, from the config alone: jobs a rule, rows, bytes."""
+"""What a run will do and store, from the config alone: jobs per rule, rows, bytes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from interference.config.catalogue import FIGURES, TABLES
 from interference.config.facts import ARCHITECTURES, PARAMETERS, positions
 from interference.config.schema import Config
 from interference.config.specs import Specs
 from interference.config.zoo import CHECKPOINTS
-
-#: Tables of networks, and figures that each architecture has one of.
-TABLES = ("accuracy", "saes", "matched", "baselines", "l0", "splice")
-FIGURES = ("accuracy", "baselines", "splice")
-TOY_FIGURES = ("toy", "toy_attacks", "toy_controls", "toy_elhage", "toy_geometry",
-               "toy_interference", "toy_densities")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -34,7 +29,7 @@ def rules(config: Config) -> list[Rule]:
         found += [*_networks(config, specs)]
     if "toy" in config.arms:
         found += [*_toy(config)]
-    return [rule for rule in [*found, *_analysis(config, specs)] if rule.jobs]
+    return [rule for rule in [*found, *_analysis(specs)] if rule.jobs]
 
 
 def _networks(config: Config, specs: Specs) -> Iterator[Rule]:
@@ -105,22 +100,11 @@ def _toy(config: Config) -> Iterator[Rule]:
     yield Rule("toy_geometry", "toy", 1)
 
 
-def _analysis(config: Config, specs: Specs) -> Iterator[Rule]:
-    networks, toy = ("networks" in config.arms, "toy" in config.arms)
+def _analysis(specs: Specs) -> Iterator[Rule]:
     for name in ("l0", "splice"):
         yield Rule(name, "analysis", len(specs.models))
-    tables = TABLES * networks + ("gates",) * specs.gated + ("toy",) * toy + ("claims",)
-    for name in tables:
-        yield Rule(f"{name}_table", "analysis", 1)
-    several = dict.fromkeys(FIGURES, 1) | {
-        "fvu": len(specs.layers),
-        "matched": len(specs.sae_types),
-    }
-    for name, count in several.items():
-        yield Rule(f"{name}_figure", "analysis", len(specs.architectures) * count)
-    yield Rule("l0_figure", "analysis", len(specs.models))
-    for name in TOY_FIGURES * toy:
-        yield Rule(f"{name}_figure", "analysis", 1)
+    for entry in (*TABLES, *FIGURES):
+        yield Rule(entry.rule, "analysis", len(specs.jobs(entry)))
 
 
 def missing(config: Config) -> list[str]:

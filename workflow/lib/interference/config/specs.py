@@ -8,6 +8,7 @@ file is not repeated here: each method names the specs of the jobs whose outputs
 import hashlib
 from pathlib import Path
 
+from interference.config.catalogue import FIGURES, TABLES, Entry
 from interference.config.facts import DATASETS, RESOURCES
 from interference.config.inventory import Inventory
 from interference.config.model import Model
@@ -15,11 +16,8 @@ from interference.config.once import once
 from interference.config.zoo import CHECKPOINTS, REPOSITORY, gates
 from interference.provenance import spec
 
-#: Tables of networks that claims are read from; figures of graphs of toy models; and the table that a
-#: figure shows where it is another than its name.
-CLAIMED = ("accuracy", "matched", "baselines", "l0")
-GRAPHS = ("toy_geometry", "toy_interference", "toy_densities")
-FIGURE_TABLES = {"fvu": "saes", "toy_attacks": "toy", "toy_controls": "toy", "toy_elhage": "toy"}
+TABLES_BY_NAME = {table.name: table for table in TABLES}
+FIGURES_BY_NAME = {figure.name: figure for figure in FIGURES}
 
 
 class Specs(Inventory):
@@ -118,6 +116,10 @@ class Specs(Inventory):
     def network(self, model: str) -> str:
         """The spec of the job that makes a network's weights."""
         return self.finetune(model) if self.trains else self.checkpoint(model)
+
+    def clean(self, model: str) -> str:
+        """The spec of the job that predicts the clean images with a network."""
+        return self.finetune(model) if self.trains else self.predictions(model)
 
     # attacks
 
@@ -265,50 +267,6 @@ class Specs(Inventory):
             images=self.config.attacks.images,
         )
 
-    @once
-    def table(self, name: str) -> str:
-        """The spec of one table: accuracy, saes, matched, baselines, l0, splice, gates, toy or claims."""
-        analysis, fields = self.config.analysis, {}
-        networks = "networks" in self.config.arms
-        if name != "toy" and networks:
-            fields["confidence"] = analysis.confidence
-        if name in ("saes", "matched", "baselines", "l0", "splice"):
-            fields |= {"resamples": analysis.resamples, "seed": analysis.seed}
-        if name == "gates":
-            fields = {"gates": gates(list(self.models))}
-        if name == "l0":
-            fields["controls"] = self._controls()
-        if name == "claims":
-            fields |= {"arms": self.config.arms, **(self._headline_attack() if networks else {})}
-        roots = ("interference.analysis.frames", f"interference.analysis.tables.{name}")
-        return spec(roots, self._read_by_table(name), table=name, **fields)
-
-    def _read_by_table(self, name: str) -> list[str]:
-        """The specs of the jobs whose outputs a table is made of."""
-        models, layers = self.models, self.layers
-        if name == "accuracy":
-            clean = self.finetune if self.trains else self.predictions
-            return [
-                *(clean(model) for model in models),
-                *(self.adversarial_images(m, attack) for m in models for attack in self.attacks),
-            ]
-        if name in ("saes", "matched"):
-            return [fitted for model in models for fitted in self._saes_of(model)]
-        if name == "baselines":
-            return [
-                *(self.baselines(model, layer) for model in models for layer in layers),
-                *(self.saes(m, n, peer) for m in models for n in layers for peer in self.peers),
-            ]
-        if name == "l0":
-            return [self.l0(model) for model in models]
-        if name == "splice":
-            return [self.splice(model) for model in models]
-        if name == "gates":
-            return [self.table("accuracy"), self.images()]
-        networks = [self.table(table) for table in CLAIMED if "networks" in self.config.arms]
-        toy = [self.toy_vulnerability()] if "toy" in self.config.arms else []
-        return toy if name == "toy" else networks + toy
-
     def _saes_of(self, model: str) -> list[str]:
         """The specs of every SAE job of a network."""
         return [
@@ -316,6 +274,46 @@ class Specs(Inventory):
             for layer in self.layers
             for sae_type in self.sae_types
         ]
+
+    @once
+    def table(self, name: str) -> str:
+        """The spec of one table of the catalogue."""
+        table = TABLES_BY_NAME[name]
+        roots = ("interference.analysis.frames", f"interference.analysis.tables.{name}")
+        fields = {k: v for setting in table.settings for k, v in self.settings(setting).items()}
+        return spec(roots, self._upstream(table), table=name, **fields)
+
+    @once
+    def figure(self, name: str, **which: str) -> str:
+        """The spec of one figure of the catalogue; ``which`` are its job's wildcards."""
+        roots = ("interference.analysis.frames", f"interference.analysis.figures.{name}")
+        return spec(roots, self._upstream(FIGURES_BY_NAME[name]), figure=name, **which)
+
+    def _upstream(self, entry: Entry) -> list[str]:
+        """The specs of the jobs whose outputs a table or figure is made of."""
+        return [
+            self._job(files.step, *which.values())
+            for files in self.inputs(entry).values()
+            for which in self.ways(files.path)
+        ]
+
+    def _job(self, step: str, *which: str) -> str:
+        table = step.removesuffix("_table")
+        return getattr(self, step)(*which) if table == step else self.table(table)
+
+    def settings(self, name: str) -> dict:
+        """What a table reads of the config under one name of the catalogue."""
+        if name == "arms":
+            return {"arms": self.config.arms}
+        if "networks" not in self.config.arms:
+            return {}
+        if name == "gates":
+            return {"gates": gates(list(self.models))}
+        if name == "controls":
+            return {"controls": self._controls()}
+        if name == "headline":
+            return self._headline_attack()
+        return {name: getattr(self.config.analysis, name)}
 
     def _controls(self) -> dict:
         """Each attack's norm and the noise method of the same norm."""
@@ -329,13 +327,3 @@ class Specs(Inventory):
         name = next((n for n, m in methods.items() if m.type == "pgd"), next(iter(methods)))
         epsilons = sorted(methods[name].epsilons)
         return {"attack": name, "epsilon": epsilons[len(epsilons) // 2]}
-
-    @once
-    def figure(self, name: str, **which: str) -> str:
-        """The spec of one figure; ``which`` names the architecture, layer, type or model it shows."""
-        roots = ("interference.analysis.frames", f"interference.analysis.figures.{name}")
-        if name in GRAPHS:
-            shown = self.toy_geometry()
-        else:
-            shown = self.table(FIGURE_TABLES.get(name, name))
-        return spec(roots, [shown], figure=name, **which)

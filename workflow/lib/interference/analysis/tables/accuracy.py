@@ -8,13 +8,14 @@ from interference.analysis.frames import MODEL, read_frames
 from interference.analysis.statistics import wilson
 
 
-def build(spec: dict, inputs: list[Path]) -> pd.DataFrame:
-    """One row a (model, attack, epsilon); inputs: tables of predictions, clean and attacked.
+def build(spec: dict, clean: list[Path], attacked: list[Path]) -> pd.DataFrame:
+    """One row per (model, attack, epsilon).
 
     accuracy with Wilson's interval, images, mean loss, mean norm of the perturbations, and
     zero_gradients: how many of the attack's gradients, of all images and steps, were exactly zero.
+    clean, attacked: tables of predictions, of each network and of each of its attacks.
     """
-    frame = read_frames(inputs)
+    frame = read_frames([*clean, *attacked])
     frame["attack"] = frame["attack"].fillna("clean")
     frame["type"] = frame["type"].fillna("clean")
     frame["norm"] = frame["norm"].fillna("none")

@@ -23,8 +23,8 @@ SPECTRAL = ("width", "participation_ratio", "effective_rank", "dimensions", "raw
 PEERS = ["layer", "type", "sparsity", "sae_seed", "model_architecture", "model_seed"]
 
 
-def build(spec: dict, inputs: list[Path]) -> pd.DataFrame:
-    """One row a member, that is (model, layer, k, SAE seed). Each with _low and _high:
+def build(spec: dict, baselines: list[Path], saes: list[Path]) -> pd.DataFrame:
+    """One row per member, that is (model, layer, k, SAE seed). Each with _low and _high:
 
     fvu and fvu_BASELINE; over_gaussian: fvu over fvu_gaussian;
     beyond: over_gaussian over that of the clean network of the same architecture and seed;
@@ -32,11 +32,10 @@ def build(spec: dict, inputs: list[Path]) -> pd.DataFrame:
     Both are 1 for the clean network itself.
     And of the layer: width, participation_ratio, effective_rank, dimensions (that whitening kept),
     raw_l0 (units active in a row); images: that intervals are over.
-    inputs: manifests of baselines, each with its table beside it; tables of fits of their type.
+    baselines: manifests, each with its per-image table beside it; saes: per-image tables of the
+    fits of their type.
     """
-    manifests = [path for path in inputs if path.suffix == ".json"]
-    tables = [path for path in inputs if path.suffix == ".parquet"]
-    frame = read_frames([path.with_suffix(".parquet") for path in manifests] + tables)
+    frame = read_frames([*(path.with_suffix(".parquet") for path in baselines), *saes])
     frame["baseline"] = frame["baseline"].fillna("sae")
     images = frame["image"].nunique()
     weights = resample(images, spec["resamples"], spec["seed"])
@@ -55,7 +54,7 @@ def build(spec: dict, inputs: list[Path]) -> pd.DataFrame:
             values[:, 1:].T, spec["confidence"], images
         )
     table["images"] = images
-    spectral = pd.DataFrame([_spectral(read_json(path)) for path in manifests])
+    spectral = pd.DataFrame([_spectral(read_json(path)) for path in baselines])
     return table.merge(spectral, on=["model", "layer"], validate="many_to_one")
 
 

@@ -7,7 +7,7 @@ The size stands beside it. Reported values are the papers'; they are compared wi
 never asserted. Associations over training epsilon are one network an epsilon, not causes.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from interference.analysis.frames import read_frame
+from interference.analysis.frames import read_frames
 from interference.analysis.shrinkage import shrinkage_share
 from interference.analysis.statistics import FEWEST_RANKED, fewest, rank_correlation
 
@@ -72,21 +72,28 @@ def few_ranked(count: int, what: str) -> str | None:
     return f"{what} {count}, a rank correlation over fewer than {FEWEST_RANKED} is 1 or -1 by construction"
 
 
-def build(spec: dict, inputs: list[Path]) -> pd.DataFrame:
-    """One row a claim about the arms that the experiment has.
+def build(
+    spec: dict,
+    accuracy: Sequence[Path] = (),
+    matched: Sequence[Path] = (),
+    baselines: Sequence[Path] = (),
+    l0: Sequence[Path] = (),
+    toy: Sequence[Path] = (),
+) -> pd.DataFrame:
+    """One row per claim about the arms that the experiment has.
 
-    inputs: of networks, the tables accuracy, matched, baselines and l0; of toy models, the measurements a seed.
+    accuracy, matched, baselines, l0: the tables, of networks; toy: the measurements, of toy models,
+    one row per model, inputs and attack. Those of an arm that the experiment lacks are not given.
     """
-    frames, rows = [read_frame(path) for path in inputs], []
+    rows = []
     if "toy" in spec["arms"]:
-        rows += toy_claims(frames.pop())
+        rows += toy_claims(read_frames(toy))
     if "networks" in spec["arms"]:
-        accuracy, matched, baselines, l0 = frames
         confidence = spec["confidence"]
-        rows += reconstruction_claims(matched, confidence)
-        rows += baseline_claims(baselines, confidence)
-        rows += awakening_claims(l0, spec["attack"], spec["epsilon"], confidence)
-        rows += masking_checks(accuracy, confidence)
+        rows += reconstruction_claims(read_frames(matched), confidence)
+        rows += baseline_claims(read_frames(baselines), confidence)
+        rows += awakening_claims(read_frames(l0), spec["attack"], spec["epsilon"], confidence)
+        rows += masking_checks(read_frames(accuracy), confidence)
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

@@ -13,7 +13,7 @@ from statistics import NormalDist
 
 import pandas as pd
 
-from interference.analysis.frames import read_frame
+from interference.analysis.frames import read_frames
 from interference.analysis.statistics import wilson
 from interference.store.files import read_json
 
@@ -24,25 +24,26 @@ FIRST, LAST = "n01440764", "n15075141"
 COLUMNS = ["model", "gate", "source", "reported", "measured", "low", "high", "images", "verdict"]
 
 
-def build(spec: dict, inputs: list[Path]) -> pd.DataFrame:
-    """One row a gate: model, gate, source, reported, measured with its interval, images, verdict.
+def build(spec: dict, accuracy: list[Path], images: list[Path]) -> pd.DataFrame:
+    """One row per gate: model, gate, source, reported, measured with its interval, images, verdict.
 
     spec: ``gates``, of each the model, source and reported accuracy; of a robust one also norm,
-    epsilon and the images that it was measured on. inputs: the table accuracy, the images' manifest.
+    epsilon and the images that it was measured on. accuracy: the table; images: the images' manifest.
     """
-    accuracy, real = read_frame(inputs[0]), is_imagenet(read_json(inputs[1]))
+    (manifest,) = images
+    measured, real = read_frames(accuracy), is_imagenet(read_json(manifest))
     rows = []
     for gate in spec["gates"]:
-        for _, row in _measured(accuracy, gate).iterrows():
-            share, images = row["accuracy"], int(row["images"])
-            low, high = wilson(share * images, images, CONFIDENCE)
-            passed = _robust(gate, share, images) if "norm" in gate else _clean(gate, share, images)
+        for _, row in _measured(measured, gate).iterrows():
+            share, count = row["accuracy"], int(row["images"])
+            low, high = wilson(share * count, count, CONFIDENCE)
+            passed = _robust(gate, share, count) if "norm" in gate else _clean(gate, share, count)
             rows.append({
                 "model": gate["model"],
                 "gate": "clean accuracy" if "norm" not in gate else
                         f"accuracy under {row['attack']} {row['epsilon']:.4g}, not below AutoAttack's",
                 "source": gate["source"], "reported": gate["reported"], "measured": share,
-                "low": low, "high": high, "images": images,
+                "low": low, "high": high, "images": count,
                 "verdict": ("pass" if passed else "fail") if real else "not ImageNet: no verdict",
             })  # fmt: skip
     return pd.DataFrame(rows, columns=COLUMNS)

@@ -16,15 +16,15 @@ from interference.analysis.statistics import interval, resample
 QUANTITIES = ("ratio", "woken", "over_noise", "woken_over_noise")
 
 
-def build(spec: dict, inputs: list[Path]) -> pd.DataFrame:
-    """One row a (member, attack, epsilon): images, l0_clean, l0 and, each with _low and _high:
+def build(spec: dict, l0: list[Path]) -> pd.DataFrame:
+    """One row per (member, attack, epsilon): images, l0_clean, l0 and, each with _low and _high:
 
     ratio: L0 attacked over clean; woken: newly active latents over clean L0;
     over_noise: L0 attacked over L0 under noise of the same norm and epsilon;
     woken_over_noise: newly active under attack over newly active under noise.
-    inputs: tables of L0 an image. The spec's ``controls`` give each attack's norm and noise.
+    l0: tables of one row per (member, attack, epsilon, image). The spec's ``controls`` give each attack's norm and noise.
     """
-    frame = read_frames(inputs)
+    frame = read_frames(l0)
     weights = resample(frame["image"].nunique(), spec["resamples"], spec["seed"])
     images = weights.shape[1]
     weights = np.vstack([np.full(images, 1 / images), weights])
@@ -40,17 +40,17 @@ def build(spec: dict, inputs: list[Path]) -> pd.DataFrame:
                 continue
             control = spec["controls"][attack]
             noise = (control["noise"], epsilon)
-            l0, woken = draws["l0", attack, epsilon], draws["woken", attack, epsilon]
+            active, woken = draws["l0", attack, epsilon], draws["woken", attack, epsilon]
             with np.errstate(divide="ignore", invalid="ignore"):
                 values = (
-                    l0 / clean,
+                    active / clean,
                     woken / clean,
-                    l0 / draws["l0", *noise],
+                    active / draws["l0", *noise],
                     woken / draws["woken", *noise],
                 )
             row = dict(zip(MEMBER, key, strict=True)) | {"attack": attack, "epsilon": epsilon}
             row |= {"norm": control["norm"], "control": control["noise"]}
-            row |= {"images": images, "l0_clean": clean[0], "l0": l0[0]}
+            row |= {"images": images, "l0_clean": clean[0], "l0": active[0]}
             for name, value in zip(QUANTITIES, values, strict=True):
                 low, high = interval(value[1:], spec["confidence"], images)
                 row |= {name: value[0], f"{name}_low": low, f"{name}_high": high}

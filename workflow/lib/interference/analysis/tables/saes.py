@@ -10,19 +10,19 @@ from interference.analysis.statistics import interval, resample
 from interference.store.files import read_json
 
 
-def build(spec: dict, inputs: list[Path]) -> pd.DataFrame:
-    """One row a member: every metric of `Scores.summary`, fvu with a bootstrap interval over images.
+def build(spec: dict, saes: list[Path]) -> pd.DataFrame:
+    """One row per member: every metric of `Scores.summary`, fvu with a bootstrap interval over images.
 
-    inputs: manifests of fits, each with its per-image table beside it.
+    saes: manifests of fits, each with its per-image table beside it.
     """
     members = []
-    for path in inputs:
+    for path in saes:
         manifest = read_json(path)
         fit = manifest["spec"]
         identity = {**fit["model"], "layer": fit["layer"], "type": fit["type"]}
         fed = {"unique_rows": manifest["unique_rows"], "epochs": manifest["epochs"]}
         members += [{**identity, **member, **fed} for member in manifest["members"]]
-    frame = read_frames([path.with_suffix(".parquet") for path in inputs])
+    frame = read_frames([path.with_suffix(".parquet") for path in saes])
     images = frame["image"].nunique()
     weights = resample(images, spec["resamples"], spec["seed"])
     draws = member_draws(frame, weights)

@@ -20,8 +20,8 @@ MEANS = [
 ]
 
 
-def build(spec: dict, inputs: list[Path]) -> pd.DataFrame:
-    """One row a member: images, l0, loss, and, each with _low and _high:
+def build(spec: dict, splice: list[Path]) -> pd.DataFrame:
+    """One row per member: images, l0, loss, and, each with _low and _high:
 
     accuracy; kl: KL(network ‖ spliced network), nats an image; loss_recovered: (CE ablated − CE
     spliced) / (CE ablated − CE clean), 1 for the network itself and 0 for mean ablation. Beside them
@@ -29,9 +29,9 @@ def build(spec: dict, inputs: list[Path]) -> pd.DataFrame:
     A draw of images serves numerator and denominator; where ablation hardly costs anything the
     share means little, and its interval is wide.
 
-    inputs: tables of one row a (member, image).
+    splice: tables of one row per (member, image).
     """
-    frame = read_frames(inputs)
+    frame = read_frames(splice)
     frame = frame.rename(columns=lambda name: name.replace("correct", "accuracy"))
     images = frame["image"].nunique()
     weights = resample(images, spec["resamples"], spec["seed"])

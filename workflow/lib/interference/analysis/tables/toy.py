@@ -10,12 +10,13 @@ from interference.analysis.shrinkage import shrinkage_share
 KEYS = ["training", "density", "inputs", "attack"]
 
 
-def build(spec: dict, inputs: list[Path]) -> pd.DataFrame:
-    """One row a (training, density, inputs, attack, quantity): mean, low, high (extremes), seeds.
+def build(spec: dict, toy: list[Path]) -> pd.DataFrame:
+    """One row per (training, density, inputs, attack, quantity): mean, low, high (extremes), seeds.
 
     Of shrunk models, the quantity shrinkage_share is taken seed by seed too.
+    toy: measurements, one row per model, inputs and attack.
     """
-    frame = read_frames(inputs)
+    frame = read_frames(toy)
     share = shrinkage_share(frame).rename("value").reset_index()
     long = pd.concat(
         [
