@@ -1,0 +1,72 @@
+"""docs/results.md names every table of a run and every column of it, and no other."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from documented import REPO, columns, columns_of, sections
+
+from interference.analysis.frames import MEMBER, MODEL
+from interference.analysis.tables import accuracy, baselines, claims, gates, l0, matched, saes, toy
+from interference.analysis.tables import splice as splices
+from interference.saes.dictionary import Dictionary
+from interference.saes.metrics import score
+
+PUBLISHED = REPO / "workflow" / "experiments" / "toy-full"
+BOOTSTRAP = {"confidence": 0.9, "resamples": 100, "seed": 0}
+
+
+def test_names_are_those_that_tables_share():
+    assert sections()["Network"][0] == set(MODEL)
+    assert sections()["SAE"][0] == set(MEMBER) - set(MODEL)
+
+
+@pytest.fixture(scope="module")
+def tables(results):
+    controls = {
+        name: {"norm": "linf" if "max" in name else "l2", "noise": noise}
+        for name, noise in [("fgsm", "noise"), ("pgd", "noise"), ("noise", "noise"),
+                            ("noise-max", "noise-max"), ("pgd-max", "noise-max")]
+    }  # fmt: skip
+    return {
+        "accuracy": accuracy.build(BOOTSTRAP, **results["accuracy"]),
+        "saes": saes.build(BOOTSTRAP, **results["saes"]),
+        "matched": matched.build(BOOTSTRAP, **results["saes"]),
+        "baselines": baselines.build(BOOTSTRAP, **results["baselines"]),
+        "l0": l0.build({**BOOTSTRAP, "controls": controls}, **results["l0"]),
+        "splice": splices.build(BOOTSTRAP, **results["splice"]),
+        "toy": toy.build({}, **results["toy"]),
+    }
+
+
+@pytest.mark.parametrize(
+    "name", ["accuracy", "saes", "matched", "baselines", "l0", "splice", "toy"]
+)
+def test_every_column_of_a_table_is_named_and_no_other(name, tables):
+    found, said = set(tables[name].columns), columns_of(f"analysis/tables/{name}")
+    assert found <= said
+    if name != "saes":  # its metrics are the manifest's, which the fixture has some of
+        assert found == said
+
+
+def test_every_metric_of_an_sae_is_named():
+    rng = np.random.default_rng(0)
+    w_enc, w_dec = (rng.standard_normal((6, 4)).astype(np.float32) for _ in range(2))
+    zeros = np.zeros(6, np.float32), np.zeros(4, np.float32)
+    dictionary = Dictionary(w_enc, zeros[0], w_dec, zeros[1])
+    scores = score(dictionary, rng.standard_normal((5, 2, 4)).astype(np.float32))
+    assert set(scores.summary) <= columns_of("analysis/tables/saes")
+
+
+def test_claims_and_gates_have_the_columns_that_are_named():
+    assert set(claims.COLUMNS) == columns_of("analysis/tables/claims")
+    assert set(gates.COLUMNS) == columns_of("analysis/tables/gates")
+
+
+def test_the_published_toy_tables_have_the_columns_that_are_named():
+    raw, table = (
+        pd.read_parquet(PUBLISHED / f"{name}.parquet") for name in ("vulnerability", "toy")
+    )
+    assert set(raw.columns) == columns_of("toy/vulnerability.parquet")
+    assert set(table.columns) == columns_of("analysis/tables/toy")
+    assert columns(PUBLISHED / "claims.csv") == columns_of("analysis/tables/claims")
+    assert set(table["quantity"]) - {"shrinkage_share"} <= set(raw.columns)
