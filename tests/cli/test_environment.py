@@ -20,7 +20,7 @@ figure, axes = style.grid(1, 1)
 axes[0, 0].plot([0, 1], [1, 0], label="at $L_2$")
 axes[0, 0].set_title("a title")
 axes[0, 0].legend()
-style.save(figure, Path(sys.argv[1]))
+style.save(figure, Path(sys.argv[1]), {})
 """
 SETTINGS = """
 text.usetex: True

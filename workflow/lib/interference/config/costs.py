@@ -71,11 +71,8 @@ def _network_work(config: Config, specs: Specs) -> Iterator[tuple[str, float]]:
         to = passes(config, model.architecture)
         yield "predictions" if specs.converted else "finetune", data.evaluation * to["logits"]
         for method in methods:
-            steps = (
-                {"noise": 0, "fgsm": 1}.get(method.type) if method.type != "pgd" else method.steps
-            )
             scored = len(method.epsilons) * attacked * to["logits"]
-            yield "adversarial_images", (2 * steps + 2) * scored
+            yield "adversarial_images", (2 * method.gradients + 2) * scored
         yield "attacked_activations", conditions * to[specs.layers[-1]]
         sizes = positions(data.size, source.stem, model.architecture)
         for layer in specs.layers:

@@ -5,7 +5,7 @@ science. What an experiment can do without is left out whole: an arm, a norm, an
 """
 
 import math
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -103,6 +103,9 @@ class Fgsm(Section):
     norm: Norm
     epsilons: Radii
 
+    #: Of one image at one epsilon, for the costs of a plan; so it is in every method.
+    gradients: ClassVar[int] = 1
+
 
 class Pgd(Section):
     """Projected gradient ascent (Madry et al. 2018)."""
@@ -114,6 +117,10 @@ class Pgd(Section):
     relative_step: Positive
     random_start: bool
 
+    @property
+    def gradients(self) -> int:
+        return self.steps
+
 
 class Noise(Section):
     """The control: a random direction, with the norm matched after the clamp to [0, 1]."""
@@ -121,6 +128,8 @@ class Noise(Section):
     type: Literal["noise"]
     norm: Norm
     epsilons: Radii
+
+    gradients: ClassVar[int] = 0
 
 
 Method = Annotated[Fgsm | Pgd | Noise, Field(discriminator="type")]

@@ -1,0 +1,199 @@
+"""The mechanical recipes of docs/developing.md, each followed in a copy of the tree: that is all it takes.
+
+The copy holds what a run needs. After the edits, which touch the files that the recipe names and no
+others, the dry run has the new jobs, the plan counts them, and the rules of the house hold.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+from checkout import REPO, TINY, Checkout, contents
+
+pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("recipes")]
+
+CONFIG = "workflow/lib/interference/config"
+FIGURES, TABLES = (f"workflow/lib/interference/analysis/{kind}" for kind in ("figures", "tables"))
+METHODS, TYPES = "workflow/lib/interference/attacks/methods", "workflow/lib/interference/saes/types"
+
+FIGURE = '''"""How many networks are right about each attack."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from interference.analysis.figures.style import grid
+
+
+def draw(table: pd.DataFrame, which: dict) -> Figure:
+    """table: accuracy; which: {"architecture"}."""
+    figure, axes = grid(1, 1)
+    axes.flat[0].bar(table["attack"], table["accuracy"])
+    return figure
+'''
+TABLE = '''"""How many seeds each toy model's numbers rest on."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from interference.analysis.frames import read_frames
+
+
+def build(spec: dict, toy: Sequence[Path]) -> pd.DataFrame:
+    """One row per (training, density): seeds. toy: the measurements per seed."""
+    frame = read_frames(list(toy))
+    return frame.groupby(["training", "density"], as_index=False).agg(seeds=("seed", "nunique"))
+'''
+ATTACK = '''"""Gradient steps from the image itself."""
+
+from interference.attacks.ascent import Ascent, ascend
+
+
+def perturb(loss, x, *, norm, epsilon, steps, generator) -> Ascent:
+    """``steps`` steps of 2.5 epsilon / steps. x: (n, ...) float32 in [0, 1]."""
+    options = {"steps": steps, "relative_step": 2.5 / steps, "start": None, "keep_best": True}
+    return ascend(loss, x, norm=norm, epsilon=epsilon, **options)
+'''
+ATTACK_SECTION = '''class Walk(Section):
+    """Gradient steps from the image itself."""
+
+    type: Literal["walk"]
+    norm: Norm
+    epsilons: Radii
+    steps: Count
+
+    @property
+    def gradients(self) -> int:
+        return self.steps
+
+
+Method = Annotated[Walk | '''
+SAE = '''"""TopK without AuxK."""
+
+from dataclasses import dataclass
+
+from interference.saes.types import topk
+
+SPARSITY = "k"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The sweep of k, active latents per row."""
+
+    k: list[int]
+
+
+class Member(topk.Member):
+    """One SAE of the sweep in training."""
+
+    def __init__(self, settings: Settings, k: int, d: int, latents: int, seed: int):
+        plain = topk.Settings(settings.k, aux_k=0, aux_weight=0.0, dead_after=1)
+        super().__init__(plain, k, d, latents, seed)
+
+
+Stacked = topk.Stacked
+'''
+SAE_SECTION = '''class PlainTopK(SaeType):
+    """TopK without AuxK."""
+
+    k: Annotated[list[Count], Field(min_length=1), AfterValidator(distinct)]
+
+
+class ReluL1(SaeType):'''
+
+#: recipe → (files that it makes, by their text; edits, as what a file says and what it then says;
+#: the same of the experiment; jobs that there are then)
+RECIPES = {
+    "figure": (
+        {f"{FIGURES}/bars.py": FIGURE, "workflow/report/bars_figure.rst": "Accuracy by attack.\n"},
+        {f"{CONFIG}/catalogue.py": (
+            "FIGURES = (\n",
+            'FIGURES = (\n    Figure("bars", {"table": table("accuracy")}, file="{architecture}/bars", category="Networks"),\n',
+        )},
+        None,
+        {"bars_figure/resnet18"},
+    ),
+    "table": (
+        {f"{TABLES}/seeds.py": TABLE, "workflow/report/seeds_table.rst": "Seeds of toy models.\n"},
+        {f"{CONFIG}/catalogue.py": (
+            "TABLES = (\n",
+            'TABLES = (\n    Table("seeds", {"toy": Files("toy_vulnerability", "toy/vulnerability.parquet")}, arms=("toy",)),\n',
+        )},
+        None,
+        {"seeds_table"},
+    ),
+    "attack": (
+        {f"{METHODS}/walk.py": ATTACK},
+        {f"{CONFIG}/schema.py": ("Method = Annotated[", ATTACK_SECTION)},
+        ("    noise: {type: noise", "    walk: {type: walk, norm: l2, epsilons: [1.0], steps: 2}\n    noise: {type: noise"),
+        {f"adversarial_images/{model}/walk" for model in ("clean-s0", "l2-1-s0")},
+    ),
+    "SAE type": (
+        {f"{TYPES}/plain_topk.py": SAE},
+        {
+            f"{CONFIG}/sae_types.py": ("class ReluL1(SaeType):", SAE_SECTION),
+            f"{CONFIG}/sae_types.py ": ("    gated: Gated | None = None", "    gated: Gated | None = None\n    plain_topk: PlainTopK | None = None"),
+            f"{FIGURES}/style.py": ('    "gated": "Gated",', '    "gated": "Gated",\n    "plain_topk": "plain TopK",'),
+        },
+        ("  baselines: {type: topk", "    plain_topk: {k: [4, 8]}\n  baselines: {type: topk"),
+        {
+            "matched_figure/resnet18/plain_topk",
+            *(
+                f"saes/{model}/{layer}/plain_topk"
+                for model in ("clean-s0", "l2-1-s0")
+                for layer in ("stem", "layer2")
+            ),
+        },
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture
+def tree(tmp_path) -> Checkout:
+    checkout = Checkout.copy(tmp_path)
+    shutil.copy2(REPO / "tests" / "test_house.py", checkout.folder / "tests")
+    return checkout
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_recipe_names_all_that_it_takes(recipe, tree):
+    made, edits, of_experiment, jobs = RECIPES[recipe]
+    before, planned = contents(tree.folder / "workflow"), tree.plan().jobs
+    for path, text in made.items():
+        assert not (tree.folder / path).exists()
+        (tree.folder / path).write_text(text)
+    for path, (old, new) in edits.items():
+        tree.replace(path.strip(), old, new)
+    if of_experiment is not None:
+        tree.replace(TINY, *of_experiment)
+
+    new = tree.plan().jobs - planned
+    assert new == jobs
+    plan = tree.run("interference", "plan", "--configfile", TINY)
+    assert plan.returncode == 0, plan.stdout
+    for job in jobs:
+        assert re.search(rf"\b{job.partition('/')[0]}\b", plan.stdout), plan.stdout
+    schema = tree.run("interference", "config", "check", TINY)
+    assert schema.returncode == 0, schema.stdout
+    house = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist",
+         "--rootdir", str(tree.folder), str(tree.folder / "tests" / "test_house.py")],
+        cwd=tree.folder, env=tree.environment, capture_output=True, text=True,
+    )  # fmt: skip
+    assert house.returncode == 0, house.stdout
+    touched = {*made, *(path.strip() for path in edits)}
+    after = contents(tree.folder / "workflow")
+    changed = {f"workflow/{path}" for path in after if before.get(path) != after[path]}
+    assert changed == touched
+    said = (REPO / "docs" / "developing.md").read_text(encoding="utf-8")
+    section = said.partition(f"## Add a{'n' if recipe[0] in 'aS' else ''} {recipe}\n")[2].partition(
+        "\n## "
+    )[0]
+    for path in touched:
+        name = re.sub(r"(bars|seeds)(?=[_.])", "NAME", path.rpartition("/")[2])
+        name = re.sub(r"(walk|plain_topk)(?=[_.])", "TYPE", name)
+        assert name in section, f"{path} is not in the recipe"
