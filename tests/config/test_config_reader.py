@@ -15,7 +15,7 @@ TINY = ROOT / "tests" / "experiments" / "tiny.yaml"
 
 #: what a file says → what the error says of it
 TRAPS = {
-    "attacks: {no: 1}": "attacks.no: line 1: found the key no, which YAML reads as false",
+    "attacks: {no: 1}": "attacks.no: line 1: found the key no, which YAML reads as false; quote it: 'no'",
     "a: no": "a: line 1: found no, which YAML reads as false; write false, or for the text quote it: 'no'",
     "a:\n- on": "a.0: line 2: found on, which YAML reads as true; write true",
     "a: YES": "write true",

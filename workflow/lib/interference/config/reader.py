@@ -113,7 +113,9 @@ def _problems(node: yaml.Node, path: tuple, parents: tuple) -> Iterator[str]:
                 continue
             mend = _trap(key) or _no_text(key)
             if mend:
-                yield f"{name}: line {at}: found the key {key.value or 'nothing'}, {mend}"
+                reading = mend.partition(";")[0]
+                found = f"found the key {key.value or 'nothing'}, {reading}"
+                yield f"{name}: line {at}: {found}; quote it: {key.value!r}"
             elif key.value in seen:
                 yield (
                     f"{name}: line {at}: the key {key.value!r} stands twice in its block, first at "
