@@ -132,14 +132,15 @@ class NetworkFile(Section):
     @model_validator(mode="after")
     def _pixels(self) -> Self:
         """Statistics are of pixels in [0, 1]; of pixels in 0 to 255 they are as many times larger."""
-        for name, low, values in (("mean", 0 - 1e-9, self.mean), ("std", 0, self.std)):
-            if any(not low < value <= 1 for value in values):
-                mend = [float(f"{value / 255:.6g}") for value in values]
-                over = all(low < value / 255 <= 1 for value in values)
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            low = "at least 0" if name == "mean" else "above 0"
+            positive = all(value > 0 or (value == 0 and name == "mean") for value in values)
+            if not positive or max(values) > 1:
+                scaled = [float(f"{value / 255:.6g}") for value in values]
+                mend = f"; write {scaled} if pixels were 0 to 255"
                 raise ValueError(
-                    f"{name}: found {values}, of pixels in [0, 1] each is "
-                    f"{'above 0 and ' if name == 'std' else 'at least 0 and '}at most 1"
-                    + (f"; write {mend} if pixels were 0 to 255" if over else "")
+                    f"{name}: found {values}, of pixels in [0, 1] each is {low} and at most 1"
+                    + (mend if positive and max(scaled) <= 1 else "")
                 )
         return self
 

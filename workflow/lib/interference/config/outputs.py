@@ -102,8 +102,7 @@ def foreign(paths: list[Path], spec: str) -> tuple[Path, str | None] | None:
             return path, found.get("spec")
     digests = {found["csv_sha256"] for found in known.values() if "csv_sha256" in found}
     for path in paths:
-        told = path.suffix != ".csv" or not known
-        if not told and hashlib.sha256(path.read_bytes()).hexdigest() not in digests:
+        if path.suffix == ".csv" and hashlib.sha256(path.read_bytes()).hexdigest() not in digests:
             return path, None
     return None
 

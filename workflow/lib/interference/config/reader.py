@@ -160,9 +160,10 @@ def _trap(node: yaml.ScalarNode) -> str | None:
 def _readings(word: str) -> str:
     """What a number in another base is to YAML 1.1, where it is one to it."""
     try:
-        return str(yaml.safe_load(word)) if not isinstance(yaml.safe_load(word), str) else "text"
-    except ValueError:  # 0b1_ and the like
+        value = yaml.safe_load(word)
+    except ValueError:  # 0b_ and the like
         return "text"
+    return "text" if isinstance(value, str) else str(value)
 
 
 def _with_point(number: float) -> str:
