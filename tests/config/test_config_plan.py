@@ -271,6 +271,8 @@ def test_a_spec_changes_with_every_job_that_is_upstream():
     ):
         assert getattr(before, name)(*which) != getattr(after, name)(*which), name
     assert before.table("toy") == after.table("toy")
+    fewer = Specs(check_config(TINY | {"activations": TINY["activations"] | {"parts": 1}}))
+    assert before.saes("clean-s0", "stem", "topk") == fewer.saes("clean-s0", "stem", "topk")
     assert before.figure("l0", model="clean-s0") != after.figure("l0", model="clean-s0")
     assert before.figure("toy") == after.figure("toy")
 

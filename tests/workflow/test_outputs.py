@@ -144,7 +144,9 @@ def test_every_output_knows_the_spec_that_is_planned(copy):
         assert len(specs) == 1, block
         (spec,) = specs
         inputs = [copy.folder / path for path in fields.get("input", "").split(", ") if path]
-        upstream = {known_by(path).get("spec") for path in inputs if path.exists()}
+        # parts are made from what the rows are made from, and their number changes no byte of these
+        inputs = [path for path in inputs if path.exists() and path.parent.name != "parts"]
+        upstream = {known_by(path).get("spec") for path in inputs}
         said = json.loads(spec).get("inputs")
         assert said == (digest("\n".join(sorted(upstream))) if upstream else None), block
         checked += 1

@@ -142,11 +142,7 @@ class Specs(Inventory):
     def activations(self, model: str, layer: str) -> str:
         return spec(
             ("interference.activations.extract",),
-            [
-                self.images(),
-                self.network(model),
-                *(self.activations_part(model, layer, part) for part in self.parts),
-            ],
+            [self.images(), self.network(model)],
             model=self.models[model].identity,
             layer=layer,
             positions=self.config.activations.layers[layer],
