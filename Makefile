@@ -98,22 +98,22 @@ slurm-profile:
 		echo "$$profile leads to $$PWD/profiles/slurm"; fi
 
 slurm-scale: $(READY)
-	PYTHONPATH=tests/workflow $(BIN)/python tests/slurm/scale.py
+	$(BIN)/python -m tests.support.slurm.scale
 
 slurm-cluster: $(READY)
-	@$(BIN)/python tests/slurm/cluster.py up "$${CLUSTER:-/tmp/slurm-$$(id -un)}"
+	@$(BIN)/python -m tests.support.slurm.cluster up "$${CLUSTER:-/tmp/slurm-$$(id -un)}"
 
 slurm-cluster-down: $(READY)
-	@$(BIN)/python tests/slurm/cluster.py down "$${CLUSTER:-/tmp/slurm-$$(id -un)}"
+	@$(BIN)/python -m tests.support.slurm.cluster down "$${CLUSTER:-/tmp/slurm-$$(id -un)}"
 
 bench: $(READY) $(PEERS_READY)
-	$(BIN)/python tests/benchmarks/toy.py
-	$(BIN)/python tests/benchmarks/extraction.py
-	PYTHONPATH=tests/data $(BIN)/python tests/benchmarks/images.py
-	$(PEERS)/bin/python tests/benchmarks/saes.py
+	$(BIN)/python -m tests.benchmarks.toy
+	$(BIN)/python -m tests.benchmarks.extraction
+	$(BIN)/python -m tests.benchmarks.images
+	$(PEERS)/bin/python -m tests.benchmarks.saes
 
 quality: run $(PEERS_READY)
-	$(PEERS)/bin/python tests/benchmarks/quality.py
+	$(PEERS)/bin/python -m tests.benchmarks.quality
 
 peers: $(PEERS_READY)
 

@@ -2,9 +2,9 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 from interference.activations.shuffle import BUCKET_BYTES
+from tests.support import peak_memory
 
 ROW_BYTES = 4 * 49 * 64  # of an image: the stem's positions at 28 pixels
 
@@ -12,7 +12,7 @@ ROW_BYTES = 4 * 49 * 64  # of an image: the stem's positions at 28 pixels
 def peak(images, model, folder):
     """MB that a job of so many images takes at most."""
     folder.mkdir()
-    program = [sys.executable, Path(__file__).with_name("peak_memory.py")]
+    program = [sys.executable, peak_memory.__file__]
     run = subprocess.run(
         [*program, str(images), model, folder], capture_output=True, text=True, check=True
     )

@@ -7,9 +7,8 @@ import pytest
 
 from interference.analysis.tables import claims, toy
 from interference.config.load import read_config
-from interference.provenance import ROOT
+from tests.support import REPO
 
-REPO = ROOT.parents[2]
 FOLDER = REPO / "workflow/experiments/toy-full"
 RAW = FOLDER / "vulnerability.parquet"
 

@@ -3,13 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
-from documented import REPO, columns, columns_of, sections
 
 from interference.analysis.frames import MEMBER, MODEL
 from interference.analysis.tables import accuracy, baselines, claims, gates, l0, matched, saes, toy
 from interference.analysis.tables import splice as splices
 from interference.saes.dictionary import Dictionary
 from interference.saes.metrics import score
+from tests.support import REPO
+from tests.support.documented import columns, columns_of, sections
 
 PUBLISHED = REPO / "workflow" / "experiments" / "toy-full"
 BOOTSTRAP = {"confidence": 0.9, "resamples": 100, "seed": 0}

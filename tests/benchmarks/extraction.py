@@ -4,7 +4,7 @@ Ours is the whole job: images read from their store, sums, rows kept, shuffled, 
 written. The peer is the network alone up to that layer, on the same batches as float32 in memory
 already; floor_fraction, too, is of that pass. Both in turns.
 
-    python tests/benchmarks/extraction.py        writes results/benchmarks/extraction.json
+    python -m tests.benchmarks.extraction        writes results/benchmarks/extraction.json
 """
 
 import tempfile
@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from rows import fastest, row, write
 
 from interference.activations.extract import extract
 from interference.data.labels import labels_sha256
@@ -24,6 +23,7 @@ from interference.store.arrays import writing
 from interference.store.files import sha256, write_json
 from interference.store.tables import write_table
 from interference.store.tensors import write_tensors
+from tests.benchmarks.rows import fastest, row, write
 
 PEER = "bare forward pass, torch"
 #: Positions kept of an image at 224 pixels.

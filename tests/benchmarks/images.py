@@ -6,7 +6,7 @@ and writes the store. `read` is every later pass: the peer decodes again, ours r
 floor of `decode` is the same decoding in plain loops, one a worker, with nothing read or written;
 that of `read` is a copy of the same bytes in memory.
 
-    PYTHONPATH=tests/data python tests/benchmarks/images.py     writes results/benchmarks/images.json
+    python -m tests.benchmarks.images     writes results/benchmarks/images.json
 """
 
 import os
@@ -18,12 +18,12 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from pictures import make_folder
 
 from interference.data.decode import decode
 from interference.data.images import build
 from interference.data.read import read_manifest
 from interference.store.arrays import open_array
+from tests.support.pictures import make_folder
 
 PEER = "torchvision ImageFolder, torch DataLoader"
 RESIZE, SIZE = 256, 224
@@ -76,7 +76,11 @@ def rows(
     classes: int = 10, per_class: int = 200, workers: tuple[int, ...] = (1, 2), rounds: int = 3
 ) -> Iterator[dict]:
     """Two rows a number of workers."""
-    from rows import fastest, row, seconds  # not above: a process that decodes would load torch
+    from tests.benchmarks.rows import (  # not above: a process that decodes would load torch
+        fastest,
+        row,
+        seconds,
+    )
 
     with tempfile.TemporaryDirectory() as temporary:
         folder, output = Path(temporary, "pictures"), Path(temporary, "images.json")
@@ -112,6 +116,6 @@ def rows(
 
 
 if __name__ == "__main__":
-    from rows import write
+    from tests.benchmarks.rows import write
 
     write("images", rows())

@@ -7,7 +7,7 @@ falls to 0 over the last fifth. Means over three seeds, and the 95 % interval (S
 t) of ours minus theirs, seed by seed; a latent is dead when no held-out row activates it.
 
     make peers, make run, then, with OMP_NUM_THREADS=1:
-    .venv-peers/bin/python tests/benchmarks/quality.py       writes results/benchmarks/quality.json
+    .venv-peers/bin/python -m tests.benchmarks.quality       writes results/benchmarks/quality.json
 """
 
 import os
@@ -19,7 +19,6 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
-from rows import write  # noqa: E402
 from scipy.stats import t  # noqa: E402
 
 from interference.config.load import read_config  # noqa: E402
@@ -27,6 +26,7 @@ from interference.saes.rows import batches  # noqa: E402
 from interference.saes.types import topk  # noqa: E402
 from interference.store.arrays import Reader, open_array  # noqa: E402
 from interference.store.files import read_json  # noqa: E402
+from tests.benchmarks.rows import write  # noqa: E402
 
 CONFIG = Path(__file__).parents[2] / "config.yaml"
 ROWS = Path("results/fashion-mnist/activations/clean-s0")
@@ -124,6 +124,6 @@ def results(peers, layers=LAYERS, sparsities=K, seeds=SEEDS, rates=RATES) -> Ite
 
 
 if __name__ == "__main__":
-    from peers import DictionaryLearning, SAELens
+    from tests.benchmarks.peers import DictionaryLearning, SAELens
 
     write("quality", results((DictionaryLearning, SAELens)))

@@ -17,7 +17,7 @@ unseen rows after the same steps, so there a ratio *below* 1 is better; floor_fr
 
     make bench                                   both benchmarks
     make peers, then, with OMP_NUM_THREADS=1:
-    .venv-peers/bin/python tests/benchmarks/saes.py [--quick]       writes results/benchmarks/saes.json
+    .venv-peers/bin/python -m tests.benchmarks.saes [--quick]       writes results/benchmarks/saes.json
 """
 
 import os
@@ -29,9 +29,9 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
-from rows import fastest, peak, row, write  # noqa: E402
 
 from interference.saes.types import topk  # noqa: E402
+from tests.benchmarks.rows import fastest, peak, row, write  # noqa: E402
 
 K, MEMBERS, PATIENCE = 32, 6, 100_000
 SIZES = ((64, 512), (128, 1024), (256, 2048), (512, 4096))
@@ -128,7 +128,7 @@ def rows(peers: Iterable, sizes=SIZES, batches=BATCHES, fvu_sizes=FVU_SIZES) -> 
 
 
 if __name__ == "__main__":
-    from peers import PEERS
+    from tests.benchmarks.peers import PEERS
 
     quick = {"sizes": SIZES[:1], "batches": BATCHES[:1], "fvu_sizes": ()}
     write("saes", rows(PEERS, **(quick if "--quick" in sys.argv[1:] else {})))

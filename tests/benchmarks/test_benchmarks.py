@@ -2,18 +2,13 @@
 
 import json
 
-import extraction
-import images
 import numpy as np
 import pytest
-import quality
-import rows
-import saes
 import torch
-import toy
 
 from interference.store.arrays import writing
 from interference.store.files import write_json
+from tests.benchmarks import extraction, images, quality, rows, saes, toy
 
 
 def test_the_toy_benchmark_writes_a_row_a_case(tmp_path, monkeypatch):

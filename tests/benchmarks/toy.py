@@ -6,17 +6,17 @@ fresh mask for each model. The floor counts matrix products alone, at the peak r
 product reaches in the same run: 5 of 2 n m FLOP a sample for a clean step; 8 and two of 2 m² for an
 adversarial one, whose attack needs the clean backward pass only.
 
-    python tests/benchmarks/toy.py        writes results/benchmarks/toy.json
+    python -m tests.benchmarks.toy        writes results/benchmarks/toy.json
 """
 
 from collections.abc import Iterator
 
 import numpy as np
 import torch
-from rows import fastest, peak, row, write
 
 from interference.toy import compiled
 from interference.toy.state import ARRAYS, initial
+from tests.benchmarks.rows import fastest, peak, row, write
 
 FEATURES, HIDDEN = 100, 20
 PEER = "batched autograd, torch"

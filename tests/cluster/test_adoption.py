@@ -4,9 +4,10 @@ import os
 import shutil
 
 import pytest
-from checkout import REPO, TINY
 
 from interference.cluster.adoption import plan_digest, record_of, unrecorded
+from tests.support import REPO
+from tests.support.checkout import TINY
 
 HEADER = "output_file\tdate\trule\tlog-file(s)\tstatus\tplan\n"
 

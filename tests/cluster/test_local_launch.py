@@ -7,10 +7,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from cluster import wait_until
-from launches import Launch
 
 from interference.cluster.claims import Claims
+from tests.support.slurm.cluster import wait_until
+from tests.support.slurm.launches import Launch
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 

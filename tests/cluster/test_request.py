@@ -3,11 +3,12 @@
 import shutil
 
 import pytest
-from checkout import REPO, TINY
 
 from interference.cluster.launching import command, todo
 from interference.cluster.request import LaunchError, read
 from interference.config.load import ConfigError
+from tests.support import REPO
+from tests.support.checkout import TINY
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import copy
 import json
-from pathlib import Path
 
 import pytest
 import torch
@@ -14,10 +13,10 @@ from interference.config.load import check_config, read_config
 from interference.config.plan import rules
 from interference.models.network import Network
 from interference.provenance import InterferenceError
+from tests.support import REPO
 
-ROOT = Path(__file__).parents[2]
-TINY = yaml.safe_load((ROOT / "tests" / "experiments" / "tiny.yaml").read_text())
-EXPERIMENTS = [ROOT / "config.yaml", *sorted((ROOT / "workflow" / "experiments").glob("*.yaml"))]
+TINY = yaml.safe_load((REPO / "tests" / "experiments" / "tiny.yaml").read_text())
+EXPERIMENTS = [REPO / "config.yaml", *sorted((REPO / "workflow" / "experiments").glob("*.yaml"))]
 
 
 def tiny(**sections):
@@ -126,8 +125,8 @@ def test_every_experiment_that_ships_is_costed_with_the_rates_that_ship(path):
 
 
 def test_rates_that_ship_are_of_rules_that_have_work():
-    paper = costs.work(read_config(ROOT / "workflow" / "experiments" / "paper.yaml"))
-    default = costs.work(read_config(ROOT / "config.yaml"))
+    paper = costs.work(read_config(REPO / "workflow" / "experiments" / "paper.yaml"))
+    default = costs.work(read_config(REPO / "config.yaml"))
     _, rates = costs.shipped()
     assert rates.keys() - {"activations_part"} == paper.keys() | default.keys()
     assert json.loads(json.dumps(rates)) == rates

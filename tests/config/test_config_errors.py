@@ -13,14 +13,14 @@ import pytest
 import yaml
 
 from interference.config.load import ConfigError, check_config, check_writable, read_config
+from tests.support import REPO
 
-ROOT = Path(__file__).parents[2]
 FILES = [
-    ROOT / "config.yaml",
-    *sorted((ROOT / "workflow" / "experiments").glob("*.yaml")),
-    *sorted((ROOT / "tests" / "experiments").glob("*.yaml")),
+    REPO / "config.yaml",
+    *sorted((REPO / "workflow" / "experiments").glob("*.yaml")),
+    *sorted((REPO / "tests" / "experiments").glob("*.yaml")),
 ]
-GOOD = yaml.safe_load((ROOT / "config.yaml").read_text())
+GOOD = yaml.safe_load((REPO / "config.yaml").read_text())
 MISSING = object()
 NETWORKS = ("data", "models", "attacks", "activations", "saes")
 COLOUR = GOOD["data"] | {
@@ -492,7 +492,7 @@ def command(*arguments):
 
 
 def test_the_command_line_tells_a_good_config_from_a_bad_one(tmp_path):
-    good = command("config", "check", ROOT / "config.yaml")
+    good = command("config", "check", REPO / "config.yaml")
     assert (good.returncode, good.stderr) == (0, "")
     assert "results/fashion-mnist" in good.stdout
 

@@ -3,7 +3,6 @@
 import copy
 import json
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,15 +16,15 @@ from interference.config.model import epsilon_name
 from interference.config.plan import describe, missing, rules
 from interference.config.specs import Specs
 from interference.models.network import Network
+from tests.support import REPO
 
 torch.set_num_threads(1)
-ROOT = Path(__file__).parents[2]
 FILES = [
-    ROOT / "config.yaml",
-    *sorted((ROOT / "workflow" / "experiments").glob("*.yaml")),
-    *sorted((ROOT / "tests" / "experiments").glob("*.yaml")),
+    REPO / "config.yaml",
+    *sorted((REPO / "workflow" / "experiments").glob("*.yaml")),
+    *sorted((REPO / "tests" / "experiments").glob("*.yaml")),
 ]
-TINY = yaml.safe_load((ROOT / "tests" / "experiments" / "tiny.yaml").read_text())
+TINY = yaml.safe_load((REPO / "tests" / "experiments" / "tiny.yaml").read_text())
 
 
 @cache

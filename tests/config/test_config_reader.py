@@ -2,16 +2,15 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import yaml
 
 from interference.config.load import check_config, read_config
 from interference.config.reader import ConfigError, parse, read_values
+from tests.support import REPO
 
-ROOT = Path(__file__).parents[2]
-TINY = ROOT / "tests" / "experiments" / "tiny.yaml"
+TINY = REPO / "tests" / "experiments" / "tiny.yaml"
 
 #: what a file says → what the error says of it
 TRAPS = {
@@ -157,7 +156,7 @@ def test_every_way_in_gives_the_same_error_before_any_job(case, tmp_path):
         "snakemake",
         "--dry-run",
         "--snakefile",
-        str(ROOT / "Snakefile"),
+        str(REPO / "Snakefile"),
     ]
     done = subprocess.run(
         [*command, "--configfile", str(path)], cwd=tmp_path, capture_output=True, text=True
@@ -169,7 +168,7 @@ def test_every_way_in_gives_the_same_error_before_any_job(case, tmp_path):
 
 def test_config_of_snakemake_changes_the_default_experiment(tmp_path):
     command = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "--cores", "1"]
-    command += ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(ROOT)]
+    command += ["--snakefile", str(REPO / "Snakefile"), "--directory", str(REPO)]
     done = subprocess.run(
         [*command, "--config", "toy={steps: 1e2}"], capture_output=True, text=True
     )

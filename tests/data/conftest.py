@@ -6,13 +6,13 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import pictures
 import pytest
 
 from interference.data.fashion import FASHION_FILES
 from interference.data.idx import idx_bytes
 from interference.data.images import build
 from interference.data.read import read_manifest
+from tests.support import pictures
 
 
 class Python2Pickler(pickle._Pickler):

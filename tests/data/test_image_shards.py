@@ -4,7 +4,6 @@ import json
 import tarfile
 
 import numpy as np
-import pictures
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -15,6 +14,7 @@ from interference.data.sources import load
 from interference.data.webdataset import index
 from interference.store.files import StoreError
 from interference.store.tables import read_columns
+from tests.support import pictures
 
 DATASETS = ("image-folder", "image-parquet", "image-webdataset")
 

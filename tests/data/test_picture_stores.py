@@ -8,7 +8,6 @@ import sys
 
 import numpy as np
 import pytest
-from pictures import DAMAGED, damage, make_folder, make_parquet, make_webdataset
 from PIL import Image
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
@@ -18,6 +17,7 @@ from interference.data.read import read_manifest, read_split
 from interference.store.arrays import open_array
 from interference.store.files import StoreError
 from interference.store.tables import read_columns
+from tests.support.pictures import DAMAGED, damage, make_folder, make_parquet, make_webdataset
 
 pytestmark = pytest.mark.xdist_group("imagenet")
 

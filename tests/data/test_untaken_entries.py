@@ -5,12 +5,12 @@ import shutil
 import socket
 
 import numpy as np
-import pictures
 import pytest
 
 from interference.data.decode import Place, decode_all
 from interference.data.sources import load
 from interference.store.files import StoreError
+from tests.support import pictures
 
 REFUSE, SKIP = ({"resize": 56, "corrupt": how} for how in ("refuse", "skip"))
 

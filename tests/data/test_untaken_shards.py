@@ -3,7 +3,6 @@
 import shutil
 import tarfile
 
-import pictures
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from interference.data.sources import load
 from interference.data.webdataset import index
 from interference.store.files import StoreError
+from tests.support import pictures
 
 REFUSE, SKIP = ({"resize": 56, "corrupt": how} for how in ("refuse", "skip"))
 

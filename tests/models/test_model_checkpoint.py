@@ -8,11 +8,11 @@ import dill
 import numpy as np
 import pytest
 import torch
-from checkpoints import IDENTITY, body, converted, entries, logits, own, write
 
 from interference.models.checkpoint import MEAN, STD, convert
 from interference.models.hub import CheckpointError
 from interference.store.files import read_json, sha256
+from tests.support.checkpoints import IDENTITY, body, converted, entries, logits, own, write
 
 torch.set_num_threads(1)
 

@@ -4,7 +4,8 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from hub_server import COMMIT, CONTENT, FILE, obtain, serving
+
+from tests.support.hub_server import COMMIT, CONTENT, FILE, obtain, serving
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@
 import ssl
 
 import pytest
-from hub_server import CONTENT, FILE, REPOSITORY, obtain, serving
 from huggingface_hub.errors import LocalEntryNotFoundError
 
 from interference.models.mends import mend
+from tests.support.hub_server import CONTENT, FILE, REPOSITORY, obtain, serving
 
 
 @pytest.fixture

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from in_ranks import network
 from torch import nn
 
 from interference.models import ranks
 from interference.models.ranks import Presence, RankError, Ranks, addresses, first_host
+from tests.support.in_ranks import network
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 7])

@@ -10,17 +10,18 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from cluster import wait_until
-from configuration import free_ports
-from in_ranks import CASES, network
 from torch import distributed
 
 from interference.models import ranks
 from interference.models.ranks import ALONE
 from interference.provenance import spec
 from interference.store.files import sha256
+from tests.support import in_ranks
+from tests.support.in_ranks import CASES, network
+from tests.support.slurm.cluster import wait_until
+from tests.support.slurm.configuration import free_ports
 
-RANK = [sys.executable, str(Path(__file__).with_name("in_ranks.py"))]
+RANK = [sys.executable, in_ranks.__file__]
 BIN = Path(sys.executable).parent
 #: Seconds in which processes of a test end, on a busy machine too.
 PATIENCE = 300

@@ -4,13 +4,13 @@ import re
 
 import pytest
 import torch
-from checkpoints import body, converted, logits, own
 from safetensors.torch import save_file
 
 from interference.models.architectures import ARCHITECTURES
 from interference.models.checkpoint import convert
 from interference.models.hub import CheckpointError
 from interference.models.vision import torchvision
+from tests.support.checkpoints import body, converted, logits, own
 
 torch.set_num_threads(1)
 

@@ -6,10 +6,10 @@ import zipfile
 import numpy as np
 import pytest
 import torch
-from checkpoints import body
 
 from interference.models.hub import CheckpointError
 from interference.models.unpickle import read
+from tests.support.checkpoints import body
 
 torch.set_num_threads(1)
 

@@ -3,11 +3,11 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-REPO = Path(__file__).parents[2]
+from tests.support import REPO
+
 #: Torchvision's one operator that asks whether a device can compile: the mean of a plain image is 3.
 OPERATOR = """
 import torch

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from sweeps import D, spec, write_rows
 
 from interference.saes.baselines import compare, raw_l0
 from interference.saes.fit import Training, train
@@ -15,6 +14,7 @@ from interference.store.arrays import open_array, writing
 from interference.store.files import StoreError, read_json, sha256, write_json
 from interference.store.tables import read_columns
 from interference.store.tensors import write_tensors
+from tests.support.sweeps import D, spec, write_rows
 
 
 def rng(seed=0):

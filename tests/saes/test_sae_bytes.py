@@ -5,12 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.support import REPO
+
 # Trains one member of each type whose steps have kernels of their own, between allocations that
 # move its arrays, and prints a hash of all that training changed.
 SCRIPT = """
 import hashlib, importlib, sys
 import numpy as np
-from sweeps import SETTINGS
+from tests.support.sweeps import SETTINGS
 
 moves = np.random.default_rng(int(sys.argv[1]))
 for name in ("matryoshka", "jumprelu"):
@@ -32,7 +34,7 @@ def trained(cache: Path, seed: int) -> str:
     """What the script prints in a process of its own, with compiled code from ``cache``."""
     variables = {"NUMBA_CACHE_DIR": str(cache), "PYTHONHASHSEED": str(seed)}
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(seed)], cwd=Path(__file__).parent, text=True,
+        [sys.executable, "-c", SCRIPT, str(seed)], cwd=REPO, text=True,
         env={**os.environ, **variables}, capture_output=True, check=True,
     )  # fmt: skip
     return done.stdout

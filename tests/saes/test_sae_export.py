@@ -9,7 +9,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import sweeps
 from safetensors import safe_open
 from typer.testing import CliRunner
 
@@ -20,10 +19,10 @@ from interference.saes.fit import fit
 from interference.saes.types import topk
 from interference.store.files import read_json, sha256, write_json
 from interference.store.tensors import read_described, read_tensors, write_tensors
+from tests.support import REPO, sweeps
 
 pytestmark = pytest.mark.xdist_group("saelens")  # whose process starts once, in one worker
 
-REPO = Path(__file__).parents[2]
 #: The Python that has SAELens: `make peers`.
 PEERS = Path(os.environ.get("INTERFERENCE_PEERS", REPO / ".venv-peers" / "bin" / "python"))
 ARCHITECTURES = {
@@ -108,7 +107,7 @@ def saelens(trained, tmp_path_factory):
     np.savez(folder / "topk.npz", W_enc=w_enc, **given, x=x, k=member.k)
     environment = {n: v for n, v in os.environ.items() if not n.startswith("PYTHON")}
     done = subprocess.run(
-        [PEERS, REPO / "tests" / "saes" / "in_saelens.py", folder],
+        [PEERS, REPO / "tests" / "support" / "in_saelens.py", folder],
         env=environment | {"HF_HUB_OFFLINE": "1"}, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -6,7 +6,6 @@ import time
 
 import numpy as np
 import pytest
-from sweeps import D, spec, store, write_rows
 
 from interference.saes import rows as rows_module
 from interference.saes.fit import fit
@@ -15,6 +14,7 @@ from interference.saes.types import topk
 from interference.store import arrays
 from interference.store.arrays import Reader, open_array
 from interference.store.files import StoreError
+from tests.support.sweeps import D, spec, store, write_rows
 
 
 @pytest.fixture

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from sweeps import MODEL, D, spec, write_rows
 
 from interference.saes.fit import fit
 from interference.saes.types import topk
 from interference.store import arrays
 from interference.store.files import StoreError
+from tests.support.sweeps import MODEL, D, spec, write_rows
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from sweeps import SETTINGS, spec, write_rows
 
 from interference import gpu
 from interference.config.sae_types import SaeTypes
@@ -26,6 +25,7 @@ from interference.saes.adam import Adam
 from interference.saes.fit import fit
 from interference.saes.stacked import WARM_UP, CapturedStack, Stack, clip_norm
 from interference.store.tensors import read_tensors
+from tests.support.sweeps import SETTINGS, spec, write_rows
 
 D, LATENTS, ROWS = 12, 40, 64
 CPU = torch.device("cpu")

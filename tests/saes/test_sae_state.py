@@ -11,7 +11,6 @@ import time
 
 import numpy as np
 import pytest
-from sweeps import SETTINGS, D, spec, write_rows
 
 from interference.provenance import canonical
 from interference.saes import fit as fit_module
@@ -19,6 +18,7 @@ from interference.saes.fit import fit
 from interference.saes.state import State
 from interference.store.files import StoreError
 from interference.store.tensors import read_tensors
+from tests.support.sweeps import SETTINGS, D, spec, write_rows
 
 TYPES = {name: importlib.import_module(f"interference.saes.types.{name}") for name in SETTINGS}
 SUFFIXES = (".json", ".parquet", ".safetensors")

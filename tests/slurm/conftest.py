@@ -4,7 +4,8 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from cluster import Cluster, missing, running
+
+from tests.support.slurm.cluster import Cluster, missing, running
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from cluster import Cluster, missing, running, wait_until
+
+from tests.support import REPO
+from tests.support.slurm.cluster import Cluster, missing, running, wait_until
 
 pytestmark = pytest.mark.slurm
 
@@ -58,16 +60,16 @@ def test_nothing_is_left_after_a_test_that_failed_and_lost_a_node(slurm_is_here)
     assert not folders[0].exists()
 
 
-def test_a_developer_gets_a_cluster_by_one_command_and_ends_it_by_another(slurm_is_here, tmp_path):
+def test_a_developer_gets_a_cluster_by_one_command_and_ends_it_by_another(slurm_is_here):
     folder = f"/tmp/slurm-by-hand-{os.getpid()}"
-    command = [sys.executable, str(Path(__file__).with_name("cluster.py"))]
-    subprocess.run([*command, "up", folder], check=True, cwd=tmp_path)
+    command = [sys.executable, "-m", "tests.support.slurm.cluster"]
+    subprocess.run([*command, "up", folder], check=True, cwd=REPO)
     try:
         asked = [f". {folder}/env; sinfo -h -p gpu -o '%D %t'"]
         said = subprocess.run(["sh", "-c", *asked], capture_output=True, text=True, check=True)
         assert said.stdout.split() == ["3", "idle"]
     finally:
-        subprocess.run([*command, "down", folder], check=True, cwd=tmp_path)
+        subprocess.run([*command, "down", folder], check=True, cwd=REPO)
     assert not Path(folder).exists()
 
 
@@ -84,7 +86,7 @@ def test_clusters_that_start_at_once_have_ports_of_their_own(slurm_is_here, monk
             there.wait(timeout=120)  # until both stand
             return len(cluster.run("sinfo", "-h", "-N", "-p", "cpu", "-t", "idle").splitlines())
 
-    monkeypatch.setattr("configuration.random.randrange", draw)
+    monkeypatch.setattr("tests.support.slurm.configuration.random.randrange", draw)
     there = threading.Barrier(2)
     with ThreadPoolExecutor() as pool:
         assert list(pool.map(nodes, range(2))) == [3, 3]
@@ -92,7 +94,7 @@ def test_clusters_that_start_at_once_have_ports_of_their_own(slurm_is_here, monk
 
 def test_what_a_machine_lacks_is_said_in_words(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("cluster.SYSTEM", str(tmp_path))
+    monkeypatch.setattr("tests.support.slurm.cluster.SYSTEM", str(tmp_path))
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert "slurmctld (Debian's slurm-wlm)" in missing()
     assert "root, for mounts of its own" in missing()

@@ -5,7 +5,8 @@ Jobs hold until a test lets them go, so each fault strikes while the jobs that i
 """
 
 import pytest
-from journals import journal
+
+from tests.support.slurm.journals import journal
 
 pytestmark = pytest.mark.slurm
 thorough = pytest.mark.thorough

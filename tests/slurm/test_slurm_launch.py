@@ -12,8 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from cluster import Cluster, wait_until
-from launches import Launch
+
+from tests.support.slurm.cluster import Cluster, wait_until
+from tests.support.slurm.launches import Launch
 
 pytestmark = pytest.mark.slurm
 thorough = pytest.mark.thorough

@@ -9,9 +9,10 @@ import signal
 from pathlib import Path
 
 import pytest
-from checkout import TINY, Checkout, contents
-from cluster import Cluster, wait_until
-from controller import snakemake
+
+from tests.support.checkout import TINY, Checkout, contents
+from tests.support.slurm.cluster import Cluster, wait_until
+from tests.support.slurm.controller import snakemake
 
 pytestmark = pytest.mark.slurm
 

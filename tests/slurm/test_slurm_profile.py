@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from checkout import REPO, rule_blocks
-from journals import journal
 from snakemake_executor_plugin_slurm.partitions import read_partition_file
 
 from interference.config.catalogue import FIGURES, TABLES
+from tests.support import REPO
+from tests.support.checkout import rule_blocks
+from tests.support.slurm.journals import journal
 
 PROFILE = yaml.safe_load((REPO / "profiles" / "slurm" / "config.yaml").read_text())
 RULES = rule_blocks()

@@ -6,11 +6,11 @@ from collections import Counter
 
 import pytest
 import yaml
-from checkout import REPO, TINY, Checkout
-from controller import snakemake
-from test_slurm_run import PLACE
 
 from interference.store.files import sha256
+from tests.support import REPO
+from tests.support.checkout import TINY, Checkout
+from tests.support.slurm.controller import PLACE, snakemake
 
 PROFILE = REPO / "profiles" / "slurm" / "config.yaml"
 #: The lines of the profile that a user takes the comment sign from.

@@ -1,6 +1,5 @@
 """A whole experiment on a cluster: every rule, on every node, and the bytes of a run on one machine."""
 
-import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,9 +7,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from checkout import REPO, TINY, Checkout, contents, rule_blocks
-from cluster import running
-from controller import snakemake
+
+from tests.support import REPO
+from tests.support.checkout import TINY, Checkout, contents, rule_blocks
+from tests.support.slurm.cluster import running
+from tests.support.slurm.controller import PLACE, snakemake
 
 pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("slurm_run")]
 
@@ -26,8 +27,6 @@ GPU_RULES = {"trunk", "finetune", "adversarial_images", "activations_part", "act
              "attacked_activations", "splice", "saes", "baselines", "toy_models"}  # fmt: skip
 #: Rules of networks that come from files; test_paper.py runs them.
 OF_FILES = {"checkpoint", "predictions", "gates_table"}
-#: What a verb says of the place that it was given, in its log.
-PLACE = re.compile(r"on (\w+), Slurm job (\d+), CPUs (\d+), GPUs (\S+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ Slurm job.
 """
 
 import pytest
-from checkout import Checkout
-from scale import ONE_GROUP, dry_run, total
+
+from tests.support.checkout import Checkout
+from tests.support.slurm.scale import ONE_GROUP, dry_run, total
 
 #: About 800 and 3,200 jobs: the clean network and one more for each seed.
 SMALL, LARGE = (1, 13), (1, 52)

@@ -7,7 +7,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stacks import SPEC, generator, problem, random_points, weights
 
 from interference.toy.attacks.analytic import analytic
 from interference.toy.attacks.every import every, worst_losses
@@ -16,6 +15,7 @@ from interference.toy.attacks.trust_region import trust_region
 from interference.toy.model import encode, propagate
 from interference.toy.problem import losses, pose, preactivations, root
 from interference.toy.stacked import steepest_ascent
+from tests.support.stacks import SPEC, generator, problem, random_points, weights
 
 ATTACKS = ("one-step", "analytic", "pgd", "trust-region", "strongest")
 

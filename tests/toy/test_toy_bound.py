@@ -3,11 +3,11 @@
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stacks import SPEC, generator, problem, random_points
 
 from interference.toy.attacks.every import every, worst_losses
 from interference.toy.bound import bound, exact, menu, reach
 from interference.toy.problem import losses
+from tests.support.stacks import SPEC, generator, problem, random_points
 
 TOLERANCE = 1e-6
 

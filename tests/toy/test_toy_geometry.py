@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from stacks import weights
 
 from interference.compute import generator
 from interference.store.tables import read_columns
@@ -13,6 +12,7 @@ from interference.toy.attacks.every import every
 from interference.toy.geometry import INPUTS, attacked, describe, shown
 from interference.toy.problem import losses, perturbation, pose, root
 from interference.toy.train import fit
+from tests.support.stacks import weights
 
 FEATURES, HIDDEN = 20, 5
 TRAINING = {

@@ -4,7 +4,8 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from checkout import Checkout
+
+from tests.support.checkout import Checkout
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,9 @@ from types import SimpleNamespace
 import jinja2
 import pytest
 import yaml
-from checkout import NETWORK_SECTIONS, REPO, TINY, Checkout, without
+
+from tests.support import REPO
+from tests.support.checkout import NETWORK_SECTIONS, TINY, Checkout, without
 
 #: arm → sections of the other
 OTHER = {"toy": NETWORK_SECTIONS, "networks": ("toy",)}

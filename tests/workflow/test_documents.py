@@ -3,7 +3,9 @@
 import re
 
 import pytest
-from documented import REPO, undocumented
+
+from tests.support import REPO
+from tests.support.documented import undocumented
 
 PAGES = [REPO / "README.md", *sorted((REPO / "docs").glob("*.md"))]
 #: [text](target) and ![picture](target), outside of code.

@@ -4,10 +4,11 @@ from collections import Counter
 
 import pytest
 import yaml
-from checkout import REPO, Checkout
 
 from interference.config.load import read_config
 from interference.config.plan import rules
+from tests.support import REPO
+from tests.support.checkout import Checkout
 
 FOLDER = "workflow/experiments"
 #: One's own experiments may lie here too.

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from checkout import REPO, TINY, Checkout, rule_blocks
 
 from interference.config.catalogue import FIGURES, TABLES
+from tests.support import REPO
+from tests.support.checkout import TINY, Checkout, rule_blocks
 
 RULES = rule_blocks()
 CATALOGUE = (*TABLES, *FIGURES)

@@ -19,7 +19,6 @@ from fnmatch import fnmatch
 from functools import cache
 
 import pytest
-from checkout import REPO, chosen, forget_sources, rule_blocks
 from pydantic import BaseModel
 
 from interference import provenance
@@ -28,6 +27,8 @@ from interference.config import specs as specs_module
 from interference.config.load import check_config
 from interference.config.schema import Config
 from interference.config.specs import Specs
+from tests.support import REPO
+from tests.support.checkout import chosen, forget_sources, rule_blocks
 
 PACKAGE = REPO / "workflow" / "lib" / "interference"
 

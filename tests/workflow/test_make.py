@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from checkout import REPO
+
+from tests.support import REPO
 
 #: Notes a call as NAME <argument> <argument> …; makes an environment of copies of itself; fails where
 #: its arguments match the pattern FAILS.

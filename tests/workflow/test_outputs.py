@@ -11,11 +11,11 @@ import shutil
 import time
 
 import pytest
-from checkout import TINY, Checkout, chosen
-from test_reruns import AFTER_ATTACKS, JOBS, PACKAGE, with_code
 
 from interference.config.outputs import difference, known_by
 from interference.provenance import canonical, digest
+from tests.support.checkout import PACKAGE, TINY, Checkout, chosen, with_code
+from tests.support.tiny import AFTER_ATTACKS, JOBS
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 

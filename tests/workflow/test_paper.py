@@ -4,20 +4,18 @@ What the real one reads, ImageNet and the hub's files, is replaced by stand-ins 
 three ResNet-18 with random weights and ten classes, and pictures of many sizes and modes.
 """
 
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
-from checkout import REPO, Checkout
 
 from interference.config.load import check_config
 from interference.config.plan import rules
-
-sys.path += [str(REPO / "tests" / "models"), str(REPO / "tests" / "data")]
-from checkpoints import body, entries, write
-from pictures import make_folder
+from tests.support import REPO
+from tests.support.checkout import Checkout
+from tests.support.checkpoints import body, entries, write
+from tests.support.pictures import make_folder
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("paper")]
 

@@ -4,11 +4,11 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-REPO = Path(__file__).parents[2]
+from tests.support import REPO
+
 #: Libraries that compute, store or draw.
 HEAVY = {
     "matplotlib",

@@ -5,8 +5,10 @@ import re
 
 import pytest
 import yaml
-from checkout import REPO, TINY, Checkout
-from pictures import make_folder
+
+from tests.support import REPO
+from tests.support.checkout import TINY, Checkout
+from tests.support.pictures import make_folder
 
 STORE = "results/pictures/data/images.json"
 

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from checkout import TINY, Checkout
+
+from tests.support.checkout import TINY, Checkout
 
 #: Letters that a shell, Make, Snakemake's own formatting or a Latin-1 locale could stumble over.
 FOLDER = """it's "my" clöne {data} [1] $HOME & (a); #b *?!~ `c` %d"""

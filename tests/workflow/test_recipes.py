@@ -10,7 +10,9 @@ import subprocess
 import sys
 
 import pytest
-from checkout import REPO, TINY, Checkout, contents
+
+from tests.support import REPO
+from tests.support.checkout import TINY, Checkout, contents
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("recipes")]
 

@@ -14,7 +14,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from checkout import TINY, Checkout, contents
+
+from tests.support.checkout import TINY, Checkout, contents
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 

@@ -8,9 +8,9 @@ this file is for: editing it would leave stale results behind in silence.
 import json
 
 import pytest
-from checkout import forget_sources
 
 from interference import gpu, provenance
+from tests.support.checkout import forget_sources
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 

@@ -10,10 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
-from checkout import NETWORK_SECTIONS, REPO, TINY, without
-from cluster import Cluster, wait_until
-from controller import BIN, QUICK
-from journals import Start, check, starts
+
+from tests.support import REPO
+from tests.support.checkout import NETWORK_SECTIONS, TINY, without
+from tests.support.slurm.cluster import Cluster, wait_until
+from tests.support.slurm.controller import BIN, QUICK
+from tests.support.slurm.journals import Start, check, starts
 
 WORKFLOW = Path(__file__).with_name("launched")
 TASK = Path(__file__).with_name("journal") / "task.py"

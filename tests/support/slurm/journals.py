@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from checkout import REPO
-from cluster import Cluster
-from controller import Controller, snakemake
+from tests.support import REPO
+from tests.support.slurm.cluster import Cluster
+from tests.support.slurm.controller import Controller, snakemake
 
 WORKFLOW = Path(__file__).with_name("journal")
 #: What a complete output holds: see journal/task.py.

@@ -1,7 +1,7 @@
 """A real Slurm on one machine: munge, one controller, several nodes with fake GPUs.
 
-From a shell:  python tests/slurm/cluster.py up FOLDER   then   . FOLDER/env
-and at the end:  python tests/slurm/cluster.py down FOLDER
+From a shell:  python -m tests.support.slurm.cluster up FOLDER   then   . FOLDER/env
+and at the end:  python -m tests.support.slurm.cluster down FOLDER
 
 Everything runs as root from Debian's packages `slurm-wlm` and `munge`, without systemd, cgroups or
 accounting. Every process of a cluster lives in a mount namespace in which ``/etc/slurm`` is the
@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import configuration
+from tests.support.slurm import configuration
 
 #: What a cluster is made of, and the Debian package that brings it.
 COMMANDS = {
@@ -271,5 +271,5 @@ def main(action: str, folder: str) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) != 3 or sys.argv[1] not in ("up", "down"):
-        raise SystemExit(f"usage: python {sys.argv[0]} up|down FOLDER")
+        raise SystemExit("usage: python -m tests.support.slurm.cluster up|down FOLDER")
     main(*sys.argv[1:])

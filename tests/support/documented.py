@@ -8,9 +8,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from interference.analysis.frames import MEMBER, MODEL
-from interference.provenance import ROOT
+from tests.support import REPO
 
-REPO = ROOT.parents[2]
 #: Names in a heading that stand for one part of a path.
 WILDCARD = re.compile("MODEL|LAYER|TYPE|ATTACK")
 #: Tables and columns that only experiments on pictures or on the hub's checkpoints have.

@@ -6,9 +6,7 @@ that do nothing, so that what is left is Snakemake's and Slurm's own time.
 
 import os
 import re
-import resource
 import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -16,10 +14,11 @@ from datetime import datetime
 from pathlib import Path
 
 import yaml
-from checkout import Checkout
-from cluster import Cluster, running
-from controller import BIN
-from journals import journal
+
+from tests.support.checkout import Checkout
+from tests.support.slurm.cluster import Cluster, running
+from tests.support.slurm.controller import BIN
+from tests.support.slurm.journals import journal
 
 #: Plans by their number of networks: so many radii beside the clean network, so many seeds.
 PLANS = [(4, 6), (5, 16), (9, 33)]
@@ -48,26 +47,17 @@ def dry_run(checkout: Checkout, radii: int, seeds: int, *arguments: str) -> DryR
     config = checkout.folder / f"{radii}-{seeds}.yaml"
     config.write_text(yaml.safe_dump(values), encoding="utf-8")
     command = [BIN / "snakemake", "--dry-run", "--configfile", config, *arguments]
-    paths = [checkout.environment["PYTHONPATH"], str(Path(__file__).parents[1] / "workflow")]
-    measured = subprocess.run(
-        [sys.executable, __file__, "measure", *map(str, command)],
-        cwd=checkout.folder,
-        env={**checkout.environment, "PYTHONPATH": os.pathsep.join(paths)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    jobs, seconds, megabytes = measured.stdout.split()
-    return DryRun(int(jobs), float(seconds), int(megabytes))
-
-
-def measure(*command: str) -> None:
-    """Run a dry run; print its jobs, CPU seconds and megabytes."""
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    jobs = re.search(r"^total +(\d+)$", done.stdout + done.stderr, re.MULTILINE)[1]
-    print(jobs, round(used.ru_utime + used.ru_stime, 2), used.ru_maxrss // 1024)
+    log = config.with_suffix(".log")
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=checkout.folder, env=checkout.environment, stdout=output, stderr=output
+        )
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    said = log.read_text(encoding="utf-8")
+    assert process.returncode == 0, said
+    jobs = re.search(r"^total +(\d+)$", said, re.MULTILINE)[1]
+    return DryRun(int(jobs), used.ru_utime + used.ru_stime, used.ru_maxrss // 1024)
 
 
 def growth(smaller: DryRun, larger: DryRun) -> float:
@@ -115,4 +105,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    measure(*sys.argv[2:]) if sys.argv[1:2] == ["measure"] else main()
+    main()

@@ -1,6 +1,6 @@
 """What SAELens makes of our files. Run by the Python of .venv-peers, where it is installed:
 
-    .venv-peers/bin/python tests/saes/in_saelens.py FOLDER
+    .venv-peers/bin/python tests/support/in_saelens.py FOLDER
 
 Beside each SAE of FOLDER/*/, NAME.npz gets its latents and reconstruction of the rows.npy there.
 FOLDER/topk.npz, parameters of a TopK SAE in training and rows, becomes FOLDER/gradients.npz.

@@ -1,6 +1,7 @@
 """Snakemake on a test cluster: the real profile, asked more often than a real cluster should be."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cluster import Cluster, wait_until
+from tests.support.slurm.cluster import Cluster, wait_until
 
 BIN = Path(sys.executable).parent
 #: What a test changes in profiles/slurm: seconds to wait, and jobs side by side on a small machine.
@@ -18,6 +19,8 @@ QUICK = (
     "--latency-wait=5",
     "--jobs=6",
 )
+#: What a verb says of the place that it was given, in its log.
+PLACE = re.compile(r"on (\w+), Slurm job (\d+), CPUs (\d+), GPUs (\S+)$", re.MULTILINE)
 #: Seconds after which a run that has not ended never will.
 RUN_PATIENCE = 1800.0
 

@@ -14,13 +14,15 @@ from pathlib import Path
 
 from interference import provenance
 from interference.config.catalogue import FIGURES, TABLES
+from tests.support import REPO
 
-REPO = Path(__file__).parents[2]
 #: What a run needs; the tests' copies hold nothing else.
 PARTS = ("Snakefile", "config.yaml", "workflow", "profiles", "tests/experiments")
 TINY = "tests/experiments/tiny.yaml"
 #: Not results: what is timed, and what is said on the way.
 UNCOMPARED = ("logs", "benchmarks", "report.html")
+#: Of the package, from the folder of a checkout.
+PACKAGE = "workflow/lib/interference"
 #: The sections of the arm of networks; `toy` is the other arm.
 NETWORK_SECTIONS = ("data", "models", "attacks", "activations", "saes")
 
@@ -200,6 +202,11 @@ def chosen(jobs: Iterable[str], *patterns: str) -> set[str]:
         assert some, f"no job is called {pattern}"
         picked |= some
     return picked
+
+
+def with_code(source: str) -> str:
+    """A module's source with a line of code more."""
+    return source + "\n_EDITED = 1\n"
 
 
 def forget_sources() -> None:
