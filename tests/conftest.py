@@ -1,8 +1,11 @@
-"""What several rooms' tests share: a small image store, written here by hand."""
+"""What several rooms' tests share: a small image store, written by hand, and runs of the workflow."""
 
 from interference.cli import environment
 
 environment.settle()  # as a verb: tests run in a notebook's terminal too
+
+import os  # noqa: E402
+from collections.abc import Iterator  # noqa: E402
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
@@ -12,6 +15,9 @@ from interference.data.labels import labels_sha256  # noqa: E402
 from interference.store.arrays import writing  # noqa: E402
 from interference.store.files import write_json  # noqa: E402
 from interference.store.tables import write_table  # noqa: E402
+from tests.support import tiny  # noqa: E402
+from tests.support.checkout import Checkout  # noqa: E402
+from tests.support.waiting import locked  # noqa: E402
 
 torch.set_num_threads(1)  # as in the package: see compute.py
 
@@ -38,3 +44,30 @@ def small_images(tmp_path_factory):
     }
     write_json(manifest, content)
     return manifest
+
+
+@pytest.fixture(scope="session")
+def completed(tmp_path_factory) -> Checkout:
+    """A copy in which the tiny experiment ran to its end, once for all workers of a test run."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    checkout = Checkout.of(shared / "completed")
+    with locked(shared / "completed.lock"):
+        if not (shared / "completed" / "done").exists():
+            tiny.complete(Checkout.copy(shared / "completed"))
+            (shared / "completed" / "done").touch()
+    return checkout
+
+
+@pytest.fixture(scope="session")
+def again(tmp_path_factory) -> tiny.Again:
+    """Part of the tiny experiment once more, in another folder and by another executor."""
+    return tiny.run_again(tmp_path_factory.mktemp("again"))
+
+
+@pytest.fixture
+def after_a_run(completed) -> Iterator[Checkout]:
+    """The completed run; whatever a test edits in it is put back. Of one worker's tests alone: all
+    are in the group `workflow`."""
+    yield completed
+    completed.restore()

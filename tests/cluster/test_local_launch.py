@@ -9,8 +9,8 @@ import psutil
 import pytest
 
 from interference.cluster.claims import Claims
-from tests.support.slurm.cluster import wait_until
 from tests.support.slurm.launches import Launch
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 

@@ -14,6 +14,7 @@ import yaml
 
 from interference.config.load import ConfigError, check_config, check_writable, read_config
 from tests.support import REPO
+from tests.support.networks import MINE
 
 FILES = [
     REPO / "config.yaml",
@@ -29,16 +30,6 @@ COLOUR = GOOD["data"] | {
     "train": 40,
     "heldout": 8,
     "evaluation": 96,
-}
-MINE = {
-    "file": "/mine.pt",
-    "sha256": None,
-    "architecture": "resnet18",
-    "norm": "clean",
-    "epsilon": 0.0,
-    "classes": 10,
-    "mean": [0.5, 0.5, 0.5],
-    "std": [0.25, 0.25, 0.25],
 }
 ROBUST = MINE | {"norm": "linf", "epsilon": "4/255"}
 OWN = {"source": "files", "networks": {"m": MINE, "r": ROBUST}}

@@ -125,7 +125,7 @@ def test_overrides_are_read_by_the_same_rules(override, said):
 def test_merge_keys_make_the_same_experiment(tmp_path):
     values = yaml.safe_load(TINY.read_text())
     text = TINY.read_text().replace(
-        "fgsm: {type: fgsm, norm: l2", "fgsm: {type: fgsm, <<: &norm {norm: l2}"
+        "pgd: {type: pgd, norm: l2", "pgd: {type: pgd, <<: &norm {norm: l2}"
     )
     text = text.replace("noise: {type: noise, norm: l2", "noise: {type: noise, <<: *norm")
     (tmp_path / "c.yaml").write_text(text)
@@ -136,7 +136,7 @@ def test_merge_keys_make_the_same_experiment(tmp_path):
 EVERYWHERE = {
     "twice": ("batch_size: 50", "batch_size: 50\n  batch_size: 40", "models.batch_size: line"),
     "octal": ("images: 32", "images: 032", "attacks.images: line"),
-    "false": ("    fgsm: {", "    no: {", "attacks.methods.no: line"),
+    "false": ("    pgd: {", "    no: {", "attacks.methods.no: line"),
     "experiment": ("experiment: tiny", "experiment: my_run", "small letters, digits"),
 }
 

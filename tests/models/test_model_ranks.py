@@ -18,8 +18,8 @@ from interference.provenance import spec
 from interference.store.files import sha256
 from tests.support import in_ranks
 from tests.support.in_ranks import CASES, network
-from tests.support.slurm.cluster import wait_until
 from tests.support.slurm.configuration import free_ports
+from tests.support.waiting import wait_until
 
 RANK = [sys.executable, in_ranks.__file__]
 BIN = Path(sys.executable).parent

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.support import REPO
-from tests.support.slurm.cluster import Cluster, missing, running, wait_until
+from tests.support.slurm.cluster import Cluster, missing, running
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slurm
 

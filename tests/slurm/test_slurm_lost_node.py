@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.checkout import TINY, Checkout, contents
-from tests.support.slurm.cluster import Cluster, wait_until
+from tests.support.slurm.cluster import Cluster
 from tests.support.slurm.controller import snakemake
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slurm
 

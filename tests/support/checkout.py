@@ -46,10 +46,14 @@ if "RECORD_TO" in os.environ:
 
 @dataclass(frozen=True)
 class Plan:
-    """A dry run: every job by name, and those that are there because their own spec changed."""
+    """A dry run: every job by name with its outputs, and those that their own spec's change starts."""
 
-    jobs: set[str]
+    outputs: dict[str, list[str]]
     starts: set[str]
+
+    @property
+    def jobs(self) -> set[str]:
+        return set(self.outputs)
 
 
 @dataclass
@@ -74,6 +78,11 @@ class Checkout:
         for name in ("recorder", "records"):
             (folder / name).mkdir()
         (folder / "recorder" / "sitecustomize.py").write_text(RECORDER, encoding="utf-8")
+        return cls.of(folder)
+
+    @classmethod
+    def of(cls, folder: Path) -> "Checkout":
+        """What `copy` made, or will make, in this folder."""
         return cls(folder / "checkout", folder / "records")
 
     @property
@@ -115,7 +124,7 @@ class Checkout:
         """A dry run."""
         done = self.snakemake("--dry-run", *arguments, config=config)
         assert done.returncode == 0, done.stdout
-        jobs, starts = set(), set()
+        outputs, starts = {}, set()
         for block in re.split(r"^rule ", done.stdout, flags=re.MULTILINE)[1:]:
             rule = block.partition(":")[0]
             if rule == "all":
@@ -123,11 +132,11 @@ class Checkout:
             found = re.search(r"^    wildcards: (.*)$", block, re.MULTILINE)
             wildcards = [part.partition("=")[2] for part in found[1].split(", ")] if found else []
             name = "/".join([rule, *wildcards])
-            jobs.add(name)
+            outputs[name] = re.search(r"^    output: (.*)$", block, re.MULTILINE)[1].split(", ")
             if "Params have changed" in block:
                 starts.add(name)
-        assert jobs or "Nothing to be done" in done.stdout, done.stdout
-        return Plan(jobs, starts)
+        assert outputs or "Nothing to be done" in done.stdout, done.stdout
+        return Plan(outputs, starts)
 
     def write(self, path: str, change: Callable[[str], str], *, old_time: bool = False) -> None:
         """Change a file's text until `restore`; with ``old_time`` it looks ten years old."""

@@ -1,7 +1,24 @@
-"""The jobs of tests/experiments/tiny.yaml, written by hand, and what follows from which."""
+"""The experiment of tests/experiments/tiny.yaml: its jobs, written by hand, and its run."""
 
-MODELS, LAYERS, TYPES = ("clean-s0", "l2-1-s0"), ("stem", "layer2"), ("topk", "relu_l1", "jumprelu")
-ATTACKS = ("fgsm", "pgd", "noise")
+import os
+import random
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from tests.support import REPO
+from tests.support.checkout import TINY, Checkout
+from tests.support.slurm.cluster import missing, running
+from tests.support.slurm.controller import snakemake
+from tests.support.specs import Patterns
+from tests.support.waiting import wait_until
+
+MODELS, LAYERS, TYPES = ("clean-s0", "l2-1-s0"), ("stem", "layer2"), ("topk", "relu_l1")
+ATTACKS = ("pgd", "noise")
 #: Every job of the tiny experiment.
 JOBS = {
     "images",
@@ -39,36 +56,89 @@ JOBS = {
     *(f"matched_figure/resnet18/{t}" for t in TYPES),
     *(f"l0_figure/{m}" for m in MODELS),
 }
-#: Figures of the toy table, those of the geometry of a few models, and both.
-TOY_CURVES = ("toy_figure", "toy_attacks_figure", "toy_controls_figure", "toy_elhage_figure")
-TOY_GRAPHS = ("toy_geometry_figure", "toy_interference_figure", "toy_densities_figure")
-TOY_FIGURES = (*TOY_CURVES, *TOY_GRAPHS)
-AFTER_TOY = ("toy_vulnerability", "toy_geometry", "toy_table", *TOY_FIGURES)
-TOY = ("toy_models", *AFTER_TOY)
-FIGURES = (
-    *TOY_FIGURES,
-    "accuracy_figure",
-    "fvu_figure",
-    "matched_figure",
-    "baselines_figure",
-    "l0_figure",
-    "splice_figure",
+#: Jobs that with what they need are some of every rule and of every wildcard's values, of tables and
+#: figures some.
+PART = (
+    "l0/clean-s0",
+    "splice/clean-s0",
+    "baselines/clean-s0/stem",
+    "accuracy_table",
+    "accuracy_figure/resnet18",
+    "toy_figure",
+    "toy_geometry_figure",
 )
-ACTIVATIONS = ("activations_part", "activations")
-NETWORKS = ("trunk", "finetune", "adversarial_images", *ACTIVATIONS, "attacked_activations")
-#: What reads the L0 table, the rows of attacked images, baselines, what an SAE of a type without
-#: baselines says, or one with them, or any; and the predictions.
-AFTER_L0 = ("l0_table", "l0_figure", "claims_table")
-AFTER_SPLICE = ("splice_table", "splice_figure")
-AFTER_BASELINES = ("baselines_table", "baselines_figure", "claims_table")
-AFTER_OTHERS = (
-    *AFTER_L0,
-    *AFTER_SPLICE,
-    "saes_table",
-    "matched_table",
-    "fvu_figure",
-    "matched_figure",
-)
-AFTER_SAES = (*AFTER_OTHERS, *AFTER_BASELINES)
-FITS = ("saes", "baselines")
-AFTER_ATTACKS = ("attacked_activations", "l0", *AFTER_L0, "accuracy_table", "accuracy_figure")
+#: What an edit reruns of it, and names for groups of its jobs.
+RERUNS = yaml.safe_load((REPO / "tests" / "workflow" / "reruns.yaml").read_text(encoding="utf-8"))
+_GROUPS = Patterns(RERUNS["groups"])
+
+
+def picked(*names: str) -> set[str]:
+    """Jobs of the experiment that patterns, or names of groups, pick."""
+    return _GROUPS.chosen(JOBS, names)
+
+
+def complete(checkout: Checkout, seed: int = 1) -> None:
+    """Run it on two cores; it is killed once in the middle of jobs, and taken up again.
+
+    Whoever compares with it sees what a fault or another number of cores does to results.
+    """
+    where = checkout.run("python", "-c", "import interference; print(interference.__file__)")
+    assert where.stdout.strip() == str(checkout.package / "__init__.py")
+    draw = random.Random(seed)
+    ended, delay = draw.randint(8, 30), draw.uniform(0.5, 2.0)
+    process = subprocess.Popen(
+        ["snakemake", "--configfile", TINY, "--cores", "2"],
+        cwd=checkout.folder,
+        env=checkout.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+    def enough() -> bool:
+        assert process.poll() is None, "the run ended before it could be killed"
+        return len(list(checkout.records.iterdir())) >= ended
+
+    try:
+        wait_until(enough, f"{ended} jobs ended")
+        time.sleep(delay)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    unlocked = checkout.snakemake("--unlock")
+    assert unlocked.returncode == 0, unlocked.stdout
+    done = checkout.snakemake("--cores", "2", "--rerun-incomplete")
+    assert done.returncode == 0, done.stdout
+    assert len(checkout.recorded()) <= len(JOBS) + 2, "what had ended ran again"
+
+
+@dataclass(frozen=True)
+class Again:
+    """`PART` of the experiment in another folder, and the outputs that were asked for.
+
+    said: what Snakemake printed; ended: what Slurm logged of its jobs, where it ran them
+    """
+
+    checkout: Checkout
+    targets: list[str]
+    said: str
+    ended: list[dict[str, str]]
+
+
+def run_again(folder: Path) -> Again:
+    """Run `PART` of it by Slurm, where this machine can start one, or else on one core."""
+    checkout = Checkout.copy(folder)
+    outputs = checkout.plan("--forceall").outputs
+    targets = [outputs[job][0] for job in PART]
+    if missing():
+        done = checkout.snakemake("--cores", "1", *targets)
+        assert done.returncode == 0, done.stdout
+        return Again(checkout, targets, done.stdout, [])
+    with running() as cluster:
+        # fewer cores than any machine has, so that a job that Snakemake clips by them is seen
+        arguments = (*targets, "--configfile", TINY, "--cores=1")
+        environment = checkout.environment
+        with snakemake(cluster, checkout.folder, *arguments, environment=environment) as run:
+            said = run.finish()
+        return Again(checkout, targets, said, cluster.ended())

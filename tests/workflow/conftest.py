@@ -1,27 +1,26 @@
-"""The tiny experiment, run once in a copy of the workflow and shared by every test that needs it."""
+"""A copy of the package to edit, that specs are made from."""
 
 import shutil
 from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 
 import pytest
 
-from tests.support.checkout import Checkout
+from interference import provenance
+from tests.support.checkout import forget_sources
 
-
-@pytest.fixture(scope="session")
-def completed(tmp_path_factory) -> Iterator[Checkout]:
-    """A copy in which the tiny experiment was run to its end on two cores."""
-    checkout = Checkout.copy(tmp_path_factory.mktemp("completed"))
-    where = checkout.run("python", "-c", "import interference; print(interference.__file__)")
-    assert where.stdout.strip() == str(checkout.package / "__init__.py")
-    done = checkout.snakemake("--cores", "2")
-    assert done.returncode == 0, done.stdout
-    yield checkout
-    shutil.rmtree(checkout.folder.parent)
+NORMALISED, IMPORTS = cache(provenance.normalised), cache(provenance.imports)
 
 
 @pytest.fixture
-def after_a_run(completed) -> Iterator[Checkout]:
-    """The completed run; whatever a test edits in it is put back."""
-    yield completed
-    completed.restore()
+def package(tmp_path, monkeypatch) -> Iterator[Path]:
+    """A copy of the package that specs are computed from; a source is parsed once for all tests."""
+    monkeypatch.setattr(provenance, "normalised", NORMALISED)
+    monkeypatch.setattr(provenance, "imports", IMPORTS)
+    root = tmp_path / "interference"
+    shutil.copytree(provenance.ROOT, root, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(provenance, "ROOT", root)
+    forget_sources()
+    yield root
+    forget_sources()

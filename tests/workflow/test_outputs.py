@@ -14,13 +14,13 @@ import pytest
 
 from interference.config.outputs import difference, known_by
 from interference.provenance import canonical, digest
-from tests.support.checkout import PACKAGE, TINY, Checkout, chosen, with_code
-from tests.support.tiny import AFTER_ATTACKS, JOBS
+from tests.support.checkout import PACKAGE, TINY, Checkout, with_code
+from tests.support.tiny import JOBS, picked
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
 ATTACK_EDIT = ("steps: 2, relative_step", "steps: 4, relative_step")
-AFTER_PGD = ("adversarial_images/*/pgd", *AFTER_ATTACKS)
+AFTER_PGD = picked("adversarial_images/*/pgd", "AFTER_ATTACKS")
 
 
 @pytest.fixture
@@ -46,17 +46,17 @@ def test_an_edit_reruns_what_it_changes_where_there_are_no_records(copy):
     copy.replace(TINY, *ATTACK_EDIT)
     done = copy.snakemake("--dry-run")
     assert "pgd.json and 1 more: method.steps 2 → 4" in done.stdout
-    assert copy.plan().jobs == chosen(JOBS, *AFTER_PGD)
+    assert copy.plan().jobs == AFTER_PGD
     copy.restore()
     copy.write(f"{PACKAGE}/attacks/methods/noise.py", with_code)
-    assert copy.plan().jobs == chosen(JOBS, "adversarial_images/*/noise", *AFTER_ATTACKS)
+    assert copy.plan().jobs == picked("adversarial_images/*/noise", "AFTER_ATTACKS")
 
 
 def test_what_was_touched_after_an_edit_is_still_made_anew_and_not_after_it_is_undone(copy):
     copy.replace(TINY, *ATTACK_EDIT)
     touched = copy.snakemake("--touch", "--cores", "1")
     assert touched.returncode == 0, touched.stdout
-    assert copy.plan().jobs == chosen(JOBS, *AFTER_PGD)
+    assert copy.plan().jobs == AFTER_PGD
     copy.restore()
     assert copy.plan().jobs == set()  # though Snakemake's records say the edited spec
 
@@ -65,12 +65,12 @@ def test_an_edit_reruns_what_it_changes_whatever_snakemake_is_told_to_look_at(co
     assert copy.snakemake("--touch", "--cores", "1").returncode == 0  # there are records now
     copy.replace(TINY, *ATTACK_EDIT)
     planned = copy.plan("--rerun-triggers", "mtime")
-    assert planned.jobs == chosen(JOBS, *AFTER_PGD)
+    assert planned.jobs == AFTER_PGD
     for record in (copy.folder / ".snakemake" / "metadata").iterdir():
         if record.is_file() and json.loads(record.read_text())["rule"] == "adversarial_images":
             record.unlink()
             break
-    assert copy.plan().jobs == chosen(JOBS, *AFTER_PGD)
+    assert copy.plan().jobs == AFTER_PGD
 
 
 def test_only_jobs_that_the_target_needs_are_forced(copy):
@@ -104,7 +104,7 @@ def test_a_layer_less_makes_the_tables_anew_although_no_file_is_newer(copy):
         ("analysis/figures/toy.png", "toy_figure"),
         ("toy/models.safetensors", "toy_models"),
         ("toy/models.json", "toy_models"),
-        ("attacks/clean-s0/fgsm.zarr", "adversarial_images/clean-s0/fgsm"),
+        ("attacks/clean-s0/noise.zarr", "adversarial_images/clean-s0/noise"),
     ],
 )
 def test_one_file_of_another_experiment_among_the_results_is_made_anew(path, job, copy):
@@ -117,7 +117,7 @@ def test_one_file_of_another_experiment_among_the_results_is_made_anew(path, job
         file.write_text(json.dumps(manifest))
     elif file.suffix == ".zarr":
         head = file / "zarr.json"
-        head.write_text(head.read_text().replace('"fgsm"', '"mgsf"'))
+        head.write_text(head.read_text().replace('"noise"', '"esion"'))
     else:
         other = {".parquet": "tables/l0.parquet", ".svg": "figures/toy_elhage.svg",
                  ".png": "figures/toy_elhage.png", ".safetensors": None}[file.suffix]  # fmt: skip

@@ -9,7 +9,6 @@ cluster's folder, for two reasons: Slurm finds its configuration where a job has
 (the executor plugin strips it), and whatever a cluster started is known by it, orphans too.
 """
 
-import fcntl
 import os
 import shutil
 import signal
@@ -17,12 +16,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.slurm import configuration
+from tests.support.waiting import PATIENCE, locked, wait_until
 
 #: What a cluster is made of, and the Debian package that brings it.
 COMMANDS = {
@@ -35,8 +35,6 @@ COMMANDS = {
 }
 #: Where daemons are; a shell's PATH may lack it.
 SYSTEM = "/usr/sbin"
-#: Seconds that a daemon, a node or a job has to reach a state.
-PATIENCE = 60.0
 #: Held by whoever starts a cluster on this machine.
 STARTS = Path(tempfile.gettempdir(), "slurm-cluster-starts.lock")
 
@@ -57,24 +55,6 @@ def missing() -> list[str]:
     elif not lacking and subprocess.run(["unshare", "--mount", "true"]).returncode:
         lacking.append("the right to a mount namespace (a container needs CAP_SYS_ADMIN)")
     return lacking
-
-
-def wait_until(condition: Callable[[], object], what: str, seconds: float = PATIENCE) -> object:
-    """The first true value of a condition that is asked ten times a second; else TimeoutError."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"after {seconds:.0f} s still not so: {what}")
-        time.sleep(0.1)
-    return value
-
-
-@contextmanager
-def alone() -> Iterator[None]:
-    """Wait until no other process or thread of this machine starts a cluster, and keep them waiting."""
-    with STARTS.open("ab") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 @dataclass(frozen=True)
@@ -162,7 +142,7 @@ class Cluster:
         One start at a time on a machine: between the look at a port and its use another cluster
         might take it. Raises RuntimeError where it does not start, with the end of the controller's log.
         """
-        with alone():
+        with locked(STARTS):
             self._start()
 
     def _start(self) -> None:

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.slurm.cluster import Cluster, wait_until
+from tests.support.slurm.cluster import Cluster
+from tests.support.waiting import wait_until
 
 BIN = Path(sys.executable).parent
 #: What a test changes in profiles/slurm: seconds to wait, and jobs side by side on a small machine.
@@ -44,8 +45,8 @@ class Controller:
         assert status == 0, self.said()[-6000:]
         return self.said()
 
-    def wait_until(self, condition, what: str, seconds: float = 120.0) -> object:
-        """As `cluster.wait_until`; fails at once where the run has ended."""
+    def wait_until(self, condition, what: str) -> object:
+        """As `waiting.wait_until`; fails at once where the run has ended."""
 
         def asked() -> object:
             value = condition()
@@ -53,7 +54,7 @@ class Controller:
             return value
 
         try:
-            return wait_until(asked, what, seconds)
+            return wait_until(asked, what)
         except TimeoutError as error:
             raise TimeoutError(f"{error}\n{self.said()[-3000:]}") from None
 

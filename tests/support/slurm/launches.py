@@ -13,14 +13,13 @@ import yaml
 
 from tests.support import REPO
 from tests.support.checkout import NETWORK_SECTIONS, TINY, without
-from tests.support.slurm.cluster import Cluster, wait_until
+from tests.support.slurm.cluster import Cluster
 from tests.support.slurm.controller import BIN, QUICK
 from tests.support.slurm.journals import Start, check, starts
+from tests.support.waiting import wait_until
 
 WORKFLOW = Path(__file__).with_name("launched")
 TASK = Path(__file__).with_name("journal") / "task.py"
-#: Seconds in which a run comes to its next step, on a busy machine.
-PATIENCE = 240.0
 
 
 @dataclass(frozen=True)
@@ -134,7 +133,7 @@ class Launch:
 
     def until(self, condition: Callable[[], object], what: str) -> object:
         try:
-            return wait_until(condition, what, PATIENCE)
+            return wait_until(condition, what)
         except TimeoutError as error:
             raise TimeoutError(f"{error}\n{self.log[-4000:]}") from None
 

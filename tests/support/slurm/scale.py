@@ -69,7 +69,7 @@ def submission_rate(cluster: Cluster, folder: Path, jobs: int) -> float:
     """Jobs a second that reach Slurm, all nodes being drained so that none of them runs."""
     cluster.scontrol("update", "nodename=ALL", "state=drain", "reason=test")
     with journal(cluster, folder, f"--jobs={jobs}", tasks=jobs) as run:
-        run.controller.wait_until(lambda: len(cluster.jobs()) == jobs, "all are submitted", 600)
+        run.controller.wait_until(lambda: len(cluster.jobs()) == jobs, "all are submitted")
         shown = cluster.run("squeue", "--noheader", "--format=%V").split()
     cluster.scancel("--state=PENDING")
     times = sorted(map(datetime.fromisoformat, shown))

@@ -1,0 +1,112 @@
+"""The spec of every job of an experiment, by name, as the rules ask for them."""
+
+import copy
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from interference import provenance
+from interference.config import catalogue
+from interference.config.load import check_config
+from interference.config.specs import Specs
+from tests.support.checkout import chosen, forget_sources, with_code
+
+#: As a value of `edited`: the key is taken out.
+REMOVE = object()
+
+
+def specs_of(values: dict) -> dict[str, str]:
+    """The spec of every job of an experiment, by name, as the rules ask for them."""
+    specs = Specs(check_config(values))
+    methods = values["attacks"]["methods"]
+    jobs = {"images": specs.images()}
+    for seed in values["models"].get("seeds", []):
+        jobs[f"trunk/{seed}"] = specs.trunk(seed)
+    for model in specs.trained:
+        jobs[f"finetune/{model}"] = specs.finetune(model)
+    for model in specs.converted:
+        jobs[f"checkpoint/{model}"] = specs.checkpoint(model)
+        jobs[f"predictions/{model}"] = specs.predictions(model)
+    for model in specs.models:
+        jobs[f"splice/{model}"] = specs.splice(model)
+        jobs[f"l0/{model}"] = specs.l0(model)
+        jobs[f"attacked_activations/{model}"] = specs.attacked_activations(model)
+        for attack in methods:
+            jobs[f"adversarial_images/{model}/{attack}"] = specs.adversarial_images(model, attack)
+        for layer in values["activations"]["layers"]:
+            jobs[f"activations/{model}/{layer}"] = specs.activations(model, layer)
+            for part in specs.parts:
+                name = f"activations_part/{model}/{layer}/{part}"
+                jobs[name] = specs.activations_part(model, layer, part)
+            jobs[f"baselines/{model}/{layer}"] = specs.baselines(model, layer)
+            for kind in values["saes"]["types"]:
+                jobs[f"saes/{model}/{layer}/{kind}"] = specs.saes(model, layer, kind)
+    jobs["toy_models"] = specs.toy_models()
+    jobs["toy_vulnerability"] = specs.toy_vulnerability()
+    jobs["toy_geometry"] = specs.toy_geometry()
+    for table in catalogue.TABLES:
+        if specs.jobs(table):
+            jobs[table.rule] = specs.table(table.name)
+    for figure in catalogue.FIGURES:
+        for which in specs.jobs(figure):
+            name = "/".join([figure.rule, *which.values()])
+            jobs[name] = specs.figure(figure.name, **which)
+    return jobs
+
+
+def jobs_of(values: dict) -> dict[str, str]:
+    """The spec of every job by name, without what is upstream of it."""
+    return {job: alone(spec) for job, spec in specs_of(values).items()}
+
+
+def alone(spec: str) -> str:
+    fields = json.loads(spec)
+    fields.pop("inputs", None)
+    return provenance.canonical(fields)
+
+
+def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
+    """Jobs that were there before and are there now, with another spec."""
+    return {job for job in before.keys() & after.keys() if before[job] != after[job]}
+
+
+def edited(edits: dict[str, object], base: dict) -> dict:
+    """``base`` with dotted keys set to other values; None of `REMOVE` removes one."""
+    values = copy.deepcopy(base)
+    for key, value in edits.items():
+        *sections, last = key.split(".")
+        section = values
+        for name in sections:
+            section = section[name]
+        if value is REMOVE:
+            del section[last]
+        else:
+            assert section.get(last) != value, f"{key} is {value} already"
+            section[last] = value
+    return values
+
+
+class Patterns:
+    """Names of groups of jobs, which patterns of jobs may stand for."""
+
+    def __init__(self, groups: dict[str, list[str]]):
+        self._groups = groups
+
+    def flat(self, names: Iterable[str]) -> list[str]:
+        """The patterns behind the names."""
+        return [
+            pattern
+            for name in names
+            for pattern in (self.flat(self._groups[name]) if name in self._groups else [name])
+        ]
+
+    def chosen(self, jobs: Iterable[str], names: Iterable[str]) -> set[str]:
+        """Jobs that the names pick; each must pick some."""
+        return chosen(jobs, *self.flat(names))
+
+
+def edit(package: Path, module: str) -> None:
+    """Add a line of code to a module of a copy of the package, by its name without the package's."""
+    path = package.joinpath(*module.split(".")).with_suffix(".py")
+    path.write_text(with_code(path.read_text(encoding="utf-8")), encoding="utf-8")
+    forget_sources()
