@@ -37,9 +37,9 @@ def section(imagenet):
         "root": str(imagenet),
         "image_size": 112,
         "pictures": {"resize": 128, "corrupt": "skip"},
-        "train": 1900,
-        "heldout": 100,
-        "evaluation": 500,
+        "train": 950,
+        "heldout": 50,
+        "evaluation": 250,
         "seed": 0,
     }
 
@@ -54,7 +54,7 @@ def test_every_sound_picture_is_torchvisions_bit_for_bit(images, imagenet):
     array = open_array(images.with_suffix(".zarr"), content["array"])
     steps = transforms.Compose([transforms.Resize(128), transforms.CenterCrop(112)])
     theirs = {part: ImageFolder(imagenet / part, steps) for part in ("train", "val")}
-    assert len(array) == 2500 - CORRUPT
+    assert len(array) == 1250 - CORRUPT
     modes = set()
     for i, (split, label, source, name) in enumerate(
         zip(table["split"], table["label"], table["source"], table["name"], strict=True)
@@ -75,11 +75,11 @@ def test_splits_are_as_much_shorter_as_pictures_are_corrupt(images):
     train, val = (len(files) for files in DAMAGED.values())
     assert content["skipped"] == {"train": train, "test": val}
     assert content["splits"] == {
-        "train": [0, 1900],
-        "heldout": [1900, 2000 - train],
-        "evaluation": [2000 - train, 2500 - CORRUPT],
+        "train": [0, 950],
+        "heldout": [950, 1000 - train],
+        "evaluation": [1000 - train, 1250 - CORRUPT],
     }
-    assert len(read_split(images, "heldout").pixels) == 100 - train
+    assert len(read_split(images, "heldout").pixels) == 50 - train
 
 
 def test_skipped_pictures_are_listed_with_their_reasons(images):
@@ -224,13 +224,13 @@ def test_peak_memory_does_not_grow_with_the_number_of_images(section, tmp_path, 
     script = tmp_path / "build.py"
     script.write_text(MEMORY)
     peaks = []
-    for count in (400, 2000):  # 60 and 301 MB of pixels at 224 pixels a side
+    for count in (200, 1000):  # 30 and 150 MB of pixels at 224 pixels a side
         edits = {"train": count - 20, "heldout": 10, "evaluation": 10, "image_size": 224}
         data = section | edits | {"pictures": {"resize": 256, "corrupt": "skip"}}
         command = [sys.executable, script, json.dumps(data), tmp_path / f"{count}" / "images.json"]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         peaks.append([int(kilobytes) for kilobytes in done.stdout.split()])
     # what waits between the processes differs by how busy the machine is, by a few tasks of 2.4 MB
-    more = 1600 * 3 * 224 * 224 / 1024
+    more = 800 * 3 * 224 * 224 / 1024
     for small, large in zip(*peaks, strict=True):
-        assert large - small < 0.1 * more, peaks
+        assert large - small < 0.2 * more, peaks

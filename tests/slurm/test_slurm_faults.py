@@ -13,7 +13,7 @@ thorough = pytest.mark.thorough
 
 
 def test_a_cancelled_job_is_submitted_again(cluster, tmp_path):
-    with journal(cluster, tmp_path) as jobs:
+    with journal(cluster, tmp_path, tasks=2) as jobs:
         struck, *others = jobs.all_started()
         cluster.scancel(str(struck.slurm))
         again = jobs.start_of(struck.output, 2)
@@ -68,7 +68,8 @@ def test_a_drained_node_ends_its_jobs_and_gets_no_others(cluster, tmp_path):
 
 
 def test_a_preempted_job_waits_and_runs_again(cluster, tmp_path):
-    with journal(cluster, tmp_path, "--default-resources", "slurm_partition=scavenge") as jobs:
+    scavenge = ("--default-resources", "slurm_partition=scavenge")
+    with journal(cluster, tmp_path, *scavenge, tasks=1) as jobs:
         struck, *_ = jobs.all_started()
         cluster.run(
             *("sbatch", "--partition=urgent", "--nodes=3", "--exclusive", "--output=/dev/null"),

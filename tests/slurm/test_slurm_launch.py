@@ -44,9 +44,15 @@ def kill_controller(run: Launch) -> None:
     wait_until(lambda: not is_alive(run), "the killed controller is gone")
 
 
-def test_a_killed_controller_leaves_its_jobs_and_a_launch_waits_for_them_and_resumes(run):
+def test_a_second_launch_is_refused_until_the_controller_is_killed_and_then_waits_and_resumes(run):
     run.start()
     jobs = run.until_running()
+    refused = run.interference("launch", "--", *run.arguments)
+    assert refused.returncode == 1
+    assert refused.stdout.startswith(
+        f"error: results/small has a controller already: Slurm job {controller_of(run)}, running"
+    )
+    assert "interference stop results/small" in refused.stdout
     assert len(run.locks) == 2
     snakemake = run.claims[-1]["session"]
     kill_controller(run)
@@ -73,18 +79,6 @@ def test_a_controller_out_of_time_is_requeued_and_resumes(run):
         run.until_said(r"waiting for 2 jobs of an earlier start", times=more)
     run.finish()
     assert len(run.starts("first")) == 2
-
-
-def test_a_second_launch_is_refused_while_one_runs(run):
-    run.start()
-    run.until_running()
-    refused = run.interference("launch", "--", *run.arguments)
-    assert refused.returncode == 1
-    assert refused.stdout.startswith(
-        f"error: results/small has a controller already: Slurm job {controller_of(run)}, running"
-    )
-    assert "interference stop results/small" in refused.stdout
-    run.finish()
 
 
 @thorough

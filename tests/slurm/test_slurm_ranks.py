@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections import Counter
 
 import pytest
@@ -36,8 +37,12 @@ def test_an_example_asks_slurm_and_srun_for_the_same_ranks_one_a_gpu(example):
 
 
 @pytest.mark.slurm
-def test_two_nodes_train_one_network_in_two_ranks_each(cluster, tmp_path):
+def test_two_nodes_train_one_network_in_two_ranks_each(cluster, completed, tmp_path):
     checkout = Checkout.copy(tmp_path)
+    for room in ("data", "models"):
+        shutil.copytree(completed.results / room, checkout.results / room)
+    for path in checkout.results.glob("models/l2-1-s0*"):
+        path.unlink()
     (example,) = (line for line in EXAMPLES if "nodes: 2" in line)
     (checkout.folder / "profiles" / "slurm" / "config.yaml").write_text(in_ranks(example))
     arguments = (f"{NETWORK}.json", "--configfile", TINY)

@@ -9,6 +9,7 @@ import random
 import re
 import shutil
 import time
+from pathlib import Path
 
 import pytest
 
@@ -96,19 +97,30 @@ def test_a_layer_less_makes_the_tables_anew_although_no_file_is_newer(copy):
 
 
 @pytest.mark.parametrize(
-    ("path", "job"),
+    "files",  # together, those whose jobs do not feed each other
     [
-        ("analysis/tables/claims.csv", "claims_table"),
-        ("analysis/tables/toy.parquet", "toy_table"),
-        ("analysis/figures/toy.svg", "toy_figure"),
-        ("analysis/figures/toy.png", "toy_figure"),
-        ("toy/models.safetensors", "toy_models"),
-        ("toy/models.json", "toy_models"),
-        ("attacks/clean-s0/noise.zarr", "adversarial_images/clean-s0/noise"),
+        {
+            "analysis/tables/claims.csv": "claims_table",
+            "analysis/figures/toy.svg": "toy_figure",
+            "analysis/figures/toy_attacks.png": "toy_attacks_figure",
+        },
+        {
+            "analysis/tables/toy.parquet": "toy_table",
+            "attacks/clean-s0/noise.zarr": "adversarial_images/clean-s0/noise",
+        },
+        {"toy/models.safetensors": "toy_models"},
+        {"toy/models.json": "toy_models"},
     ],
+    ids=lambda files: " and ".join(files),
 )
-def test_one_file_of_another_experiment_among_the_results_is_made_anew(path, job, copy):
-    file = copy.results / path
+def test_one_file_of_another_experiment_among_the_results_is_made_anew(files, copy):
+    for path in files:
+        spoil(copy.results, copy.results / path)
+    assert set(files.values()) <= copy.plan().jobs
+
+
+def spoil(results: Path, file: Path) -> None:
+    """Put in its place what another experiment would have there."""
     if file.suffix == ".csv":
         file.write_text(file.read_text().replace("undecided", "reproduced"))
     elif file.suffix == ".json":
@@ -119,15 +131,13 @@ def test_one_file_of_another_experiment_among_the_results_is_made_anew(path, job
         head = file / "zarr.json"
         head.write_text(head.read_text().replace('"noise"', '"esion"'))
     else:
-        other = {".parquet": "tables/l0.parquet", ".svg": "figures/toy_elhage.svg",
-                 ".png": "figures/toy_elhage.png", ".safetensors": None}[file.suffix]  # fmt: skip
-        source = (
-            copy.results / "analysis" / other
-            if other
-            else copy.results / "models/clean-s0.safetensors"
-        )
-        shutil.copy2(source, file)
-    assert job in copy.plan().jobs
+        other = {
+            ".parquet": "analysis/tables/l0.parquet",
+            ".svg": "analysis/figures/toy_elhage.svg",
+            ".png": "analysis/figures/toy_elhage.png",
+            ".safetensors": "models/clean-s0.safetensors",
+        }
+        shutil.copy2(results / other[file.suffix], file)
 
 
 def test_every_output_knows_the_spec_that_is_planned(copy):

@@ -1,7 +1,7 @@
 """The preprint's own run, shrunk in numbers alone: checkpoints in MadryLab's format, JPEGs, 224 pixels.
 
 What the real one reads, ImageNet and the hub's files, is replaced by stand-ins of the same formats:
-three ResNet-18 with random weights and ten classes, and pictures of many sizes and modes.
+two ResNet-18 with random weights and ten classes, and pictures of many sizes and modes.
 """
 
 from pathlib import Path
@@ -20,12 +20,12 @@ from tests.support.pictures import make_folder
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("paper")]
 
 #: Networks of the experiment.
-CHECKPOINTS = ("resnet18_l2_eps0", "resnet18_l2_eps3", "resnet18_linf_eps4.0")
+CHECKPOINTS = ("resnet18_l2_eps0", "resnet18_linf_eps4.0")
 #: What is shrunk: counts of images, radii, layers, sparsities; never a size of an image.
 SHRUNK = {
-    "data": {"train": 120, "heldout": 24, "evaluation": 72},
+    "data": {"train": 60, "heldout": 12, "evaluation": 24},
     "attacks": {
-        "images": 64,
+        "images": 16,
         "methods": {
             "pgd": {"type": "pgd", "norm": "l2", "epsilons": [3.0], "steps": 2,
                     "relative_step": 0.5, "random_start": True},
@@ -35,16 +35,12 @@ SHRUNK = {
             "noise-linf": {"type": "noise", "norm": "linf", "epsilons": [0.01568627]},
         },
     },
-    "activations": {"layers": {"layer3": 20, "layer4": 20}},
+    "activations": {"layers": {"layer4": 20}},
     "saes": {
         "layers": {
-            name: {"expansion_factor": 1, "rows": 4800, "batch_size": 256, "learning_rate": 0.002}
-            for name in ("layer3", "layer4")
+            "layer4": {"expansion_factor": 1, "rows": 2400, "batch_size": 128, "learning_rate": 0.002}
         },
-        "types": {
-            "topk": {"k": [8, 32], "aux_k": 512, "aux_weight": 1.0, "dead_after": 1000},
-            "relu_l1": {"l1": [0.125, 0.5], "warmup_fraction": 0.05, "gradient_clip": 1.0},
-        },
+        "types": {"topk": {"k": [8, 32], "aux_k": 512, "aux_weight": 1.0, "dead_after": 1000}},
         "baselines": {"type": "topk", "k": [8]},
     },
 }  # fmt: skip
@@ -52,7 +48,7 @@ SHRUNK = {
 
 def make_pictures(root: Path) -> None:
     """ImageNet's folders, ten classes; one training picture is cut short."""
-    make_folder(root, classes=10, per_class=32, seed=0)
+    make_folder(root, classes=10, per_class=16, seed=0)
     cut = min((root / "train").glob("*/*"))
     cut.write_bytes(cut.read_bytes()[:-2000])
 
@@ -93,13 +89,13 @@ def test_every_job_of_the_plan_ran_and_nothing_is_left_to_do(paper):
     assert paper.plan(config="shrunk.yaml").jobs == set()
 
 
-def test_every_table_and_figure_speaks_of_the_three_networks(results):
+def test_every_table_and_figure_speaks_of_the_networks(results):
     for name in ("accuracy", "saes", "matched", "baselines", "l0", "splice"):
         table = pd.read_parquet(results / "analysis" / "tables" / f"{name}.parquet")
         assert set(table["model"]) == set(CHECKPOINTS), name
         assert set(table["model_architecture"]) == {"resnet18"}, name
     drawn = {path.name for path in (results / "analysis" / "figures").rglob("*.png")}
-    of_networks = ["accuracy", "baselines", "splice", "layer3", "layer4", "topk", "relu_l1"]
+    of_networks = ["accuracy", "baselines", "splice", "layer4", "topk"]
     assert drawn == {f"{name}.png" for name in (*of_networks, *CHECKPOINTS)}
 
 
@@ -107,7 +103,7 @@ def test_gates_have_no_verdict_on_pictures_that_are_not_imagenets(results):
     gates = pd.read_parquet(results / "analysis" / "tables" / "gates.parquet")
     assert gates["model"].to_list() == [*CHECKPOINTS, CHECKPOINTS[-1]]
     assert set(gates["verdict"]) == {"not ImageNet: no verdict"}
-    assert gates["images"].to_list() == [72, 72, 72, 64]
+    assert gates["images"].to_list() == [24, 24, 16]
 
 
 def test_a_picture_that_is_cut_short_was_left_out_and_is_listed(results):
@@ -119,4 +115,4 @@ def test_a_picture_that_is_cut_short_was_left_out_and_is_listed(results):
 def test_rows_and_attacked_activations_went_once_all_that_read_them_ran(results):
     kept = {path.name for path in (results / "activations").rglob("*.zarr")}
     assert kept == set()
-    assert len(list((results / "activations").rglob("rows.json"))) == len(CHECKPOINTS) * 2
+    assert len(list((results / "activations").rglob("rows.json"))) == len(CHECKPOINTS)

@@ -1,16 +1,18 @@
 """Every verb, as it really ran: what it loaded was in its digest, and it loaded nothing it does not need.
 
 One file a process: its arguments and `sys.modules` at its end, recorded while the tiny experiment
-ran (conftest.py). A module that computes, is loaded, and is missing from the digest is the bug that
+ran, and the SAE types and attacks that it lacks. A module that computes, is loaded, and is missing from the digest is the bug that
 this file is for: editing it would leave stale results behind in silence.
 """
 
 import json
 
 import pytest
+import yaml
 
 from interference import gpu, provenance
-from tests.support.checkout import forget_sources
+from tests.support import REPO
+from tests.support.checkout import TINY, Checkout, forget_sources
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
@@ -73,9 +75,36 @@ OF_CONTROLLERS = {"launch", "status", "logs", "stop"}
 OF_FILES = {"models convert", "models predict"}
 
 
+def run_others(checkout: Checkout) -> None:
+    """Run a job of each SAE type and attack that the tiny experiment lacks."""
+    config = yaml.safe_load((REPO / TINY).read_text(encoding="utf-8"))
+    every = yaml.safe_load((REPO / "tests/experiments/every.yaml").read_text(encoding="utf-8"))
+    types, methods = config["saes"]["types"], config["attacks"]["methods"]
+    others = every["saes"]["types"].keys() - types.keys()
+    types |= {name: every["saes"]["types"][name] for name in others}
+    there = {method["type"] for method in methods.values()}
+    methods |= {
+        method["type"]: method | {"norm": "l2", "epsilons": [1.0]}
+        for method in every["attacks"]["methods"].values()
+        if method["type"] not in there
+    }
+    others |= methods.keys() - there
+    (checkout.folder / "others.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    targets = [
+        outputs[0]
+        for job, outputs in checkout.plan(config="others.yaml").outputs.items()
+        if job.endswith(tuple(f"/clean-s0/{name}" for name in others))
+        or job.endswith(tuple(f"/clean-s0/stem/{name}" for name in others))
+    ]
+    assert len(targets) == len(others) >= 5
+    done = checkout.snakemake("--cores", "1", *targets, config="others.yaml")
+    assert done.returncode == 0, done.stdout
+
+
 @pytest.fixture(scope="module")
 def verbs(completed) -> dict[str, list[dict]]:
     """Every process that ran, by its verb."""
+    run_others(completed)
     for verb, arguments in BY_HAND.items():
         done = completed.run("interference", *verb.split(), *arguments)
         assert done.returncode == 0, done.stdout
