@@ -10,15 +10,19 @@ import interference
 PACKAGE = Path(interference.__path__[0])
 #: Upstream first. Attack algorithms stand below models, which are trained against them.
 FLOORS = [
-    ("provenance", "progress", "compute", "gpu", "config", "store", "cluster"),
+    ("provenance", "progress", "compute", "gpu", "prefetch", "store"),
+    ("config",),
+    ("plan",),
     ("attacks.norms", "attacks.ascent", "attacks.methods"),
     ("data",),
     ("models",),
     ("attacks",),
     ("activations",),
     ("saes",),
+    ("probes",),
     ("toy",),
     ("analysis",),
+    ("cluster",),
     ("cli",),
 ]
 MODULES = sorted(
@@ -58,7 +62,7 @@ def test_a_room_imports_only_from_upstream(module):
 
 
 def test_toy_and_the_image_rooms_do_not_know_each_other():
-    rooms = {"data", "models", "attacks", "activations", "saes", "toy"}
+    rooms = {"data", "models", "attacks", "activations", "saes", "probes", "toy"}
     for module in MODULES:
         used = {name.split(".")[0] for name in imported(module)} & rooms
         if module.startswith("toy."):

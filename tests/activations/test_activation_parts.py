@@ -7,9 +7,9 @@ import pytest
 
 from interference.activations import extract as extract_module
 from interference.activations import forward, parts, shuffle
-from interference.activations.extract import extract
+from interference.activations.extract import run as extract
 from interference.activations.forward import images_of
-from interference.activations.parts import extract_part
+from interference.activations.part import run as extract_part
 from interference.models import feeding
 from interference.store import space
 from interference.store.arrays import open_array

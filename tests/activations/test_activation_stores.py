@@ -6,9 +6,9 @@ import shutil
 import numpy as np
 import pytest
 import torch
-
 from interference.activations.attacked import extract_attacked
-from interference.activations.extract import extract
+
+from interference.activations.extract import run as extract
 from interference.activations.forward import TRAIN_POSITIONS, Layer, forward, keep
 from interference.data.read import read_split
 from interference.models import feeding

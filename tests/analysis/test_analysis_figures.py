@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from interference.analysis.figures import style
 from interference.analysis.figures.style import save
 from interference.analysis.tables import accuracy, baselines, l0, matched, saes, splice, toy
-from interference.config.catalogue import FIGURES
+from interference.plan.catalogue import FIGURES
 
 BOOTSTRAP = {"confidence": 0.9, "resamples": 100, "seed": 3}
 WHICH = {

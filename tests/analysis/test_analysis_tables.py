@@ -13,7 +13,7 @@ from interference.analysis.frames import MEMBER, read_frames, write_frame
 from interference.analysis.shrinkage import shrinkage_share
 from interference.analysis.statistics import resample
 from interference.analysis.tables import accuracy, baselines, claims, l0, matched, saes, toy
-from interference.config.catalogue import TABLES
+from interference.plan.catalogue import TABLES
 from interference.store.files import StoreError
 
 BOOTSTRAP = {"confidence": 0.9, "resamples": 150, "seed": 3}

@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from interference import compute
 from interference.models.network import loss_of
-from interference.models.train import Adversary, attack_batch
+from interference.models.training import Adversary, attack_batch
 
 IMAGES, CLASSES = 64, 5
 METHODS = {"fgsm": {}, "pgd": {"steps": 6, "relative_step": 0.4, "random_start": True}}

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from interference.activations.extract import extract
+from interference.activations.extract import run as extract
 from interference.data.labels import labels_sha256
 from interference.data.read import read_split
 from interference.models.feeding import batch_size

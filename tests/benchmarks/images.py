@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from interference.data.decode import decode
-from interference.data.images import build
+from interference.data.images import run as build
 from interference.data.read import read_manifest
 from interference.store.arrays import open_array
 from tests.support.pictures import make_folder

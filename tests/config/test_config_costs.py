@@ -8,10 +8,10 @@ import torch
 import yaml
 from torch.utils.flop_counter import FlopCounterMode
 
-from interference.config import costs, facts
 from interference.config.load import check_config, read_config
-from interference.config.plan import rules
 from interference.models.network import Network
+from interference.plan import costs, facts
+from interference.plan.jobs import rules
 from interference.provenance import InterferenceError
 from tests.support import REPO
 
@@ -59,21 +59,21 @@ def test_work_is_what_a_hand_counts():
     assert work["finetune"] == pytest.approx((2 * 3 * 400 + 2 * 400 + 2 * 80) * whole)
     # 32 images: a step at one epsilon, two steps at two, none at two; scored at each of the five
     steps = 2 * (1 + 2 * 2) + 2 * 5
-    assert work["adversarial_images"] == pytest.approx(2 * 32 * steps * whole)
-    assert work["activations_part"] == pytest.approx(2 * 400 * (to["stem"] + layer2))
+    assert work["craft"] == pytest.approx(2 * 32 * steps * whole)
+    assert work["part"] == pytest.approx(2 * 400 * (to["stem"] + layer2))
     assert work["activations"] == pytest.approx(2 * 60 * (to["stem"] + layer2))
     assert work["attacked_activations"] == pytest.approx(2 * 6 * 32 * layer2)
     dense = 64 * 128 + 128 * 256
     assert work["saes/topk"] == pytest.approx(2 * 10 * dense * 3200 * 2)
     assert work["baselines"] == pytest.approx(2 * 10 * dense * 3200 * 2)
-    assert work["toy_models"] == 3 * 2 * 100 * 32 * costs.TOY
+    assert work["train"] == 3 * 2 * 100 * 32 * costs.TOY
 
 
 def test_without_parts_one_job_takes_all_images():
     alone = costs.work(tiny(activations={**TINY["activations"], "parts": 1}))
     shared = costs.work(tiny())
-    assert "activations_part" not in alone
-    assert alone["activations"] == pytest.approx(shared["activations_part"] + shared["activations"])
+    assert "part" not in alone
+    assert alone["activations"] == pytest.approx(shared["part"] + shared["activations"])
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_rates_that_ship_are_of_rules_that_have_work():
     paper = costs.work(read_config(REPO / "workflow" / "experiments" / "paper.yaml"))
     default = costs.work(read_config(REPO / "config.yaml"))
     _, rates = costs.shipped()
-    assert rates.keys() - {"activations_part"} == paper.keys() | default.keys()
+    assert rates.keys() - {"part"} == paper.keys() | default.keys()
     assert json.loads(json.dumps(rates)) == rates
     assert min(rates.values()) > 10
 

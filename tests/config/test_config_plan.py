@@ -13,9 +13,9 @@ from interference.activations import forward
 from interference.config import facts
 from interference.config.load import check_config, read_config
 from interference.config.model import epsilon_name
-from interference.config.plan import describe, missing, rules
-from interference.config.specs import Specs
 from interference.models.network import Network
+from interference.plan.jobs import describe, missing, rules
+from interference.plan.specs import Specs
 from tests.support import REPO
 
 torch.set_num_threads(1)
@@ -124,15 +124,11 @@ def implied(specs):
             "finetune": [specs.finetune(m) for m in specs.trained],
             "checkpoint": [specs.checkpoint(m) for m in specs.converted],
             "predictions": [specs.predictions(m) for m in specs.converted],
-            "adversarial_images": [
-                specs.adversarial_images(m, a) for m in models for a in specs.attacks
-            ],
-            "activations_part": [
-                specs.activations_part(*a, part) for a in at for part in specs.parts
-            ],
-            "activations": [specs.activations(*a) for a in at],
+            "craft": [specs.craft(m, a) for m in models for a in specs.attacks],
+            "part": [specs.part(*a, part) for a in at for part in specs.parts],
+            "activations": [specs.extract(*a) for a in at],
             "attacked_activations": [specs.attacked_activations(m) for m in models],
-            "saes": [specs.saes(*a, t) for a in at for t in types],
+            "saes": [specs.fit(*a, t) for a in at for t in types],
             "baselines": [specs.baselines(*a) for a in at],
             "l0": [specs.l0(m) for m in models],
             "splice": [specs.splice(m) for m in models],
@@ -152,9 +148,9 @@ def implied(specs):
     if toy:
         jobs |= {f"{name}_figure": [specs.figure(name)] for name in TOY_FIGURES}
         jobs |= {
-            "toy_models": [specs.toy_models()],
-            "toy_vulnerability": [specs.toy_vulnerability()],
-            "toy_geometry": [specs.toy_geometry()],
+            "train": [specs.train()],
+            "vulnerability": [specs.vulnerability()],
+            "toy_geometry": [specs.geometry()],
             "toy_table": [specs.table("toy")],
         }
     jobs["claims_table"] = [specs.table("claims")]
@@ -208,7 +204,7 @@ def test_a_plan_counts_the_rows_that_are_stored():
     # 2 networks × 400 images × (4 + 8 positions)
     assert by_name["activations"].rows.startswith("9,600 ")
     # 2 networks × 32 images × 5 (method, epsilon)
-    assert by_name["adversarial_images"].rows.startswith("320 ")
+    assert by_name["craft"].rows.startswith("320 ")
     # 2 networks × 2 layers × (2 k + 2 l1 + 2 l0) SAEs; each sees 3200 rows
     assert by_name["saes"].rows == "24 SAEs, 76,800 rows seen"
     assert by_name["baselines"].rows == "8 SAEs, 25,600 rows seen"
@@ -255,8 +251,8 @@ def test_a_spec_changes_with_every_job_that_is_upstream():
     for name, *which in (
         ("trunk", 0),
         ("finetune", "l2-1-s0"),
-        ("adversarial_images", "l2-1-s0", "pgd"),
-        ("activations_part", "clean-s0", "stem", 1),
+        ("craft", "l2-1-s0", "pgd"),
+        ("part", "clean-s0", "stem", 1),
         ("activations", "clean-s0", "stem"),
         ("attacked_activations", "clean-s0"),
         ("saes", "clean-s0", "layer2", "topk"),
@@ -281,8 +277,8 @@ def test_a_spec_changes_with_every_job_that_is_upstream():
     [
         (
             lambda c: c["toy"].update(steps=101),
-            [("toy_models",)],
-            [("toy_vulnerability",), ("trunk", 0), ("saes", "clean-s0", "stem", "topk")],
+            [("train",)],
+            [("vulnerability",), ("trunk", 0), ("saes", "clean-s0", "stem", "topk")],
         ),
         (
             lambda c: c["saes"]["types"]["topk"].update(k=[8]),
@@ -306,7 +302,7 @@ def test_a_spec_changes_with_every_job_that_is_upstream():
         (
             lambda c: c["models"]["epsilons"].update(l2=[1.0, 2.0]),
             [],
-            [("trunk", 0), ("finetune", "l2-1-s0"), ("adversarial_images", "l2-1-s0", "pgd")],
+            [("trunk", 0), ("finetune", "l2-1-s0"), ("craft", "l2-1-s0", "pgd")],
         ),
         (
             lambda c: c["analysis"].update(resamples=101),
@@ -316,7 +312,7 @@ def test_a_spec_changes_with_every_job_that_is_upstream():
         (
             lambda c: c.update(experiment="other"),
             [],
-            [("images",), ("trunk", 0), ("toy_models",), ("table", "claims")],
+            [("images",), ("trunk", 0), ("train",), ("table", "claims")],
         ),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 
 from interference.data.fashion import FASHION_FILES
 from interference.data.idx import idx_bytes
-from interference.data.images import build
+from interference.data.images import run as build
 from interference.data.read import read_manifest
 from tests.support import pictures
 

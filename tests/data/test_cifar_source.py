@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from interference.data.cifar import unpickle
+from interference.data.errors import DatasetError
 from interference.data.sources import load
-from interference.store.files import StoreError
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_a_malicious_pickle_is_refused_and_nothing_runs(cifar, tmp_path, protoco
     trace = tmp_path / "it ran"
     content = pickle.dumps({"data": Malicious(trace)}, protocol=protocol)
     (cifar / "cifar-10-batches-py" / "data_batch_3").write_bytes(content)
-    with pytest.raises(StoreError, match=r"data_batch_3 is not a CIFAR file .*mkdir"):
+    with pytest.raises(DatasetError, match=r"data_batch_3 is not a CIFAR file .*mkdir"):
         load("cifar10", str(cifar), None)
     assert not trace.exists()
 
@@ -58,13 +58,13 @@ def test_a_malicious_pickle_is_refused_and_nothing_runs(cifar, tmp_path, protoco
 def test_no_other_name_is_admitted(tmp_path, name):
     path = tmp_path / "batch"
     path.write_bytes(b"c" + name.replace(" ", "\n").encode() + b"\n.")
-    with pytest.raises(StoreError, match="no part of CIFAR"):
+    with pytest.raises(DatasetError, match="no part of CIFAR"):
         unpickle(path)
 
 
 def test_missing_cifar_files_are_named_with_where_to_get_them(cifar):
     (cifar / "cifar-10-batches-py" / "data_batch_4").unlink()
-    with pytest.raises(StoreError, match=r"data_batch_4 not found in .*CIFAR10.*download=True"):
+    with pytest.raises(DatasetError, match=r"data_batch_4 not found in .*CIFAR10.*download=True"):
         load("cifar10", str(cifar), None)
 
 
@@ -79,12 +79,12 @@ def test_missing_cifar_files_are_named_with_where_to_get_them(cifar):
 )
 def test_a_batch_of_another_form_is_refused(cifar, batch, message):
     (cifar / "cifar-100-python" / "test").write_bytes(pickle.dumps(batch, protocol=4))
-    with pytest.raises(StoreError, match=message):
+    with pytest.raises(DatasetError, match=message):
         load("cifar100", str(cifar), None)
 
 
 def test_a_truncated_batch_is_refused(cifar):
     file = cifar / "cifar-100-python" / "test"
     file.write_bytes(file.read_bytes()[:-500])
-    with pytest.raises(StoreError, match="test is not a CIFAR file"):
+    with pytest.raises(DatasetError, match="test is not a CIFAR file"):
         load("cifar100", str(cifar), None)

@@ -12,7 +12,7 @@ from torchvision import transforms
 
 from interference.data.dataset import fit, part_of
 from interference.data.decode import CorruptPicture, Place, decode, decode_all, read
-from interference.store.files import StoreError
+from interference.data.errors import DatasetError
 
 
 def noise(mode: str, width: int, height: int) -> Image.Image:
@@ -119,7 +119,7 @@ def test_a_stretch_of_a_file_is_read_and_a_lost_file_is_no_corrupt_picture(tmp_p
     file = tmp_path / "shard"
     file.write_bytes(b"before" + GOOD + b"after")
     assert read(Place("a", str(file), 6, len(GOOD))) == GOOD
-    with pytest.raises(StoreError, match=r"gone was there and cannot be read \(.*No such file"):
+    with pytest.raises(DatasetError, match=r"gone was there and cannot be read \(.*No such file"):
         read(Place("b", str(tmp_path / "gone")))
 
 
@@ -200,7 +200,7 @@ def test_a_picture_for_which_no_memory_is_left_is_named_and_not_skipped(
     file.write_bytes(GOOD)
     monkeypatch.setattr("interference.data.decode.fit", fail)
     with pytest.raises(
-        StoreError, match=r"cat/large \(.*large.JPEG\): no memory is left to decode it"
+        DatasetError, match=r"cat/large \(.*large.JPEG\): no memory is left to decode it"
     ):
         decode_all([Place("cat/large", str(file))], 40, 32)
 
@@ -211,7 +211,7 @@ def test_thin_pictures_within_bounds_are_torchvisions():
 
 
 def test_arrays_that_the_resize_would_swell_are_refused():
-    with pytest.raises(StoreError, match=r"digits: 1 x 40000 .* data.image_size: null"):
+    with pytest.raises(DatasetError, match=r"digits: 1 x 40000 .* data.image_size: null"):
         part_of(
             np.zeros((2, 1, 40_000, 1), np.uint8), [0, 1], classes=2, image_size=256, where="digits"
         )

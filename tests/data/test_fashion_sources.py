@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from interference.config.facts import RESOURCES
+from interference.data.errors import DatasetError
 from interference.data.fashion import (
     FASHION_CLASSES,
     FASHION_FILES,
@@ -21,7 +22,6 @@ from interference.data.fashion import (
 from interference.data.idx import idx_bytes, read_idx
 from interference.data.sources import load
 from interference.data.subset import PER_CLASS, make, select
-from interference.store.files import StoreError
 
 EMBEDDED = RESOURCES / "fashion-mnist-subset"
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
@@ -51,10 +51,10 @@ def test_a_flipped_byte_in_a_shipped_file_is_refused(tmp_path):
     content = bytearray(file.read_bytes())
     content[100] ^= 1
     file.write_bytes(content)
-    with pytest.raises(StoreError, match=f"{LABELS}.xz is not what SHA256SUMS says"):
+    with pytest.raises(DatasetError, match=f"{LABELS}.xz is not what SHA256SUMS says"):
         read_embedded(folder, None)
     file.unlink()
-    with pytest.raises(StoreError, match=f"{LABELS}.xz is missing"):
+    with pytest.raises(DatasetError, match=f"{LABELS}.xz is missing"):
         read_embedded(folder, None)
 
 
@@ -86,7 +86,7 @@ def test_subset_maker_repeats_its_bytes_and_keeps_images_with_their_labels(fashi
 
 
 def test_subset_maker_refuses_a_source_with_too_few_images(fashion, tmp_path):
-    with pytest.raises(StoreError, match=r"train: 31 images of class 0 asked for.* has 30"):
+    with pytest.raises(DatasetError, match=r"train: 31 images of class 0 asked for.* has 30"):
         make(fashion, tmp_path / "out", {"train": 31, "test": 3})
 
 
@@ -101,7 +101,7 @@ def test_idx_gives_back_what_was_written(tmp_path_factory, array):
 def test_idx_of_any_other_bytes_is_refused(tmp_path_factory, content):
     path = tmp_path_factory.mktemp("idx") / "file"
     path.write_bytes(content)
-    with pytest.raises(StoreError):
+    with pytest.raises(DatasetError):
         read_idx(path, axes=3)
 
 
@@ -113,7 +113,7 @@ def test_cut_short_or_damaged_compressed_file_is_refused(tmp_path, suffix, compr
     assert len(read_idx(path, axes=1)) == 200
     for damaged in (content[:-20], b"no archive", b""):
         path.write_bytes(damaged)
-        with pytest.raises(StoreError, match=f"file{suffix}"):
+        with pytest.raises(DatasetError, match=f"file{suffix}"):
             read_idx(path, axes=1)
 
 
@@ -136,7 +136,7 @@ def test_fashion_mnist_is_found_in_every_layout(fashion, tmp_path, layout):
 
 def test_missing_files_are_named_with_where_to_get_them(fashion):
     (fashion / LABELS).unlink()
-    with pytest.raises(StoreError) as error:
+    with pytest.raises(DatasetError) as error:
         load("fashion-mnist", str(fashion), None)
     for words in (
         LABELS,
@@ -151,19 +151,19 @@ def test_missing_files_are_named_with_where_to_get_them(fashion):
 
 def test_images_and_labels_that_differ_in_number_are_refused(fashion):
     (fashion / LABELS).write_bytes(idx_bytes(np.zeros(299, np.uint8)))
-    with pytest.raises(StoreError, match="300 images but 299 labels"):
+    with pytest.raises(DatasetError, match="300 images but 299 labels"):
         load("fashion-mnist", str(fashion), None)
 
 
 def test_labels_outside_the_classes_are_refused(fashion):
     (fashion / LABELS).write_bytes(idx_bytes(np.full(300, 10, np.uint8)))
-    with pytest.raises(StoreError, match="labels from 10 to 10, expected 0 to 9"):
+    with pytest.raises(DatasetError, match="labels from 10 to 10, expected 0 to 9"):
         load("fashion-mnist", str(fashion), None)
 
 
 def test_parts_of_different_image_size_are_refused(fashion):
     (fashion / IMAGES).write_bytes(idx_bytes(np.zeros((300, 8, 8), np.uint8)))
-    with pytest.raises(StoreError, match=r"\(1, 8, 8\).*\(1, 28, 28\)"):
+    with pytest.raises(DatasetError, match=r"\(1, 8, 8\).*\(1, 28, 28\)"):
         load("fashion-mnist", str(fashion), None)
 
 

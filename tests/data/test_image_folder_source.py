@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from interference.data.errors import DatasetError
 from interference.data.sources import load
-from interference.store.files import StoreError
 
 
 @pytest.fixture
@@ -56,17 +56,19 @@ def test_a_name_that_is_no_utf_8_can_stand_in_a_table(pictures):
 
 def test_classes_that_differ_between_the_parts_are_named(pictures):
     (pictures / "test" / "dog").rename(pictures / "test" / "wolf")
-    with pytest.raises(StoreError, match="only in train: dog; only in test: wolf"):
+    with pytest.raises(DatasetError, match="only in train: dog; only in test: wolf"):
         load("image-folder", str(pictures), 16)
 
 
 def test_an_empty_class_and_a_missing_part_are_named(pictures):
     for file in (pictures / "test" / "cat").iterdir():
         file.unlink()
-    with pytest.raises(StoreError, match=r"no pictures in .*test/cat"):
+    with pytest.raises(DatasetError, match=r"no pictures in .*test/cat"):
         load("image-folder", str(pictures), 16)
     (pictures / "test").rename(pictures / "validation")
-    with pytest.raises(StoreError, match=r"test not found; it needs .*/val/CLASS/\* \(or test/CL"):
+    with pytest.raises(
+        DatasetError, match=r"test not found; it needs .*/val/CLASS/\* \(or test/CL"
+    ):
         load("image-folder", str(pictures), 16)
 
 
@@ -85,7 +87,7 @@ def test_a_single_class_is_refused_and_told_where_classes_may_lie(pictures):
             target.parent.mkdir(exist_ok=True)
             (pictures / part / name).rename(target)
     with pytest.raises(
-        StoreError,
+        DatasetError,
         match=r"train has one class folder, photos, and .* at least two classes .*; photos itself "
         r"holds the folders cat, dog: .*one level too high.*train/CLASS",
     ):
@@ -96,7 +98,7 @@ def test_a_class_folder_of_all_pictures_is_refused(pictures):
     for part in ("train", "test"):
         shutil.rmtree(pictures / part / "dog")
     with pytest.raises(
-        StoreError, match=r"one class folder, cat, .*sort its pictures into one folde"
+        DatasetError, match=r"one class folder, cat, .*sort its pictures into one folde"
     ):
         load("image-folder", str(pictures), 16)
 
@@ -108,7 +110,7 @@ def test_pictures_without_class_folders_are_told(pictures):
                 file.rename(pictures / part / f"{name}{file.name}")
             (pictures / part / name).rmdir()
     with pytest.raises(
-        StoreError, match=r"no class folders; .*at least two; not taken: .*cat0.png"
+        DatasetError, match=r"no class folders; .*at least two; not taken: .*cat0.png"
     ):
         load("image-folder", str(pictures), 16)
 
@@ -119,7 +121,7 @@ def test_parts_that_repeat_their_name_are_told_by_what_they_hold(pictures):
         (pictures / part).mkdir()
         (pictures / "moved").rename(pictures / part / part)
     with pytest.raises(
-        StoreError, match=r"one class folder, train, .*train itself holds the folders"
+        DatasetError, match=r"one class folder, train, .*train itself holds the folders"
     ):
         load("image-folder", str(pictures), 16)
 
@@ -129,12 +131,12 @@ def test_a_root_one_level_off_is_told_where_the_parts_lie(pictures):
     root.mkdir()
     for part in ("train", "test"):
         (pictures / part).rename(root / part)
-    with pytest.raises(StoreError, match=r"one level too high: set there has a train$"):
+    with pytest.raises(DatasetError, match=r"one level too high: set there has a train$"):
         load("image-folder", str(pictures), 16)
-    with pytest.raises(StoreError, match=rf"one level too low: give {root}$"):
+    with pytest.raises(DatasetError, match=rf"one level too low: give {root}$"):
         load("image-folder", str(root / "train"), 16)
     (root / "train").rename(root / "Train")
-    with pytest.raises(StoreError, match=r"train not found.*; it holds Train, test$"):
+    with pytest.raises(DatasetError, match=r"train not found.*; it holds Train, test$"):
         load("image-folder", str(root), 16)
 
 
@@ -150,7 +152,7 @@ def test_pictures_one_folder_deeper_are_named_with_an_example(pictures, beside):
             if beside is not None:
                 (folder / beside).write_text("cat_0.JPEG 0 0 62 62")
     with pytest.raises(
-        StoreError, match=r"train/cat lie deeper .*train/cat/images/0.png; .*move them"
+        DatasetError, match=r"train/cat lie deeper .*train/cat/images/0.png; .*move them"
     ):
         load("image-folder", str(pictures), 16)
 
@@ -160,7 +162,7 @@ def test_a_second_part_without_classes_is_named(pictures):
     (pictures / "val" / "cat").rename(pictures / "val" / "images")
     shutil.rmtree(pictures / "val" / "dog")
     with pytest.raises(
-        StoreError, match=r"val has one class folder; sort its pictures into one fold"
+        DatasetError, match=r"val has one class folder; sort its pictures into one fold"
     ):
         load("image-folder", str(pictures), 16)
 
@@ -200,7 +202,7 @@ def test_a_class_twice_in_one_part_is_refused(pictures):
     (pictures / "train" / "cat").rename(pictures / "train" / COMPOSED)
     (pictures / "train" / "dog").rename(pictures / "train" / DECOMPOSED)
     with pytest.raises(
-        StoreError, match=rf"the class {COMPOSED} twice, in two Unicode forms: .*u0301"
+        DatasetError, match=rf"the class {COMPOSED} twice, in two Unicode forms: .*u0301"
     ):
         load("image-folder", str(pictures), 16)
 
@@ -209,7 +211,7 @@ def test_a_class_twice_in_one_part_is_refused(pictures):
 def test_classes_that_differ_by_case_or_spaces_are_told_so(pictures, other):
     (pictures / "test" / "dog").rename(pictures / "test" / other)
     with pytest.raises(
-        StoreError, match=r"differ only in letter case, spaces or .*'dog' and '"
+        DatasetError, match=r"differ only in letter case, spaces or .*'dog' and '"
     ) as error:
         load("image-folder", str(pictures), 16)
     assert repr(other) in str(error.value)

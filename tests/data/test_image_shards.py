@@ -8,11 +8,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from interference.data.images import build
+from interference.data.errors import DatasetError
+from interference.data.images import run as build
 from interference.data.read import read_manifest, read_split
 from interference.data.sources import load
 from interference.data.webdataset import index
-from interference.store.files import StoreError
 from interference.store.tables import read_columns
 from tests.support import pictures
 
@@ -138,7 +138,7 @@ def test_parquet_without_paths_or_class_names_has_files_and_rows_for_names(tmp_p
 def test_validation_is_taken_before_test_whose_labels_may_be_missing(tmp_path):
     write_parquet(tmp_path, "train", [picture(0)], [0])
     write_parquet(tmp_path, "test", [picture(0)], [-1])
-    with pytest.raises(StoreError, match=r"test-0.*: labels from -1 to -1, expected 0 to 0"):
+    with pytest.raises(DatasetError, match=r"test-0.*: labels from -1 to -1, expected 0 to 0"):
         load("image-parquet", str(tmp_path), 16)
     write_parquet(tmp_path / "data", "validation", [picture(0), picture(0)], [0, 0])
     assert len(load("image-parquet", str(tmp_path), 16).test.labels) == 2
@@ -147,19 +147,21 @@ def test_validation_is_taken_before_test_whose_labels_may_be_missing(tmp_path):
 def test_parquet_of_other_columns_is_refused_with_what_it_has(tmp_path):
     write_parquet(tmp_path, "train", [b"bytes"], [0])
     write_parquet(tmp_path, "test", [picture(0)], [0])
-    with pytest.raises(StoreError, match="columns image: binary, label: int64; it needs image, a"):
+    with pytest.raises(
+        DatasetError, match="columns image: binary, label: int64; it needs image, a"
+    ):
         load("image-parquet", str(tmp_path), 16)
     write_parquet(tmp_path, "train", [picture(0), picture(1)], pa.array([0, None]))
-    with pytest.raises(StoreError, match="1 of 2 labels are missing"):
+    with pytest.raises(DatasetError, match="1 of 2 labels are missing"):
         load("image-parquet", str(tmp_path), 16)
 
 
 def test_missing_and_damaged_parquet_is_named(tmp_path):
     write_parquet(tmp_path, "train", [picture(0)], [0])
-    with pytest.raises(StoreError, match=r"no validation-\*.parquet or val-.* in "):
+    with pytest.raises(DatasetError, match=r"no validation-\*.parquet or val-.* in "):
         load("image-parquet", str(tmp_path), 16)
     (tmp_path / "test-0.parquet").write_bytes(b"no parquet")
-    with pytest.raises(StoreError, match=r"test-0\.parquet is damaged"):
+    with pytest.raises(DatasetError, match=r"test-0\.parquet is damaged"):
         load("image-parquet", str(tmp_path), 16)
 
 
@@ -201,21 +203,23 @@ def test_labels_are_read_from_cls_or_json(tmp_path):
     ],
 )
 def test_a_tar_of_another_form_is_refused(tmp_path, members, message):
-    with pytest.raises(StoreError, match=message):
+    with pytest.raises(DatasetError, match=message):
         index(write_tar(tmp_path / "a.tar", **members))
 
 
 def test_a_cut_tar_and_a_missing_one_are_named(tmp_path):
     tar = write_tar(tmp_path / "set-train-0001.tar", a__jpg=bytes(9000), a__cls=b"0")
-    with pytest.raises(StoreError, match=r"no \*val\*-NNNN.tar or \*test\*-NNNN.tar in"):
+    with pytest.raises(DatasetError, match=r"no \*val\*-NNNN.tar or \*test\*-NNNN.tar in"):
         load("image-webdataset", str(tmp_path), 16)
     (tmp_path / "set-test-7.tar").write_bytes(tar.read_bytes()[:4000])
-    with pytest.raises(StoreError, match=r"set-test-7\.tar is damaged"):
+    with pytest.raises(DatasetError, match=r"set-test-7\.tar is damaged"):
         load("image-webdataset", str(tmp_path), 16)
 
 
 def test_labels_of_the_second_part_are_among_those_of_the_first(tmp_path):
     write_tar(tmp_path / "train-0.tar", a__jpg=b"x", a__cls=b"0")
     write_tar(tmp_path / "validation-0.tar", a__jpg=b"x", a__cls=b"1")
-    with pytest.raises(StoreError, match=r"validation-0\.tar: labels from 1 to 1, expected 0 to 0"):
+    with pytest.raises(
+        DatasetError, match=r"validation-0\.tar: labels from 1 to 1, expected 0 to 0"
+    ):
         load("image-webdataset", str(tmp_path), 16)

@@ -10,15 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from interference.data.errors import DatasetError
 from interference.data.fashion import FASHION_FILES
 from interference.data.idx import idx_bytes, read_idx
 from interference.data.images import (
-    build,
     channel_histogram,
     check_shipped,
     statistics,
     stratified_order,
 )
+from interference.data.images import run as build
 from interference.data.read import read_manifest, read_split
 from interference.data.sources import load
 from interference.store.files import StoreError
@@ -124,7 +125,7 @@ def one_class(fashion, part):
 def test_a_dataset_of_one_class_is_refused_and_leaves_nothing(fashion, data, tmp_path, part):
     one_class(fashion, part)
     with pytest.raises(
-        StoreError, match=rf"the {part} part has images of one class only, Coat, .*at least two"
+        DatasetError, match=rf"the {part} part has images of one class only, Coat, .*at least two"
     ):
         made(tmp_path / "store", data)
     assert not (tmp_path / "store").exists()
@@ -135,14 +136,16 @@ def test_cifar_of_one_class_is_refused(cifar, data, tmp_path):
     batch = {b"data": np.zeros((40, 3072), np.uint8), b"fine_labels": [7] * 40}
     file.write_bytes(pickle.dumps(batch, protocol=4))
     data |= {"dataset": "cifar100", "root": str(cifar), "train": 20, "heldout": 10, "evaluation": 9}
-    with pytest.raises(StoreError, match=r"cifar100 in .*: the train part has images of one class"):
+    with pytest.raises(
+        DatasetError, match=r"cifar100 in .*: the train part has images of one class"
+    ):
         made(tmp_path / "store", data)
 
 
 @pytest.mark.parametrize("split", ["train", "evaluation"])
 def test_a_split_of_one_class_is_refused(data, tmp_path, split):
     with pytest.raises(
-        StoreError, match=rf"data.{split}: 1 images asked for, .* of one class, .*two"
+        DatasetError, match=rf"data.{split}: 1 images asked for, .* of one class, .*two"
     ):
         made(tmp_path / "store", data | {split: 1})
     assert list((tmp_path / "store").iterdir()) == []
@@ -150,7 +153,7 @@ def test_a_split_of_one_class_is_refused(data, tmp_path, split):
 
 def test_constant_training_images_are_refused():
     pixels = np.full((4, 1, 8, 8), 9, np.uint8)
-    with pytest.raises(StoreError, match="nothing to learn"):
+    with pytest.raises(DatasetError, match="nothing to learn"):
         statistics(channel_histogram(pixels))
 
 
@@ -162,13 +165,13 @@ def test_constant_training_images_are_refused():
     ],
 )
 def test_more_images_than_there_are_is_an_error_and_leaves_nothing(data, tmp_path, change, message):
-    with pytest.raises(StoreError, match=message):
+    with pytest.raises(DatasetError, match=message):
         made(tmp_path / "store", data | change)
     assert not (tmp_path / "store").exists()
 
 
 def test_shipped_files_other_than_planned_are_refused():
-    with pytest.raises(StoreError, match="SHA256SUMS changed after this job was planned"):
+    with pytest.raises(DatasetError, match="SHA256SUMS changed after this job was planned"):
         check_shipped("fashion-mnist-subset", "0" * 16)
 
 

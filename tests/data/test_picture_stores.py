@@ -12,10 +12,10 @@ from PIL import Image
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
-from interference.data.images import build
+from interference.data.errors import DatasetError
+from interference.data.images import run as build
 from interference.data.read import read_manifest, read_split
 from interference.store.arrays import open_array
-from interference.store.files import StoreError
 from interference.store.tables import read_columns
 from tests.support.pictures import DAMAGED, damage, make_folder, make_parquet, make_webdataset
 
@@ -126,7 +126,7 @@ def test_refusing_names_the_corrupt_pictures_of_both_parts_and_leaves_nothing(
     section, imagenet, tmp_path, capfd
 ):
     refuse = section | {"pictures": {"resize": 40, "corrupt": "refuse"}, "image_size": 32}
-    with pytest.raises(StoreError) as error:
+    with pytest.raises(DatasetError) as error:
         made(tmp_path / "store" / "images.json", refuse)
     message = str(error.value)
     assert message.startswith(f"{CORRUPT} of the pictures asked for are corrupt: n0144000")
@@ -144,7 +144,7 @@ def test_a_split_with_no_sound_picture_is_refused(layouts, picture_data, tmp_pat
         damage(file, "empty")
     data = picture_data("image-folder", root=str(root), pictures={"resize": 56, "corrupt": "skip"})
     with pytest.raises(
-        StoreError, match=r"data\.evaluation: 16 images .* none is left: 28 pict.*no bytes"
+        DatasetError, match=r"data\.evaluation: 16 images .* none is left: 28 pict.*no bytes"
     ):
         made(tmp_path / "store" / "images.json", data)
 
@@ -157,7 +157,7 @@ def test_a_split_of_which_one_class_is_left_is_refused(layouts, picture_data, tm
             damage(file, "empty")
     data = picture_data("image-folder", root=str(root), pictures={"resize": 56, "corrupt": "skip"})
     with pytest.raises(
-        StoreError, match=r"data\.evaluation: 16 .* are of one class, n01440002; at"
+        DatasetError, match=r"data\.evaluation: 16 .* are of one class, n01440002; at"
     ):
         made(tmp_path / "store" / "images.json", data)
 
@@ -183,19 +183,21 @@ def test_pictures_of_one_class_are_refused_in_every_layout(dataset, picture_data
     )
     make(tmp_path / "one", classes=1, per_class=30, seed=0)
     data = picture_data(dataset, root=str(tmp_path / "one"), train=20, heldout=5, evaluation=4)
-    with pytest.raises(StoreError, match=r"one class .*at least two"):
+    with pytest.raises(DatasetError, match=r"one class .*at least two"):
         made(tmp_path / "store" / "images.json", data)
 
 
 def test_a_resize_beyond_all_bounds_is_refused(picture_data, tmp_path):
     data = picture_data("image-folder", pictures={"resize": 20_000, "corrupt": "skip"})
-    with pytest.raises(StoreError, match=r"data.pictures.resize: 20000 x 20000 pixels, more than"):
+    with pytest.raises(
+        DatasetError, match=r"data.pictures.resize: 20000 x 20000 pixels, more than"
+    ):
         made(tmp_path / "images.json", data)
 
 
 def test_a_resize_smaller_than_the_crop_is_refused(picture_data, tmp_path):
     data = picture_data("image-folder", pictures={"resize": 47, "corrupt": "skip"})
-    with pytest.raises(StoreError, match=r"data.pictures.resize: 47 is smaller than .*\(48\)"):
+    with pytest.raises(DatasetError, match=r"data.pictures.resize: 47 is smaller than .*\(48\)"):
         made(tmp_path / "images.json", data)
 
 
@@ -210,7 +212,7 @@ def test_the_log_says_how_fast_pictures_were_decoded(picture_data, tmp_path, cap
 MEMORY = """
 import json, resource, sys
 from pathlib import Path
-from interference.data.images import build
+from interference.data.images import run as build
 if __name__ == "__main__":
     build({"data": json.loads(sys.argv[1]), "checksums": None}, Path(sys.argv[2]))
     # this program's own: ru_maxrss has that of the process which started it, too

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from interference.data.decode import Place, decode
-from interference.data.images import build
+from interference.data.errors import DatasetError
+from interference.data.images import run as build
 from interference.data.workers import TASK, TASKS_PER_WORKER, Workers, cpus
-from interference.store.files import StoreError
 
 
 @pytest.fixture
@@ -100,14 +100,14 @@ def test_a_killed_process_is_an_error_and_no_hang(file):
         tasks = workers.decode(endless(file))
         next(tasks)
         decoding(psutil.Process())[0].kill()
-        with pytest.raises(StoreError, match=r"one of 2 processes .* was killed.* more memory"):
+        with pytest.raises(DatasetError, match=r"one of 2 processes .* was killed.* more memory"):
             for _ in tasks:
                 pass
 
 
 def test_a_lost_file_ends_the_work_with_its_name(file, tmp_path):
     places = [Place("a", str(file)), Place("b", str(tmp_path / "gone"))]
-    with pytest.raises(StoreError, match="gone was there"), Workers(1, 40, 32) as workers:
+    with pytest.raises(DatasetError, match="gone was there"), Workers(1, 40, 32) as workers:
         list(workers.decode(places))
 
 

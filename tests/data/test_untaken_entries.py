@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from interference.data.decode import Place, decode_all
+from interference.data.errors import DatasetError
 from interference.data.sources import load
-from interference.store.files import StoreError
 from tests.support import pictures
 
 REFUSE, SKIP = ({"resize": 56, "corrupt": how} for how in ("refuse", "skip"))
@@ -67,7 +67,7 @@ def test_refuse_names_the_first_few_before_anything_is_decoded(copied, made, cap
     spoilt = spoil_folder(root)
     count = sum(map(len, spoilt.values()))
     with pytest.raises(
-        StoreError, match=rf"^{count} entries of the dataset's folder are not taken"
+        DatasetError, match=rf"^{count} entries of the dataset's folder are not taken"
     ):
         made("image-folder", root, REFUSE)
     log = capfd.readouterr().err
@@ -83,7 +83,9 @@ def test_a_class_of_which_most_are_links_to_nothing_is_refused(copied, made):
     for file in sorted(folder.iterdir())[:15]:
         file.unlink()
         file.symlink_to("/nowhere")
-    with pytest.raises(StoreError, match=r"15 entries.*_0.JPEG \(a symbolic link to nothing.*skip"):
+    with pytest.raises(
+        DatasetError, match=r"15 entries.*_0.JPEG \(a symbolic link to nothing.*skip"
+    ):
         made("image-folder", root, REFUSE)
     rows, manifest = made("image-folder", root, SKIP, train=70)
     assert len(rows) == manifest["skipped"]["train"] == 15
@@ -97,11 +99,11 @@ def test_a_class_of_links_to_nothing_and_too_few_pictures_say_why(copied, made):
         file.unlink()
         file.symlink_to("/nowhere")
     with pytest.raises(
-        StoreError, match=r"has 91 there, and 29 entries that are not taken: .*nowh"
+        DatasetError, match=r"has 91 there, and 29 entries that are not taken: .*nowh"
     ):
         made("image-folder", root, SKIP)
     files[0].unlink()
-    with pytest.raises(StoreError, match=r"no pictures in .*; not taken: .*link to nothing"):
+    with pytest.raises(DatasetError, match=r"no pictures in .*; not taken: .*link to nothing"):
         made("image-folder", root, SKIP)
 
 
@@ -110,7 +112,7 @@ def test_a_class_that_is_a_link_to_nothing_in_one_part_is_explained(copied):
     shutil.rmtree(root / "val" / pictures.class_name(2))
     (root / "val" / pictures.class_name(2)).symlink_to("/nowhere")
     with pytest.raises(
-        StoreError, match=r"only in train: n01440002; not taken of val: n01440002 \(a"
+        DatasetError, match=r"only in train: n01440002; not taken of val: n01440002 \(a"
     ):
         load("image-folder", str(root), 16)
 
@@ -119,7 +121,7 @@ def test_a_part_that_is_a_link_to_nothing_does_not_give_way_to_another(copied):
     root = copied("image-folder")
     (root / "val").rename(root / "test")
     (root / "val").symlink_to("/nowhere")
-    with pytest.raises(StoreError, match="val is no folder, or a symbolic link to none"):
+    with pytest.raises(DatasetError, match="val is no folder, or a symbolic link to none"):
         load("image-folder", str(root), 16)
 
 

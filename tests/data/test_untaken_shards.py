@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from interference.data.errors import DatasetError
 from interference.data.sources import load
 from interference.data.webdataset import index
-from interference.store.files import StoreError
 from tests.support import pictures
 
 REFUSE, SKIP = ({"resize": 56, "corrupt": how} for how in ("refuse", "skip"))
@@ -31,7 +31,7 @@ def test_parquet_shards_that_are_not_taken_are_refused_or_listed(copied, made):
     (root / "data" / "extra.parquet").touch()
     (root / "data" / "validation").mkdir()
     (root / "cat.jpg").touch()
-    with pytest.raises(StoreError, match=r"^5 entries of the dataset's folder are not taken"):
+    with pytest.raises(DatasetError, match=r"^5 entries of the dataset's folder are not taken"):
         made("image-parquet", root, REFUSE)
     rows, manifest = made("image-parquet", root, SKIP, train=40)
     assert manifest["skipped"] == {"train": 4, "test": 1}
@@ -57,7 +57,9 @@ def test_what_a_hub_keeps_beside_parquet_is_only_logged(copied, made, capfd):
 def test_a_missing_parquet_shard_is_known_by_the_names_of_the_others(copied, made):
     root = copied("image-parquet")
     parquets(root)[0].unlink()
-    with pytest.raises(StoreError, match=r"1 entries.*data/train-00000-of-00002.parquet \(no such"):
+    with pytest.raises(
+        DatasetError, match=r"1 entries.*data/train-00000-of-00002.parquet \(no such"
+    ):
         made("image-parquet", root, REFUSE)
 
 
@@ -74,12 +76,12 @@ def test_a_parquet_shard_without_rows_is_named(copied, made):
     first, second = parquets(root)
     schema = pq.read_schema(first)
     pq.write_table(schema.empty_table(), first)
-    with pytest.raises(StoreError, match=r"train-00000-of-00002\.parquet \(it has no rows"):
+    with pytest.raises(DatasetError, match=r"train-00000-of-00002\.parquet \(it has no rows"):
         made("image-parquet", root, REFUSE)
     rows, _ = made("image-parquet", root, SKIP, train=40)
     assert rows[first.name] == ("train", "it has no rows")
     pq.write_table(schema.empty_table(), second)
-    with pytest.raises(StoreError, match="there are no rows"):
+    with pytest.raises(DatasetError, match="there are no rows"):
         load("image-parquet", str(root), 16)
 
 
@@ -88,7 +90,7 @@ def test_a_part_with_no_parquet_that_can_be_read_says_why(copied):
     for file in parquets(root):
         file.unlink()
         file.symlink_to("/nowhere")
-    with pytest.raises(StoreError, match=r"no train-\*.parquet in .*data can be read: .*nowhere"):
+    with pytest.raises(DatasetError, match=r"no train-\*.parquet in .*data can be read: .*nowhere"):
         load("image-parquet", str(root), 16)
 
 
@@ -100,7 +102,7 @@ def test_parquet_files_that_name_classes_otherwise_are_refused(copied):
         key: value.replace(b"n01440000", b"n7") for key, value in table.schema.metadata.items()
     }
     pq.write_table(table.replace_schema_metadata(metadata), file)
-    with pytest.raises(StoreError, match=r"name the classes otherwise \(n01440000.*; n7"):
+    with pytest.raises(DatasetError, match=r"name the classes otherwise \(n01440000.*; n7"):
         load("image-parquet", str(root), 16)
 
 
@@ -136,7 +138,7 @@ def test_tars_that_are_not_taken_are_refused_or_listed(copied, made):
         "imagenet-val-0003.tar.part",
     ):
         (root / name).touch()
-    with pytest.raises(StoreError, match=r"^5 entries of the dataset's folder are not taken"):
+    with pytest.raises(DatasetError, match=r"^5 entries of the dataset's folder are not taken"):
         made("image-webdataset", root, REFUSE)
     rows, manifest = made("image-webdataset", root, SKIP, train=40)
     assert manifest["skipped"] == {"train": 4, "test": 1}
@@ -150,7 +152,7 @@ def test_a_gap_in_the_numbers_of_tars_is_named_and_a_stretch_of_them_is_none(cop
     root = copied("image-webdataset")
     _, second = tars(root)
     second = second.rename(root / "imagenet-train-0003.tar")
-    with pytest.raises(StoreError, match=r"2 entries.*-0001.tar \(no such file.*train-0002.tar"):
+    with pytest.raises(DatasetError, match=r"2 entries.*-0001.tar \(no such file.*train-0002.tar"):
         made("image-webdataset", root, REFUSE)
     tars(root)[0].unlink()
     rows, _ = made("image-webdataset", root, REFUSE, train=40)
@@ -160,7 +162,7 @@ def test_a_gap_in_the_numbers_of_tars_is_named_and_a_stretch_of_them_is_none(cop
 def test_a_tar_of_both_parts_is_refused(copied):
     root = copied("image-webdataset")
     shutil.copy(tars(root)[0], root / "train-val-0000.tar")
-    with pytest.raises(StoreError, match=r"train-val-0000.tar is named for both parts"):
+    with pytest.raises(DatasetError, match=r"train-val-0000.tar is named for both parts"):
         load("image-webdataset", str(root), 16)
 
 
@@ -183,7 +185,7 @@ def test_members_that_are_not_taken_are_refused_or_listed(copied, made, capfd):
         link = tarfile.TarInfo("link.jpg")
         link.type, link.linkname = tarfile.SYMTYPE, "lonely.jpg"
         file.addfile(link)
-    with pytest.raises(StoreError, match=r"^7 entries of the dataset's folder are not taken"):
+    with pytest.raises(DatasetError, match=r"^7 entries of the dataset's folder are not taken"):
         made("image-webdataset", root, REFUSE)
     rows, manifest = made("image-webdataset", root, SKIP, train=100)
     assert manifest["skipped"] == {"train": 7, "test": 0}
@@ -209,7 +211,7 @@ def test_a_damaged_header_within_a_tar_does_not_end_it_without_a_word(copied):
     content[places[6]] ^= 1
     tar.write_bytes(content)
     with pytest.raises(
-        StoreError, match=rf"is damaged \(byte {places[6]:,} starts neither a member"
+        DatasetError, match=rf"is damaged \(byte {places[6]:,} starts neither a member"
     ):
         index(tar)
 
@@ -219,7 +221,7 @@ def test_a_tar_cut_between_two_members_is_named(copied, made):
     tar = tars(root)[0]
     tar.write_bytes(tar.read_bytes()[: offsets(tar)[6]])
     with pytest.raises(
-        StoreError, match=rf"1 entries.*{tar.name} \(the tar has no mark at its end"
+        DatasetError, match=rf"1 entries.*{tar.name} \(the tar has no mark at its end"
     ):
         made("image-webdataset", root, REFUSE)
 

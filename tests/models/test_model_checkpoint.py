@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from interference.models.checkpoint import MEAN, STD, convert
+from interference.models.convert import MEAN, STD
+from interference.models.convert import run as convert
 from interference.models.hub import CheckpointError
 from interference.store.files import read_json, sha256
 from tests.support.checkpoints import IDENTITY, body, converted, entries, logits, own, write

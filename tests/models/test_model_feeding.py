@@ -1,15 +1,12 @@
-"""Batches reach the network in order, whole, and with what went wrong while they were read."""
-
-import threading
+"""Batches reach the network in order and whole."""
 
 import numpy as np
 import pytest
 import torch
 
 from interference.models import feeding
-from interference.models.feeding import ahead, batch_size, batches, to_network
+from interference.models.feeding import batch_size, batches, to_network
 from interference.store.arrays import open_array, writing
-from interference.store.files import StoreError
 from interference.store.stretch import Stretch
 
 
@@ -41,50 +38,3 @@ def test_images_that_are_float_already_stay_what_they_are(tmp_path):
     (found,) = batches(stored(tmp_path, images))
     assert torch.equal(found.cpu(), torch.from_numpy(images))
     assert to_network(torch.tensor([255], dtype=torch.uint8)).item() == 1
-
-
-def test_items_come_in_order_and_are_made_by_another_thread():
-    made = []
-
-    def items():
-        for item in range(10):
-            made.append(threading.get_ident())
-            yield item
-
-    reading = ahead(items())
-    assert next(reading) == 0
-    assert list(reading) == list(range(1, 10))
-    assert threading.get_ident() not in made
-
-
-def test_no_more_is_read_than_wanted():
-    asked = []
-
-    def items():
-        for item in range(100):
-            asked.append(item)
-            yield item
-
-    reading = ahead(items())
-    next(reading)
-    reading.close()
-    assert len(asked) <= 1 + feeding.AHEAD
-
-
-def test_an_error_of_the_reader_comes_through_after_what_it_read():
-    def items():
-        yield 1
-        raise StoreError("damaged")
-
-    reading = ahead(items())
-    assert next(reading) == 1
-    with pytest.raises(StoreError, match="damaged"):
-        next(reading)
-
-
-def test_a_reader_that_is_left_early_ends():
-    before = threading.active_count()
-    reading = ahead(range(100))
-    next(reading)
-    reading.close()
-    assert threading.active_count() == before

@@ -10,13 +10,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from interference.models.train import Optimiser, Schedule
 from torch import distributed
 
 from interference.data.read import read_split
 from interference.models import ranks
 from interference.models import train as training
 from interference.models.ranks import ALONE, RankError, Ranks
-from interference.models.train import Optimiser, Schedule
 from interference.provenance import spec
 from interference.store.files import sha256
 from tests.support import in_ranks
@@ -106,7 +106,7 @@ def train(images: Path, output: Path, launcher: tuple[str, ...] = (), **changes:
         "attack": None,
         "model": {"model": "m", "model_norm": "clean", "model_epsilon": 0.0, "model_seed": 0},
     }
-    text = spec(("interference.models.train",), **fields | changes)
+    text = spec(("interference.models.training",), **fields | changes)
     verb = [BIN / "interference", "models", "train", "--spec", text, "--data", images]
     return subprocess.run(
         [*launcher, *verb, "--output", output],

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from interference.models.architectures import ARCHITECTURES
-from interference.models.checkpoint import convert
+from interference.models.convert import run as convert
 from interference.models.hub import CheckpointError
 from interference.models.vision import torchvision
 from tests.support.checkpoints import body, converted, logits, own

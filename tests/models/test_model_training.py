@@ -11,9 +11,9 @@ from torch.nn.functional import cross_entropy
 
 from interference import compute
 from interference.data.read import read_split
-from interference.models import train as training
+from interference.models import training
 from interference.models.network import Network, load_network
-from interference.models.train import Adversary, amount_learned, attack_batch, fit, mirror
+from interference.models.training import Adversary, amount_learned, attack_batch, fit, mirror
 from interference.store.files import StoreError, sha256
 
 ATTACK = {"norm": "l2", "epsilon": 0.5, "steps": 1, "relative_step": 1.25, "random_start": True}
@@ -130,7 +130,7 @@ def test_weights_record_their_hash_and_what_they_were_trained_with(trunk):
 
 def test_clean_predictions_are_those_of_the_network_that_is_stored(small_images, trunk, tmp_path):
     output = train(small_images, trunk, tmp_path, "l2-0.5-s0", attack=ATTACK)
-    table = pd.read_parquet(tmp_path / "l2-0.5-s0.clean.parquet")
+    table = pd.read_parquet(tmp_path / "l2-0.5-s0.predictions.parquet")
     images, network = read_split(small_images, "evaluation"), load_network(output)
     with torch.no_grad():
         logits = network(torch.from_numpy(images.pixels[:]).float() / 255)
@@ -145,7 +145,7 @@ def test_clean_predictions_are_those_of_the_network_that_is_stored(small_images,
 
 
 def test_a_trunk_has_no_predictions(trunk):
-    assert not trunk.with_suffix(".clean.parquet").exists()
+    assert not trunk.with_suffix(".predictions.parquet").exists()
 
 
 def test_damaged_weights_are_told(trunk, tmp_path):

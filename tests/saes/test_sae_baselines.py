@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from interference.saes.baselines import compare, raw_l0
+from interference.saes.baselines import raw_l0
+from interference.saes.baselines import run as compare
 from interference.saes.fit import Training, train
 from interference.saes.metrics import score
 from interference.saes.spectrum import Spectrum

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from interference.cli import main
 from interference.saes.dictionary import Dictionary, stack, unstack
 from interference.saes.export import CONFIG, WEIGHTS, export, fold
-from interference.saes.fit import fit
+from interference.saes.fit import run as fit
 from interference.saes.types import topk
 from interference.store.files import read_json, sha256, write_json
 from interference.store.tensors import read_described, read_tensors, write_tensors

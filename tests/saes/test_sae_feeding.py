@@ -1,6 +1,5 @@
 """A thread reads ahead of training, and changes nothing but the wait."""
 
-import itertools
 import threading
 import time
 
@@ -8,8 +7,8 @@ import numpy as np
 import pytest
 
 from interference.saes import rows as rows_module
-from interference.saes.fit import fit
-from interference.saes.rows import AHEAD, ahead, batches, chunks
+from interference.saes.fit import run as fit
+from interference.saes.rows import batches, chunks
 from interference.saes.types import topk
 from interference.store import arrays
 from interference.store.arrays import Reader, open_array
@@ -80,47 +79,6 @@ def test_order_does_not_depend_on_how_fast_training_is(numbered):
         time.sleep(0.003)
         slow.append(x)
     np.testing.assert_array_equal(quick, slow)
-
-
-def test_a_thread_reads_at_most_so_many_ahead():
-    made = []
-
-    def items():
-        for i in itertools.count():
-            made.append((i, threading.current_thread()))
-            yield i
-
-    feed = ahead(items())
-    for wanted in range(5):
-        assert next(feed) == wanted
-        deadline = time.monotonic() + 10
-        while len(made) < wanted + 1 + AHEAD and time.monotonic() < deadline:
-            time.sleep(0.001)
-        time.sleep(0.02)
-        assert len(made) == wanted + 1 + AHEAD
-    feed.close()
-    makers = {thread for _, thread in made}
-    assert len(makers) == 1
-    assert threading.main_thread() not in makers
-
-
-def test_all_items_come_where_they_end():
-    assert list(ahead(iter(range(7)))) == list(range(7))
-    assert list(ahead(iter([]))) == []
-
-
-def test_what_the_thread_raises_is_raised_after_what_came_before_it():
-    before = threads()
-
-    def items():
-        yield from (1, 2, 3)
-        raise OSError("unplugged")
-
-    feed = ahead(items())
-    assert [next(feed) for _ in range(3)] == [1, 2, 3]
-    with pytest.raises(OSError, match="unplugged"):
-        next(feed)
-    assert threads() == before
 
 
 def test_a_chunk_damaged_during_training_stops_it(tmp_path, monkeypatch):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from interference.saes.fit import fit
+from interference.saes.fit import run as fit
 from interference.saes.types import topk
 from interference.store import arrays
 from interference.store.files import StoreError

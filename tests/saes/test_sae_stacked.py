@@ -22,7 +22,7 @@ from interference.config.sae_types import SaeTypes
 from interference.saes import fit as fit_module
 from interference.saes import stacked
 from interference.saes.adam import Adam
-from interference.saes.fit import fit
+from interference.saes.fit import run as fit
 from interference.saes.stacked import WARM_UP, CapturedStack, Stack, clip_norm
 from interference.store.tensors import read_tensors
 from tests.support.sweeps import SETTINGS, spec, write_rows
@@ -355,7 +355,7 @@ def test_warm_up_capture_and_replay_take_one_step_each_time(name, captures):
 def test_a_fit_without_a_gpu_loads_no_torch(tmp_path):
     data = write_rows(tmp_path / "rows.json")
     program = (
-        "import sys; from pathlib import Path; from interference.saes.fit import fit;"
+        "import sys; from pathlib import Path; from interference.saes.fit import run as fit;"
         f"fit({spec()!r}, Path({str(data)!r}), Path({str(tmp_path / 'sae.json')!r}));"
         "assert 'torch' not in sys.modules"
     )

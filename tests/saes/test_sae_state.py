@@ -14,7 +14,7 @@ import pytest
 
 from interference.provenance import canonical
 from interference.saes import fit as fit_module
-from interference.saes.fit import fit
+from interference.saes.fit import run as fit
 from interference.saes.state import State
 from interference.store.files import StoreError
 from interference.store.tensors import read_tensors
@@ -130,7 +130,7 @@ import json, sys
 from pathlib import Path
 from interference.saes import fit
 fit.CHECKPOINT_INTERVAL = 0.02
-fit.fit(json.loads(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]))
+fit.run(json.loads(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]))
 """
 
 

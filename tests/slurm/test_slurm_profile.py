@@ -10,7 +10,7 @@ import pytest
 import yaml
 from snakemake_executor_plugin_slurm.partitions import read_partition_file
 
-from interference.config.catalogue import FIGURES, TABLES
+from interference.plan.catalogue import FIGURES, TABLES
 from tests.support import REPO
 from tests.support.checkout import rule_blocks
 from tests.support.slurm.journals import journal

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from interference.config.catalogue import FIGURES, TABLES
+from interference.plan.catalogue import FIGURES, TABLES
 from tests.support import REPO
 from tests.support.checkout import rule_blocks
 from tests.support.slurm.controller import PLACE
@@ -19,10 +19,10 @@ pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("again")]
 
 PROFILE = yaml.safe_load((REPO / "profiles" / "slurm" / "config.yaml").read_text())
 #: Rules whose verbs use a GPU where there is one.
-GPU_RULES = {"trunk", "finetune", "adversarial_images", "activations_part", "activations",
-             "attacked_activations", "splice", "saes", "baselines", "toy_models"}  # fmt: skip
+GPU_RULES = {"trunk", "finetune", "craft", "part", "predict",
+             "extract", "measure", "fit", "baselines", "train"}  # fmt: skip
 #: Rules of networks that come from files; test_paper.py runs them.
-OF_FILES = {"checkpoint", "predictions"}
+OF_FILES = {"convert"}
 #: Rules of a loop, which differ by their inputs alone: some of them run.
 OF_LOOPS = {entry.rule for entry in (*TABLES, *FIGURES)}
 

@@ -13,7 +13,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from interference import provenance
-from interference.config.catalogue import FIGURES, TABLES
+from interference.plan.catalogue import FIGURES, TABLES
 from tests.support import REPO
 
 #: What a run needs; the tests' copies hold nothing else.
@@ -177,12 +177,12 @@ def rule_blocks() -> dict[str, str]:
     """The text of every rule by its name. Tables share one, and figures: a loop's, set back."""
     blocks = {}
     for path in (REPO / "workflow" / "rules").glob("*.smk"):
-        for block in re.split(r"^rule ", path.read_text(), flags=re.MULTILINE)[1:]:
-            own, *loops = re.split(r"^for (\w+) in \w+:\n\n    rule", block, flags=re.MULTILINE)
-            blocks[own.partition(":")[0]] = own
-            for kind, loop in zip(loops[::2], loops[1::2]):
-                entries = {"table": TABLES, "figure": FIGURES}[kind]
-                text = re.sub(r"^    ", "", loop, flags=re.MULTILINE)
+        for block in re.split(r"^(?=rule |for )", path.read_text(), flags=re.MULTILINE):
+            if block.startswith("rule "):
+                blocks[block.removeprefix("rule ").partition(":")[0]] = block
+            elif loop := re.match(r"for (table|figure) in \w+:\n\n    rule", block):
+                text = re.sub(r"^    ", "", block[loop.end() :], flags=re.MULTILINE)
+                entries = {"table": TABLES, "figure": FIGURES}[loop[1]]
                 blocks |= {entry.rule: text for entry in entries}
     return blocks
 

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from interference.models.architectures import ARCHITECTURES
-from interference.models.checkpoint import MEAN, STD, convert
+from interference.models.convert import MEAN, STD
+from interference.models.convert import run as convert
 from interference.models.network import Network, load_network
 
 IDENTITY = {"model": "resnet18_l2_eps3", "model_architecture": "resnet18", "model_norm": "l2",

@@ -16,7 +16,7 @@ from interference.data.read import read_split
 from interference.models import sgd
 from interference.models.network import Network
 from interference.models.ranks import joined
-from interference.models.train import Adversary, Optimiser, Schedule, train
+from interference.models.training import Adversary, Optimiser, Schedule, train
 
 #: name → (batch size, adversary). Of 40 images, batches of 13 or 14 give 4 ranks unequal shares.
 CASES = {

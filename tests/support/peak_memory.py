@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from interference.activations.extract import extract
+from interference.activations.extract import run as extract
 from interference.data.labels import labels_sha256
 from interference.store.arrays import writing
 from interference.store.files import write_json

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from interference import provenance
-from interference.config import catalogue
 from interference.config.load import check_config
-from interference.config.specs import Specs
+from interference.plan import catalogue
+from interference.plan.specs import Specs
 from tests.support.checkout import chosen, forget_sources, with_code
 
 #: As a value of `edited`: the key is taken out.
@@ -18,32 +18,26 @@ REMOVE = object()
 def specs_of(values: dict) -> dict[str, str]:
     """The spec of every job of an experiment, by name, as the rules ask for them."""
     specs = Specs(check_config(values))
-    methods = values["attacks"]["methods"]
     jobs = {"images": specs.images()}
     for seed in values["models"].get("seeds", []):
         jobs[f"trunk/{seed}"] = specs.trunk(seed)
     for model in specs.trained:
         jobs[f"finetune/{model}"] = specs.finetune(model)
     for model in specs.converted:
-        jobs[f"checkpoint/{model}"] = specs.checkpoint(model)
-        jobs[f"predictions/{model}"] = specs.predictions(model)
+        jobs[f"convert/{model}"] = specs.convert(model)
     for model in specs.models:
-        jobs[f"splice/{model}"] = specs.splice(model)
-        jobs[f"l0/{model}"] = specs.l0(model)
-        jobs[f"attacked_activations/{model}"] = specs.attacked_activations(model)
-        for attack in methods:
-            jobs[f"adversarial_images/{model}/{attack}"] = specs.adversarial_images(model, attack)
-        for layer in values["activations"]["layers"]:
-            jobs[f"activations/{model}/{layer}"] = specs.activations(model, layer)
+        jobs[f"predict/{model}"] = specs.predict(model)
+        for attack in specs.attacks:
+            jobs[f"craft/{model}/{attack}"] = specs.craft(model, attack)
+        for layer in specs.layers:
+            jobs[f"extract/{model}/{layer}"] = specs.extract(model, layer)
             for part in specs.parts:
-                name = f"activations_part/{model}/{layer}/{part}"
-                jobs[name] = specs.activations_part(model, layer, part)
+                jobs[f"part/{model}/{layer}/{part}"] = specs.part(model, layer, part)
             jobs[f"baselines/{model}/{layer}"] = specs.baselines(model, layer)
-            for kind in values["saes"]["types"]:
-                jobs[f"saes/{model}/{layer}/{kind}"] = specs.saes(model, layer, kind)
-    jobs["toy_models"] = specs.toy_models()
-    jobs["toy_vulnerability"] = specs.toy_vulnerability()
-    jobs["toy_geometry"] = specs.toy_geometry()
+            for kind in specs.sae_types:
+                jobs[f"fit/{model}/{layer}/{kind}"] = specs.fit(model, layer, kind)
+            jobs[f"measure/{model}/{layer}"] = specs.measure(model, layer)
+    jobs |= {step: getattr(specs, step)() for step in ("train", "vulnerability", "geometry")}
     for table in catalogue.TABLES:
         if specs.jobs(table):
             jobs[table.rule] = specs.table(table.name)

@@ -23,23 +23,19 @@ ATTACKS = ("pgd", "noise")
 JOBS = {
     "images",
     "trunk/0",
-    *(
-        f"{rule}/{m}"
-        for rule in ("finetune", "attacked_activations", "l0", "splice")
-        for m in MODELS
-    ),
-    *(f"adversarial_images/{m}/{a}" for m in MODELS for a in ATTACKS),
+    *(f"{rule}/{m}" for rule in ("finetune", "predict") for m in MODELS),
+    *(f"craft/{m}/{a}" for m in MODELS for a in ATTACKS),
     *(
         f"{rule}/{m}/{layer}"
-        for rule in ("activations", "baselines")
+        for rule in ("extract", "baselines", "measure")
         for m in MODELS
         for layer in LAYERS
     ),
-    *(f"activations_part/{m}/{layer}/{i}" for m in MODELS for layer in LAYERS for i in range(2)),
-    *(f"saes/{m}/{n}/{t}" for m in MODELS for n in LAYERS for t in TYPES),
-    "toy_models",
-    "toy_vulnerability",
-    "toy_geometry",
+    *(f"part/{m}/{layer}/{i}" for m in MODELS for layer in LAYERS for i in range(2)),
+    *(f"fit/{m}/{n}/{t}" for m in MODELS for n in LAYERS for t in TYPES),
+    "train",
+    "vulnerability",
+    "geometry",
     *(
         f"{name}_table"
         for name in ("accuracy", "saes", "matched", "baselines", "l0", "splice", "toy", "claims")
@@ -59,9 +55,8 @@ JOBS = {
 #: Jobs that with what they need are some of every rule and of every wildcard's values, of tables and
 #: figures some.
 PART = (
-    "l0/clean-s0",
-    "splice/clean-s0",
-    "baselines/clean-s0/stem",
+    "measure/clean-s0/stem",
+    "baselines/clean-s0/layer2",
     "accuracy_table",
     "accuracy_figure/resnet18",
     "toy_figure",

@@ -10,9 +10,10 @@ from interference.store.tables import read_columns
 from interference.store.tensors import read_tensors, write_tensors
 from interference.toy import sampling
 from interference.toy.attacks.every import worst_losses
-from interference.toy.evaluate import evaluate, read_stack, with_shrunk
 from interference.toy.problem import pose
-from interference.toy.train import fit
+from interference.toy.train import run as fit
+from interference.toy.vulnerability import read_stack, with_shrunk
+from interference.toy.vulnerability import run as evaluate
 
 TRAINING = {
     "features": 20,

@@ -11,7 +11,7 @@ from interference.toy import sampling
 from interference.toy.attacks.every import every
 from interference.toy.geometry import INPUTS, attacked, describe, shown
 from interference.toy.problem import losses, perturbation, pose, root
-from interference.toy.train import fit
+from interference.toy.train import run as fit
 from tests.support.stacks import weights
 
 FEATURES, HIDDEN = 20, 5

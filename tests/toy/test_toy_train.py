@@ -19,7 +19,8 @@ from interference.toy import train as train_module
 from interference.toy.measures import interference
 from interference.toy.model import encode, loss
 from interference.toy.state import ARRAYS, index, initial
-from interference.toy.train import fit, train
+from interference.toy.train import run as fit
+from interference.toy.train import train
 
 ONE_STEP = {"type": "gradient", "steps": 1, "relative_step": 1.0, "noise": 0.01}
 SPEC = {

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from interference.config.load import read_config
-from interference.config.plan import rules
+from interference.plan.jobs import rules
 from tests.support import REPO
 from tests.support.checkout import Checkout
 
@@ -14,8 +14,8 @@ FOLDER = "workflow/experiments"
 #: One's own experiments may lie here too.
 FILES = sorted((REPO / FOLDER).glob("*.yaml"))
 TOY = {
-    "toy_models": 1,
-    "toy_vulnerability": 1,
+    "train": 1,
+    "vulnerability": 1,
     "toy_geometry": 1,
     "toy_table": 1,
     "claims_table": 1,
@@ -38,15 +38,13 @@ TABLES = dict.fromkeys(
 #: 15 networks at 5 layers, 2 SAE types, 5 attacks.
 PAPER = TABLES | {
     "images": 1,
-    "checkpoint": 15,
-    "predictions": 15,
-    "adversarial_images": 15 * 5,
-    "activations": 15 * 5,
-    "attacked_activations": 15,
-    "saes": 15 * 5 * 2,
+    "convert": 15,
+    "predict": 15,
+    "craft": 15 * 5,
+    "extract": 15 * 5,
+    "fit": 15 * 5 * 2,
     "baselines": 15 * 5,
-    "l0": 15,
-    "splice": 15,
+    "measure": 15 * 5,
     "gates_table": 1,
     "accuracy_figure": 1,
     "baselines_figure": 1,
@@ -58,15 +56,13 @@ PAPER = TABLES | {
 #: 34 networks of 9 architectures at 3 layers, 2 SAE types, 4 attacks.
 ROBUST_ZOO = TABLES | {
     "images": 1,
-    "checkpoint": 34,
-    "predictions": 34,
-    "adversarial_images": 34 * 4,
-    "activations": 34 * 3,
-    "attacked_activations": 34,
-    "saes": 34 * 3 * 2,
+    "convert": 34,
+    "predict": 34,
+    "craft": 34 * 4,
+    "extract": 34 * 3,
+    "fit": 34 * 3 * 2,
     "baselines": 34 * 3,
-    "l0": 34,
-    "splice": 34,
+    "measure": 34 * 3,
     "gates_table": 1,
     "accuracy_figure": 9,
     "baselines_figure": 9,
@@ -80,13 +76,11 @@ CIFAR10 = TABLES | {
     "images": 1,
     "trunk": 3,
     "finetune": 21,
-    "adversarial_images": 21 * 5,
-    "activations": 21 * 5,
-    "attacked_activations": 21,
-    "saes": 21 * 5 * 2,
+    "craft": 21 * 5,
+    "extract": 21 * 5,
+    "fit": 21 * 5 * 2,
     "baselines": 21 * 5,
-    "l0": 21,
-    "splice": 21,
+    "measure": 21 * 5,
     "accuracy_figure": 1,
     "baselines_figure": 1,
     "splice_figure": 1,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from interference.config.catalogue import FIGURES, TABLES
+from interference.plan.catalogue import FIGURES, TABLES
 from tests.support import REPO
 from tests.support.checkout import TINY, Checkout, rule_blocks
 from tests.support.tiny import JOBS
@@ -153,3 +153,11 @@ def test_tests_of_a_group_run_in_one_worker(tmp_path):
     command = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadgroup", tmp_path]
     subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
     assert len([*tmp_path.glob("*.worker")]) == 1
+
+
+def test_types_are_checked_over_the_whole_package(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--cache-dir", str(tmp_path)],
+        cwd=REPO, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout

@@ -22,9 +22,9 @@ import yaml
 from pydantic import BaseModel
 
 from interference import provenance
-from interference.config import specs as specs_module
-from interference.config.catalogue import FIGURES, TABLES
 from interference.config.schema import Config
+from interference.plan import specs as specs_module
+from interference.plan.catalogue import FIGURES, TABLES
 from tests.support import REPO
 from tests.support.checkout import chosen, forget_sources, rule_blocks, with_code
 from tests.support.networks import MINE
@@ -59,7 +59,7 @@ FILES = {
     },
 }
 #: These never touch a number: they read, plan, check, start and report.
-NO_NUMBERS = ("config", "cli", "cluster", "provenance", "progress")
+NO_NUMBERS = ("config", "plan", "cli", "cluster", "provenance", "progress")
 
 
 #: Modules that hold code, all others, without the package's own name.
@@ -281,7 +281,7 @@ def test_two_swapped_numbers_of_the_code_change_a_spec(base, package):
 
 def test_two_swapped_numbers_of_the_config_change_a_spec(base):
     swap = {"toy.adversarial.relative_epsilon": 0.5, "toy.adversarial.weight": 0.1}
-    assert changed(base, jobs_of(edited(swap, BASE))) == {"toy_models"}
+    assert changed(base, jobs_of(edited(swap, BASE))) == {"train"}
 
 
 def test_a_relative_import_is_refused(package):
@@ -303,7 +303,7 @@ def test_an_import_inside_a_function_is_followed(base, package):
 
 
 def test_a_job_that_was_planned_with_other_code_refuses_to_run(base, tmp_path):
-    spec = json.loads(base["toy_models"])
+    spec = json.loads(base["train"])
     stale = json.dumps({**spec, "code": {**spec["code"], "digest": "0" * 16}})
     verb = (
         "import sys; from interference.cli.main import main; sys.argv[0] = 'interference'; main()"
@@ -332,7 +332,7 @@ def test_editing_the_root_of_a_dataset_changes_only_images():
 
 def test_editing_the_architecture_changes_every_job_that_names_a_network(base):
     after = jobs_of(edited({"models.architecture": "resnet50"}, BASE))
-    named = ["NETWORKS", "FITS", "l0"]
+    named = ["NETWORKS", "FITS"]
     assert changed(base, after) == PATTERNS.chosen(base, named)
     drawn = {"accuracy_figure", "baselines_figure", "splice_figure", "fvu_figure", "matched_figure"}
     gone = {job.replace("resnet18", "resnet50") for job in base.keys() - after.keys()}
@@ -374,47 +374,38 @@ def test_other_bytes_in_the_shipped_images_change_only_images(base, tmp_path, mo
     assert changed(base, jobs_of(BASE)) == {"images"}
 
 
+LAYER = {"expansion_factor": 2, "rows": 3200, "batch_size": 64, "learning_rate": 0.002}
+
+
 @pytest.mark.parametrize(
-    ("edits", "new", "anew"),
+    ("edits", "new"),
     [
-        ({"models.epsilons.l2": [1.0, 3.0]}, "*/l2-3-s0*", ()),
-        ({"models.epsilons.linf": [0.1, 0.2]}, "*/linf-0.2-s0*", ()),
-        ({"models.seeds": [0, 1]}, "*s1* trunk/1", ()),
-        (
-            {
-                "activations.layers.layer4": 1,
-                "saes.layers.layer4": {
-                    "expansion_factor": 2,
-                    "rows": 3200,
-                    "batch_size": 64,
-                    "learning_rate": 0.002,
-                },
-            },
-            "*/layer4*",
-            ("attacked_activations",),  # of all layers, in one pass: cheap
-        ),
+        ({"models.epsilons.l2": [1.0, 3.0]}, "*/l2-3-s0*"),
+        ({"models.epsilons.linf": [0.1, 0.2]}, "*/linf-0.2-s0*"),
+        ({"models.seeds": [0, 1]}, "*s1* trunk/1"),
+        ({"activations.layers.layer4": 1, "saes.layers.layer4": LAYER}, "*/layer4*"),
     ],
     ids=["an l2 epsilon", "a linf epsilon", "a network seed", "a layer"],
 )
-def test_adding_makes_new_jobs_and_changes_no_spec_but_these(edits, new, anew, base):
+def test_adding_makes_new_jobs_and_changes_no_spec(edits, new, base):
     after = jobs_of(edited(edits, BASE))
-    assert changed(base, after) == chosen(base, *anew)
+    assert changed(base, after) == set()
     assert base.keys() - after.keys() == set()
     added = {job for job in after for pattern in new.split() if fnmatch(job, pattern)}
     assert after.keys() - base.keys() == added != set()
 
 
-def test_removing_an_sae_type_removes_its_jobs_and_changes_no_spec(base):
+def test_removing_an_sae_type_removes_its_jobs_and_changes_only_what_names_all_types(base):
     after = jobs_of(edited({"saes.types.relu_l1": REMOVE}, BASE))
-    assert changed(base, after) == set()
-    assert base.keys() - after.keys() == chosen(base, "saes/*/relu_l1", "matched_figure/*/relu_l1")
+    assert changed(base, after) == chosen(base, "measure")
+    assert base.keys() - after.keys() == chosen(base, "fit/*/relu_l1", "matched_figure/*/relu_l1")
 
 
 def test_adding_an_attack_changes_only_what_names_all_attacks(base):
     method = {"type": "fgsm", "norm": "l2", "epsilons": [1.0]}
     after = jobs_of(edited({"attacks.methods.more": method}, BASE))
-    assert changed(base, after) == chosen(base, "attacked_activations", "l0_table")
-    assert after.keys() - base.keys() == chosen(after, "adversarial_images/*/more")
+    assert changed(base, after) == chosen(base, "measure", "l0_table")
+    assert after.keys() - base.keys() == chosen(after, "craft/*/more")
 
 
 def test_a_spec_names_its_fields_and_is_canonical_json():

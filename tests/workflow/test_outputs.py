@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from interference.config.outputs import difference, known_by
+from interference.plan.outputs import difference, known_by
 from interference.provenance import canonical, digest
 from tests.support.checkout import PACKAGE, TINY, Checkout, with_code
 from tests.support.tiny import JOBS, picked
@@ -21,7 +21,7 @@ from tests.support.tiny import JOBS, picked
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
 ATTACK_EDIT = ("steps: 2, relative_step", "steps: 4, relative_step")
-AFTER_PGD = picked("adversarial_images/*/pgd", "AFTER_ATTACKS")
+AFTER_PGD = picked("craft/*/pgd", "AFTER_ATTACKS")
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_an_edit_reruns_what_it_changes_where_there_are_no_records(copy):
     assert copy.plan().jobs == AFTER_PGD
     copy.restore()
     copy.write(f"{PACKAGE}/attacks/methods/noise.py", with_code)
-    assert copy.plan().jobs == picked("adversarial_images/*/noise", "AFTER_ATTACKS")
+    assert copy.plan().jobs == picked("craft/*/noise", "AFTER_ATTACKS")
 
 
 def test_what_was_touched_after_an_edit_is_still_made_anew_and_not_after_it_is_undone(copy):
@@ -68,7 +68,7 @@ def test_an_edit_reruns_what_it_changes_whatever_snakemake_is_told_to_look_at(co
     planned = copy.plan("--rerun-triggers", "mtime")
     assert planned.jobs == AFTER_PGD
     for record in (copy.folder / ".snakemake" / "metadata").iterdir():
-        if record.is_file() and json.loads(record.read_text())["rule"] == "adversarial_images":
+        if record.is_file() and json.loads(record.read_text())["rule"] == "craft":
             record.unlink()
             break
     assert copy.plan().jobs == AFTER_PGD
@@ -77,7 +77,7 @@ def test_an_edit_reruns_what_it_changes_whatever_snakemake_is_told_to_look_at(co
 def test_only_jobs_that_the_target_needs_are_forced(copy):
     copy.replace(TINY, *ATTACK_EDIT)
     target = "results/tiny/attacks/clean-s0/pgd.json"
-    assert copy.plan(target).jobs == {"adversarial_images/clean-s0/pgd"}
+    assert copy.plan(target).jobs == {"craft/clean-s0/pgd"}
     assert copy.plan("results/tiny/analysis/tables/toy.parquet").jobs == set()
 
 
@@ -93,7 +93,7 @@ def test_a_layer_less_makes_the_tables_anew_although_no_file_is_newer(copy):
         f"{name}_table" for name in ("saes", "matched", "baselines", "l0", "splice", "claims")
     }
     assert tables <= planned
-    assert not {job for job in planned if job.startswith(("saes/", "finetune", "trunk", "toy"))}
+    assert not {job for job in planned if job.startswith(("fit/", "finetune", "trunk", "toy"))}
 
 
 @pytest.mark.parametrize(
@@ -106,10 +106,10 @@ def test_a_layer_less_makes_the_tables_anew_although_no_file_is_newer(copy):
         },
         {
             "analysis/tables/toy.parquet": "toy_table",
-            "attacks/clean-s0/noise.zarr": "adversarial_images/clean-s0/noise",
+            "attacks/clean-s0/noise.zarr": "craft/clean-s0/noise",
         },
-        {"toy/models.safetensors": "toy_models"},
-        {"toy/models.json": "toy_models"},
+        {"toy/models.safetensors": "train"},
+        {"toy/models.json": "train"},
     ],
     ids=lambda files: " and ".join(files),
 )

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from interference.config.load import check_config
-from interference.config.plan import rules
+from interference.plan.jobs import rules
 from tests.support import REPO
 from tests.support.checkout import Checkout
 from tests.support.checkpoints import body, entries, write
@@ -112,7 +112,7 @@ def test_a_picture_that_is_cut_short_was_left_out_and_is_listed(results):
     assert skipped["name"].iloc[0].startswith("n01440000/n01440000_")
 
 
-def test_rows_and_attacked_activations_went_once_all_that_read_them_ran(results):
+def test_rows_went_once_all_that_read_them_ran(results):
     kept = {path.name for path in (results / "activations").rglob("*.zarr")}
     assert kept == set()
     assert len(list((results / "activations").rglob("rows.json"))) == len(CHECKPOINTS)

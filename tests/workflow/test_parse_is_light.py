@@ -26,8 +26,14 @@ HEAVY = {
     "zarr",
 }
 #: All that the rules import of the package.
-IMPORTED = ("config.catalogue", "config.load", "config.outputs", "config.plan", "config.specs",
-            "provenance")  # fmt: skip
+IMPORTED = (
+    "config.load",
+    "plan.catalogue",
+    "plan.jobs",
+    "plan.outputs",
+    "plan.specs",
+    "provenance",
+)
 
 
 def loaded_by(code: str) -> set[str]:
@@ -50,22 +56,22 @@ def test_importing_what_rules_import_loads_nothing_heavy(module):
 def test_making_every_spec_and_the_plan_loads_nothing_heavy():
     code = f"""
 from pathlib import Path
-from interference.config.catalogue import FIGURES, TABLES
+from interference.plan.catalogue import FIGURES, TABLES
 from interference.config.load import check_writable, read_config
-from interference.config.plan import describe
-from interference.config.specs import Specs
+from interference.plan.jobs import describe
+from interference.plan.specs import Specs
 for path in {[str(REPO / "config.yaml"), str(REPO / "tests/experiments/tiny.yaml")]}:
     config = read_config(path)
     specs = Specs(config)
     describe(config)
     check_writable("results")
-    specs.images(), specs.trunk(0), specs.toy_models(), specs.toy_vulnerability(), specs.toy_geometry()
+    specs.images(), specs.trunk(0), specs.train(), specs.vulnerability(), specs.geometry()
     for model in specs.models:
-        specs.finetune(model), specs.attacked_activations(model), specs.l0(model)
-        [specs.adversarial_images(model, attack) for attack in specs.attacks]
+        specs.finetune(model), specs.predict(model)
+        [specs.craft(model, attack) for attack in specs.attacks]
         for layer in specs.layers:
-            specs.activations(model, layer), specs.baselines(model, layer)
-            [specs.saes(model, layer, t) for t in specs.sae_types]
+            specs.extract(model, layer), specs.baselines(model, layer), specs.measure(model, layer)
+            [specs.fit(model, layer, t) for t in specs.sae_types]
     [specs.table(table.name) for table in TABLES for _ in specs.jobs(table)]
     [specs.figure(figure.name, **which) for figure in FIGURES for which in specs.jobs(figure)]
 """

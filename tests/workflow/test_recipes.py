@@ -112,7 +112,7 @@ class ReluL1(SaeType):'''
 RECIPES = {
     "figure": (
         {f"{FIGURES}/bars.py": FIGURE, "workflow/report/bars_figure.rst": "Accuracy by attack.\n"},
-        {f"{CONFIG}/catalogue.py": (
+        {"workflow/lib/interference/plan/catalogue.py": (
             "FIGURES = (\n",
             'FIGURES = (\n    Figure("bars", {"table": table("accuracy")}, file="{architecture}/bars", category="Networks"),\n',
         )},
@@ -121,9 +121,9 @@ RECIPES = {
     ),
     "table": (
         {f"{TABLES}/seeds.py": TABLE, "workflow/report/seeds_table.rst": "Seeds of toy models.\n"},
-        {f"{CONFIG}/catalogue.py": (
+        {"workflow/lib/interference/plan/catalogue.py": (
             "TABLES = (\n",
-            'TABLES = (\n    Table("seeds", {"toy": Files("toy_vulnerability", "toy/vulnerability.parquet")}, arms=("toy",)),\n',
+            'TABLES = (\n    Table("seeds", {"toy": Files("vulnerability", "toy/vulnerability.parquet")}, arms=("toy",)),\n',
         )},
         None,
         {"seeds_table"},
@@ -132,7 +132,7 @@ RECIPES = {
         {f"{METHODS}/walk.py": ATTACK},
         {f"{CONFIG}/schema.py": ("Method = Annotated[", ATTACK_SECTION)},
         ("    noise: {type: noise", "    walk: {type: walk, norm: l2, epsilons: [1.0], steps: 2}\n    noise: {type: noise"),
-        {f"adversarial_images/{model}/walk" for model in ("clean-s0", "l2-1-s0")},
+        {f"craft/{model}/walk" for model in ("clean-s0", "l2-1-s0")},
     ),
     "SAE type": (
         {f"{TYPES}/plain_topk.py": SAE},
@@ -145,7 +145,7 @@ RECIPES = {
         {
             "matched_figure/resnet18/plain_topk",
             *(
-                f"saes/{model}/{layer}/plain_topk"
+                f"fit/{model}/{layer}/plain_topk"
                 for model in ("clean-s0", "l2-1-s0")
                 for layer in ("stem", "layer2")
             ),

@@ -57,7 +57,7 @@ def test_touching_modules_config_and_manifests_reruns_nothing(after_a_run):
 
 
 def test_a_comment_or_docstring_in_modules_rules_and_config_reruns_nothing(after_a_run):
-    for path in ("store/files.py", "saes/types/topk.py", "models/train.py", "toy/model.py"):
+    for path in ("store/files.py", "saes/types/topk.py", "models/training.py", "toy/model.py"):
         after_a_run.write(
             f"{PACKAGE}/{path}",
             lambda text: text.replace('"""', '"""Reworded. ', 1) + "\n# A comment.\n",
@@ -68,17 +68,17 @@ def test_a_comment_or_docstring_in_modules_rules_and_config_reruns_nothing(after
 
 
 def test_cores_threads_and_memory_rerun_nothing(after_a_run):
-    arguments = ["--cores", "1", "--set-threads", "saes=2", "toy_models=2"]
-    arguments += ["--set-resources", "saes:mem_mb=9000", "finetune:mem_mb=123", "images:runtime=7"]
+    arguments = ["--cores", "1", "--set-threads", "fit=2", "train=2"]
+    arguments += ["--set-resources", "fit:mem_mb=9000", "finetune:mem_mb=123", "images:runtime=7"]
     assert after_a_run.plan(*arguments).jobs == set()
 
 
 @pytest.mark.parametrize(
     ("module", "starts"),
     [
-        ("activations.standardise", ["activations_part"]),
-        ("saes.types.relu_l1", ["saes/*/relu_l1"]),
-        ("toy.measures", ["toy_vulnerability", "toy_geometry"]),
+        ("activations.standardise", ["part"]),
+        ("saes.types.relu_l1", ["fit/*/relu_l1"]),
+        ("toy.measures", ["vulnerability", "geometry"]),
     ],
 )
 def test_editing_a_module_reruns_exactly_these_jobs(module, starts, after_a_run):
@@ -96,19 +96,19 @@ def test_two_swapped_numbers_of_the_config_rerun_what_reads_them(after_a_run):
     """Params that Snakemake compares as a set of values, names dropped, would see no change here."""
     both = "relative_epsilon: {}\n    radius: sample\n    weight: {}"
     after_a_run.replace(TINY, both.format(0.1, 0.5), both.format(0.5, 0.1))
-    assert_reruns(after_a_run.plan(), {"toy_models"}, picked("TOY", "claims_table"))
+    assert_reruns(after_a_run.plan(), {"train"}, picked("TOY", "claims_table"))
 
 
 def test_a_module_edit_that_arrives_with_an_old_time_still_reruns(after_a_run):
     after_a_run.write(f"{PACKAGE}/attacks/methods/pgd.py", with_code, old_time=True)
-    pgd = "adversarial_images/*/pgd"
+    pgd = "craft/*/pgd"
     assert_reruns(after_a_run.plan(), picked(pgd), picked(pgd, "AFTER_ATTACKS"))
 
 
 def test_a_config_edit_that_arrives_with_an_old_time_still_reruns(after_a_run):
     after_a_run.replace(TINY, "samples: 64", "samples: 63", old_time=True)
-    jobs = picked("toy_vulnerability", "toy_table", "TOY_CURVES", "claims_table")
-    assert_reruns(after_a_run.plan(), {"toy_vulnerability"}, jobs)
+    jobs = picked("vulnerability", "toy_table", "TOY_CURVES", "claims_table")
+    assert_reruns(after_a_run.plan(), {"vulnerability"}, jobs)
 
 
 def test_adding_a_training_epsilon_retrains_no_network_that_there_is(after_a_run):

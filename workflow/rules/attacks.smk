@@ -1,4 +1,4 @@
-rule adversarial_images:
+rule craft:
     input:
         data=f"{DATA}/images.json",
         images=ancient(f"{DATA}/images.zarr"),
@@ -9,16 +9,14 @@ rule adversarial_images:
         table=f"{ATTACKS}/{{model}}/{{attack}}.parquet",
         images=directory(f"{ATTACKS}/{{model}}/{{attack}}.zarr"),
     log:
-        f"{LOGS}/attacks/{{model}}/{{attack}}.log",
+        f"{LOGS}/attacks/craft/{{model}}/{{attack}}.log",
     benchmark:
-        f"{BENCHMARKS}/attacks/{{model}}/{{attack}}.tsv"
+        f"{BENCHMARKS}/attacks/craft/{{model}}/{{attack}}.tsv"
     resources:
         mem_mb=scaled(3000),
         runtime=scaled(240),
     params:
-        spec=lambda wildcards: specs.adversarial_images(
-            wildcards.model, wildcards.attack
-        ),
+        spec=lambda wildcards: specs.craft(wildcards.model, wildcards.attack),
     shell:
         "interference attacks craft --spec {params.spec:q} --data {input.data}"
         " --model {input.model} --output {output.manifest} > {log} 2>&1"

@@ -1,16 +1,16 @@
 # The checked config, the specs of all jobs, and the folders that rules write to.
 import shlex
 
-from interference.config.catalogue import FIGURES, TABLES
+from interference.plan.catalogue import FIGURES, TABLES
 from interference.config.load import (
     ConfigError,
     check_path,
     check_writable,
     read_workflow,
 )
-from interference.config.outputs import ask_before_planning
-from interference.config.plan import describe, missing
-from interference.config.specs import Specs
+from interference.plan.outputs import ask_before_planning
+from interference.plan.jobs import describe, missing
+from interference.plan.specs import Specs
 
 try:
     experiment = read_workflow(workflow)
@@ -38,6 +38,7 @@ MODELS = f"{RESULTS}/models"
 ATTACKS = f"{RESULTS}/attacks"
 ACTIVATIONS = f"{RESULTS}/activations"
 SAES = f"{RESULTS}/saes"
+PROBES = f"{RESULTS}/probes"
 TOY = f"{RESULTS}/toy"
 ANALYSIS = f"{RESULTS}/analysis"
 LOGS = f"{RESULTS}/logs"
@@ -85,17 +86,6 @@ wildcard_constraints:
     attack=one_of(specs.attacks),
     layer=one_of(specs.layers),
     type=one_of(specs.sae_types),
-
-
-def in_model(path):
-    """The path of each (layer, type), filled in; the model stays a wildcard."""
-    return expand(path, layer=specs.layers, type=specs.sae_types, allow_missing=True)
-
-
-def layers_in_model(path):
-    """The path of each layer, filled in; the model stays a wildcard. Of a layer that nobody asks for
-    where there is none, since a rule has the wildcards of its outputs."""
-    return expand(path, layer=specs.layers or ["none"], allow_missing=True)
 
 
 def each(path):

@@ -6,9 +6,9 @@ rule images:
         # pictures that cannot be read and what else is not taken, and why
         skipped=[f"{DATA}/images.skipped.csv"] * specs.pictures,
     log:
-        f"{LOGS}/data/images.log",
+        f"{LOGS}/data/images/images.log",
     benchmark:
-        f"{BENCHMARKS}/data/images.tsv"
+        f"{BENCHMARKS}/data/images/images.tsv"
     threads: decoders
     resources:
         mem_mb=scaled(2000),

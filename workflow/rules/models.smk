@@ -7,9 +7,9 @@ rule trunk:
         weights=f"{MODELS}/trunk-s{{seed}}.safetensors",
         log=f"{MODELS}/trunk-s{{seed}}.parquet",
     log:
-        f"{LOGS}/models/trunk-s{{seed}}.log",
+        f"{LOGS}/models/trunk/trunk-s{{seed}}.log",
     benchmark:
-        f"{BENCHMARKS}/models/trunk-s{{seed}}.tsv"
+        f"{BENCHMARKS}/models/trunk/trunk-s{{seed}}.tsv"
     resources:
         mem_mb=scaled(3000),
         runtime=scaled(120),
@@ -17,7 +17,7 @@ rule trunk:
         spec=lambda wildcards: specs.trunk(int(wildcards.seed)),
         launcher=launcher,
     shell:
-        "{params.launcher} interference models train --spec {params.spec:q} --data {input.data}"
+        "{params.launcher} interference models trunk --spec {params.spec:q} --data {input.data}"
         " --output {output.manifest} > {log} 2>&1"
 
 
@@ -33,11 +33,10 @@ rule finetune:
         manifest=f"{MODELS}/{{trained}}.json",
         weights=f"{MODELS}/{{trained}}.safetensors",
         log=f"{MODELS}/{{trained}}.parquet",
-        clean=f"{MODELS}/{{trained}}.clean.parquet",
     log:
-        f"{LOGS}/models/{{trained}}.log",
+        f"{LOGS}/models/finetune/{{trained}}.log",
     benchmark:
-        f"{BENCHMARKS}/models/{{trained}}.tsv"
+        f"{BENCHMARKS}/models/finetune/{{trained}}.tsv"
     resources:
         mem_mb=scaled(3000),
         runtime=scaled(240),
@@ -45,45 +44,45 @@ rule finetune:
         spec=lambda wildcards: specs.finetune(wildcards.trained),
         launcher=launcher,
     shell:
-        "{params.launcher} interference models train --spec {params.spec:q} --data {input.data}"
+        "{params.launcher} interference models finetune --spec {params.spec:q} --data {input.data}"
         " --trunk {input.trunk} --output {output.manifest} > {log} 2>&1"
 
 
-rule checkpoint:
+rule convert:
     output:
         manifest=f"{MODELS}/{{converted}}.json",
         weights=f"{MODELS}/{{converted}}.safetensors",
     log:
-        f"{LOGS}/models/{{converted}}.log",
+        f"{LOGS}/models/convert/{{converted}}.log",
     benchmark:
-        f"{BENCHMARKS}/models/{{converted}}.tsv"
+        f"{BENCHMARKS}/models/convert/{{converted}}.tsv"
     resources:
         mem_mb=scaled(4000),
         runtime=scaled(60),
     params:
-        spec=lambda wildcards: specs.checkpoint(wildcards.converted),
+        spec=lambda wildcards: specs.convert(wildcards.converted),
     shell:
         "interference models convert --spec {params.spec:q} --output {output.manifest}"
         " > {log} 2>&1"
 
 
-rule predictions:
+rule predict:
     input:
         data=f"{DATA}/images.json",
         images=ancient(f"{DATA}/images.zarr"),
-        model=f"{MODELS}/{{converted}}.json",
-        weights=ancient(f"{MODELS}/{{converted}}.safetensors"),
+        model=f"{MODELS}/{{model}}.json",
+        weights=ancient(f"{MODELS}/{{model}}.safetensors"),
     output:
-        table=f"{MODELS}/{{converted}}.clean.parquet",
+        table=f"{MODELS}/{{model}}.predictions.parquet",
     log:
-        f"{LOGS}/models/{{converted}}.clean.log",
+        f"{LOGS}/models/predict/{{model}}.log",
     benchmark:
-        f"{BENCHMARKS}/models/{{converted}}.clean.tsv"
+        f"{BENCHMARKS}/models/predict/{{model}}.tsv"
     resources:
         mem_mb=scaled(3000),
         runtime=scaled(120),
     params:
-        spec=lambda wildcards: specs.predictions(wildcards.converted),
+        spec=lambda wildcards: specs.predict(wildcards.model),
     shell:
         "interference models predict --spec {params.spec:q} --data {input.data}"
         " --model {input.model} --output {output.table} > {log} 2>&1"

@@ -1,4 +1,4 @@
-rule saes:
+rule fit:
     input:
         rows=f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.json",
         train=ancient(f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.train.zarr"),
@@ -8,14 +8,14 @@ rule saes:
         table=f"{SAES}/{{model}}/{{layer}}/{{type}}.parquet",
         weights=f"{SAES}/{{model}}/{{layer}}/{{type}}.safetensors",
     log:
-        f"{LOGS}/saes/{{model}}/{{layer}}/{{type}}.log",
+        f"{LOGS}/saes/fit/{{model}}/{{layer}}/{{type}}.log",
     benchmark:
-        f"{BENCHMARKS}/saes/{{model}}/{{layer}}/{{type}}.tsv"
+        f"{BENCHMARKS}/saes/fit/{{model}}/{{layer}}/{{type}}.tsv"
     resources:
         mem_mb=scaled(4000),
         runtime=scaled(240),
     params:
-        spec=lambda wildcards: specs.saes(
+        spec=lambda wildcards: specs.fit(
             wildcards.model, wildcards.layer, wildcards.type
         ),
     shell:
@@ -33,9 +33,9 @@ rule baselines:
         manifest=f"{SAES}/{{model}}/{{layer}}/baselines.json",
         table=f"{SAES}/{{model}}/{{layer}}/baselines.parquet",
     log:
-        f"{LOGS}/saes/{{model}}/{{layer}}/baselines.log",
+        f"{LOGS}/saes/baselines/{{model}}/{{layer}}.log",
     benchmark:
-        f"{BENCHMARKS}/saes/{{model}}/{{layer}}/baselines.tsv"
+        f"{BENCHMARKS}/saes/baselines/{{model}}/{{layer}}.tsv"
     resources:
         mem_mb=scaled(4000),
         runtime=scaled(240),

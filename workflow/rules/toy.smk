@@ -1,41 +1,41 @@
-rule toy_models:
+rule train:
     output:
         manifest=f"{TOY}/models.json",
         weights=f"{TOY}/models.safetensors",
     log:
-        f"{LOGS}/toy/models.log",
+        f"{LOGS}/toy/train/models.log",
     benchmark:
-        f"{BENCHMARKS}/toy/models.tsv"
+        f"{BENCHMARKS}/toy/train/models.tsv"
     resources:
         mem_mb=scaled(2000),
         runtime=scaled(240),
     params:
-        spec=lambda wildcards: specs.toy_models(),
+        spec=lambda wildcards: specs.train(),
     shell:
         "interference toy train --spec {params.spec:q} --output {output.manifest} > {log} 2>&1"
 
 
-rule toy_vulnerability:
+rule vulnerability:
     input:
         models=f"{TOY}/models.json",
         weights=ancient(f"{TOY}/models.safetensors"),
     output:
         table=f"{TOY}/vulnerability.parquet",
     log:
-        f"{LOGS}/toy/vulnerability.log",
+        f"{LOGS}/toy/vulnerability/vulnerability.log",
     benchmark:
-        f"{BENCHMARKS}/toy/vulnerability.tsv"
+        f"{BENCHMARKS}/toy/vulnerability/vulnerability.tsv"
     resources:
         mem_mb=scaled(2000),
         runtime=scaled(60),
     params:
-        spec=lambda wildcards: specs.toy_vulnerability(),
+        spec=lambda wildcards: specs.vulnerability(),
     shell:
-        "interference toy evaluate --spec {params.spec:q} --models {input.models}"
+        "interference toy vulnerability --spec {params.spec:q} --models {input.models}"
         " --output {output.table} > {log} 2>&1"
 
 
-rule toy_geometry:
+rule geometry:
     input:
         models=f"{TOY}/models.json",
         weights=ancient(f"{TOY}/models.safetensors"),
@@ -43,14 +43,14 @@ rule toy_geometry:
         pairs=f"{TOY}/geometry.parquet",
         example=f"{TOY}/geometry.example.parquet",
     log:
-        f"{LOGS}/toy/geometry.log",
+        f"{LOGS}/toy/geometry/geometry.log",
     benchmark:
-        f"{BENCHMARKS}/toy/geometry.tsv"
+        f"{BENCHMARKS}/toy/geometry/geometry.tsv"
     resources:
         mem_mb=scaled(2000),
         runtime=scaled(60),
     params:
-        spec=lambda wildcards: specs.toy_geometry(),
+        spec=lambda wildcards: specs.geometry(),
     shell:
         "interference toy geometry --spec {params.spec:q} --models {input.models}"
         " --output {output.pairs} > {log} 2>&1"

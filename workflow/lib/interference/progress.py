@@ -1,4 +1,4 @@
-"""Progress of long loops: a bar in a terminal, a line now and then in a log."""
+"""What people see of a job: the progress of long loops, lines of the log, bytes in words."""
 
 import sys
 import time
@@ -30,3 +30,12 @@ def track(items: Iterable, *, total: int, label: str) -> Iterator:
 def say(line: str) -> None:
     """One line to the log."""
     print(line, file=sys.stderr, flush=True)
+
+
+def in_bytes(count: float) -> str:
+    """A number of bytes for people: 1.5 GB."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"

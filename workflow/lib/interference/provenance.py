@@ -10,7 +10,7 @@ import, transitively, read from source without importing anything. Source is nor
 ``ast`` without docstrings, so a comment, a docstring or a blank line changes nothing. A registry
 that imports by name is not followed: the one SAE type or attack that a job names is a root.
 
-This module and ``interference.config`` are all that a Snakefile imports of the package.
+This module, ``interference.config`` and ``interference.plan`` are all that a Snakefile imports of the package.
 """
 
 import ast
@@ -25,7 +25,9 @@ from pathlib import Path
 PACKAGE = "interference"
 ROOT = Path(__file__).parent
 #: The one constant of what is outside every digest: these never touch a number.
-EXEMPT = (f"{PACKAGE}.config", f"{PACKAGE}.provenance", f"{PACKAGE}.cli", f"{PACKAGE}.progress")
+EXEMPT = tuple(
+    f"{PACKAGE}.{name}" for name in ("config", "plan", "provenance", "progress", "cluster", "cli")
+)
 
 
 class InterferenceError(Exception):

@@ -24,7 +24,7 @@ from interference.activations.forward import (
     collect,
     keep,
 )
-from interference.activations.parts import Parts, read_parts
+from interference.activations.part import Parts, read_parts
 from interference.activations.shuffle import Buckets, buckets_beside
 from interference.activations.standardise import Statistics, Sums
 from interference.data.read import read_split
@@ -39,7 +39,7 @@ from interference.store.tensors import write_tensors
 PIECE = 2**18
 
 
-def extract(spec: dict, data: Path, model: Path, output: Path, parts: list[Path]) -> None:
+def run(spec: dict, data: Path, model: Path, output: Path, parts: list[Path]) -> None:
     """The job. Beside the manifest ``output`` it writes
 
     - .train.zarr (rows, d) float16, standardised, shuffled;
@@ -60,7 +60,7 @@ def extract(spec: dict, data: Path, model: Path, output: Path, parts: list[Path]
     space.require(output.parent, need)
     progress.say(
         f"{rows[0]} training and {scored[0] * scored[1]} held-out rows of {layer.d} channels: "
-        f"{space.readable(sum(stored.values()))}, while they are made {space.readable(need)}"
+        f"{progress.in_bytes(sum(stored.values()))}, while they are made {progress.in_bytes(need)}"
     )
     with (
         writing(stores["train"], rows, "float16", spec) as train_writer,

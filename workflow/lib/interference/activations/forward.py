@@ -15,10 +15,9 @@ from torch import Tensor
 
 from interference import compute, progress
 from interference.activations.shuffle import Buckets, bucket_count
-from interference.activations.standardise import Sums
+from interference.activations.standardise import LayerError, Sums
 from interference.models.feeding import batch_size, batches, to_network
 from interference.models.network import Network
-from interference.store.files import StoreError
 from interference.store.stretch import Stretch
 
 #: Images of a block. A batch is a power of two up to it, so no batch is in two blocks.
@@ -45,14 +44,14 @@ class Layer:
 
     @classmethod
     def of(cls, network: Network, spec: dict, pixels: Stretch) -> "Layer":
-        """spec: layer, positions, seed. Raises StoreError where the layer has fewer positions."""
+        """spec: layer, positions, seed. Raises LayerError where the layer has fewer positions."""
         name, positions = spec["layer"], spec["positions"]
         network.to(compute.device())
         with torch.inference_mode():
             probe = network.activations(to_network(torch.from_numpy(pixels[:1])), name)
         available, d = probe.shape[1:]
         if positions > available:
-            raise StoreError(f"positions of {name} is {positions}, an image has {available} there")
+            raise LayerError(f"positions of {name} is {positions}, an image has {available} there")
         return cls(network, name, available, d, positions, spec["seed"])
 
     def buckets(self, images: int) -> int:
@@ -104,7 +103,7 @@ def keep(
     """Of each batch: its block, rows kept (n, positions, d) float32, sums over all its positions.
 
     pixels: whole blocks of a split, the last may have fewer images; start: the image they begin with.
-    Raises StoreError where an activation is not finite.
+    Raises LayerError where an activation is not finite.
     """
     for values in forward(layer, pixels):
         block, begin = divmod(start, BLOCK)
@@ -116,7 +115,7 @@ def keep(
         kept = values.flatten(0, 1)[flat.flatten().to(values.device)]
         found = sums(values)
         if not np.isfinite(found.squares).all():
-            raise StoreError(f"activations of {layer.name} are not finite: the network is broken")
+            raise LayerError(f"activations of {layer.name} are not finite: the network is broken")
         yield block, kept.unflatten(0, (n, layer.positions)).cpu().numpy(), found
         start += n
 
@@ -139,11 +138,11 @@ def collect(layer: Layer, pixels: Stretch, buckets: Buckets, start: int = 0) -> 
 def images_of(images: int, part: int, parts: int) -> tuple[int, int]:
     """First and last + 1 of the images that one of several jobs does, whole blocks of them.
 
-    Raises StoreError where there are fewer blocks than jobs.
+    Raises LayerError where there are fewer blocks than jobs.
     """
     blocks = math.ceil(images / BLOCK)
     if not 1 <= parts <= blocks:
-        raise StoreError(
+        raise LayerError(
             f"parts is {parts}: {images} training images are {blocks} blocks of {BLOCK}, "
             f"and each part has one at least; allowed is 1 to {blocks}"
         )

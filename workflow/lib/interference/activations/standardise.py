@@ -1,16 +1,22 @@
 """Statistics of a layer, in float64, and standardising with them and back."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from interference.store.files import StoreError
+from interference.provenance import InterferenceError
+from interference.store.tensors import read_described
 
 #: A deviation below this share of the layer's mean deviation is raised to it: a dead channel
 #: must not turn rounding noise into features.
 RELATIVE_FLOOR = 1e-3
 
 _HALF = float(np.finfo(np.float16).max)
+
+
+class LayerError(InterferenceError):
+    """A layer that cannot be looked at as asked, or whose activations are of no use."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +47,19 @@ class Statistics:
 
     @classmethod
     def of(cls, sums: Sums) -> "Statistics":
-        """Mean and floored deviation from sums. Raises StoreError where nothing varies."""
+        """Mean and floored deviation from sums. Raises LayerError where nothing varies."""
         mean = sums.total / sums.count
         std = np.sqrt(np.maximum(sums.squares / sums.count - mean**2, 0))
         if not std.any():
-            raise StoreError("every channel of the layer is constant: the network is broken")
+            raise LayerError("every channel of the layer is constant: the network is broken")
         floor = RELATIVE_FLOOR * std.mean()
         return cls(mean, np.maximum(std, floor), int((std < floor).sum()))
+
+    @classmethod
+    def read(cls, rows: Path) -> "Statistics":
+        """The statistics beside the manifest of a layer's rows. Raises StoreError."""
+        arrays, _ = read_described(rows)
+        return cls(arrays["mean"], arrays["std"], floored=0)
 
     def apply(self, values: np.ndarray) -> np.ndarray:
         """(x − mean) / std for each channel: (..., d) → (..., d) float32."""

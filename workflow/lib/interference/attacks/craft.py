@@ -42,7 +42,7 @@ def check(x: Tensor, adversarial: Tensor, norm: str, epsilon: float) -> Tensor:
     return norms
 
 
-def attack(spec: dict, data: Path, model: Path, output: Path) -> None:
+def run(spec: dict, data: Path, model: Path, output: Path) -> None:
     """The job: adversarial images (epsilons, n, channels, height, width) and a table of outcomes."""
     method = dict(spec["method"])
     perturb = importlib.import_module(f"interference.attacks.methods.{method.pop('type')}").perturb

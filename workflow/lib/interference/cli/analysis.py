@@ -1,103 +1,35 @@
-"""Tables and figures from what the other rooms measured."""
+"""Tables, figures, and what a run found."""
 
-import inspect
-from collections.abc import Callable
+import importlib
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
-from interference.cli.job import Manifest, Output, Spec, begin
-
-app = typer.Typer(no_args_is_help=True)
-
-#: Options that a verb does not declare are its inputs: --accuracy PATH --saes PATH PATH …
-NAMED = {"allow_extra_args": True, "ignore_unknown_options": True}
+from interference.cli.job import Output, Spec, begin
+from interference.cli.steps import arguments, named_words
 
 
-def named_inputs(arguments: list[str]) -> dict[str, list[Path]]:
-    """Input paths by name. Raises BadParameter where a path has no name or a name no path."""
-    inputs: dict[str, list[Path]] = {}
-    paths = None
-    for argument in arguments:
-        if argument.startswith("--"):
-            paths = inputs.setdefault(argument.removeprefix("--"), [])
-        elif paths is None:
-            raise typer.BadParameter(f"{argument} has no name; write --NAME {argument}")
-        else:
-            paths.append(Path(argument))
-    empty = [name for name, paths in inputs.items() if not paths]
-    if empty:
-        raise typer.BadParameter(f"no path after --{empty[0]}")
-    return inputs
-
-
-def call(work: Callable, **named: object) -> object:
-    """What ``work`` returns of named arguments. Raises BadParameter where it takes other names."""
-    try:
-        inspect.signature(work).bind(**named)
-    except TypeError as error:
-        raise typer.BadParameter(f"inputs of {work.__module__}: {error}") from None
-    return work(**named)
-
-
-@app.command()
-def l0(
-    manifests: Annotated[
-        list[Path], typer.Argument(help="Manifests of attacked activations and of SAEs.")
-    ],
-    spec: Spec,
-    output: Output,
-) -> None:
-    """Count the active latents of every SAE of a network, clean and under every attack."""
-    fields = begin(spec)
-    from interference.analysis.l0 import measure
-
-    measure(fields, manifests, output)
-
-
-@app.command()
-def splice(
-    manifests: Annotated[list[Path], typer.Argument(help="Manifests of rows and of SAEs on them.")],
-    spec: Spec,
-    data: Manifest,
-    model: Manifest,
-    output: Output,
-) -> None:
-    """Put every SAE's reconstruction in place of its layer, and let the network go on from there."""
-    fields = begin(spec)
-    from interference.analysis.splice import splice
-
-    splice(fields, data, model, manifests, output)
-
-
-@app.command(context_settings=NAMED)
 def table(context: typer.Context, spec: Spec, output: Output) -> None:
     """Build the table that the spec names, as Parquet and CSV. Inputs: --NAME PATH PATH … each."""
-    inputs, fields = named_inputs(context.args), begin(spec)
-    import importlib
-
+    words, fields = named_words(context.args), begin(spec)
     from interference.analysis.frames import write_frame
 
-    module = importlib.import_module(f"interference.analysis.tables.{fields['table']}")
-    write_frame(call(module.build, spec=fields, **inputs), output, fields)
+    build = importlib.import_module(f"interference.analysis.tables.{fields['table']}").build
+    write_frame(build(spec=fields, **arguments(build, words)), output, fields)
 
 
-@app.command(context_settings=NAMED)
 def figure(context: typer.Context, spec: Spec, output: Output) -> None:
     """Draw the figure that the spec names, as SVG and PNG. Its tables: --NAME PATH each."""
-    inputs, fields = named_inputs(context.args), begin(spec)
-    import importlib
-
+    words, fields = named_words(context.args), begin(spec)
     from interference.analysis.figures.style import save
     from interference.analysis.frames import read_frames, shown
 
-    module = importlib.import_module(f"interference.analysis.figures.{fields['figure']}")
+    draw = importlib.import_module(f"interference.analysis.figures.{fields['figure']}").draw
+    inputs = arguments(draw, words)
     frames = {name: shown(read_frames(paths), fields) for name, paths in inputs.items()}
-    save(call(module.draw, which=fields, **frames), output, fields)
+    save(draw(which=fields, **frames), output, fields)
 
 
-@app.command()
 def conclude(results: Path) -> None:
     """Print what a finished run found, and where its figures and report are."""
     from interference.analysis.frames import read_frame

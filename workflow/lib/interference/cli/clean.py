@@ -10,10 +10,9 @@ from typing import Annotated
 
 import typer
 
+from interference.plan.catalogue import ROOMS
 from interference.provenance import InterferenceError
 
-#: Rooms, as the folders of an experiment's results and of its logs are called.
-ROOMS = {"data", "models", "attacks", "activations", "saes", "toy", "analysis"}
 #: Names of a trainer's checkpoint, of a finished member of an SAE sweep, and of what a job has
 #: begun to write (`store.files.replacing`).
 KEPT = re.compile(r"\..+\.[0-9a-f]{16}\.(checkpoint|member)\.safetensors")
@@ -47,7 +46,7 @@ def clean(
 ) -> None:
     """Remove checkpoints, finished SAE members and stale temporary files, and say their bytes."""
     logged = {path.name for path in results.glob("logs/*") if path.is_dir()}
-    if not logged or logged - ROOMS:
+    if not logged or logged - set(ROOMS):
         raise InterferenceError(
             f"{results} is not an experiment's results: no logs of "
             f"{', '.join(sorted(ROOMS))} there; name a folder such as results/NAME"

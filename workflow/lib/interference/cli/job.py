@@ -15,8 +15,6 @@ from interference.provenance import read_spec
 Spec = Annotated[
     str, typer.Option(help="What to do: the job's canonical JSON, made by the workflow.")
 ]
-#: A manifest (.json); the files it describes lie beside it under the same name.
-Manifest = Annotated[Path, typer.Option(help="A manifest; its files lie beside it.")]
 Output = Annotated[Path, typer.Option(help="The main output; others lie beside it under its name.")]
 
 _LIBRARIES = ("numpy", "numba", "torch", "torchvision", "zarr", "pyarrow", "pandas", "safetensors",

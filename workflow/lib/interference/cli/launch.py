@@ -54,7 +54,7 @@ def launch(
     from interference.cluster.request import read
     from interference.cluster.submission import Resources, log_path, memory_for
     from interference.config.load import check_path
-    from interference.config.plan import describe, rules
+    from interference.plan.jobs import describe, rules
 
     request = read(
         profile or ("slurm" if cluster == "slurm" else None), arguments or [], Path.cwd()

@@ -1,7 +1,4 @@
-"""The command `interference ROOM VERB`: one verb a rule, one error a line; and verbs of a run.
-
-Each room's verbs import what they need when they run, so that no verb pays for another's library.
-"""
+"""The command `interference ROOM STEP`: a verb per rule, one error per line; and verbs of a run."""
 
 import errno
 import sys
@@ -12,19 +9,8 @@ environment.settle()
 
 import typer  # noqa: E402
 
-from interference.cli import (  # noqa: E402
-    activations,
-    analysis,
-    attacks,
-    clean,
-    config,
-    data,
-    launch,
-    models,
-    plan,
-    saes,
-    toy,
-)
+from interference.cli import analysis, clean, config, launch, plan, saes, steps  # noqa: E402
+from interference.plan.catalogue import ROOMS, STEPS  # noqa: E402
 from interference.provenance import InterferenceError  # noqa: E402
 
 app = typer.Typer(
@@ -34,8 +20,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for _room in (config, data, models, attacks, activations, saes, toy, analysis):
-    app.add_typer(_room.app, name=_room.__name__.rsplit(".", 1)[-1], help=_room.__doc__)
+rooms = {
+    room: typer.Typer(no_args_is_help=True, help=does, callback=lambda: None)
+    for room, does in ROOMS.items()
+}
+for _step in STEPS:
+    rooms[_step.room].command(_step.name, help=_step.does, context_settings=steps.NAMED)(
+        steps.verb(_step)
+    )
+rooms["saes"].command()(saes.export)
+rooms["analysis"].command(context_settings=steps.NAMED)(analysis.table)
+rooms["analysis"].command(context_settings=steps.NAMED)(analysis.figure)
+rooms["analysis"].command()(analysis.conclude)
+for _name, _room in (("config", config.app), *rooms.items()):
+    app.add_typer(_room, name=_name)
 for _verb in (plan.plan, clean.clean, launch.launch, launch.status, launch.logs, launch.stop):
     app.command()(_verb)
 

@@ -19,9 +19,9 @@ def plan(
     gpu_run: Run = None,
 ) -> None:
     """Say what a whole run would do and cost: jobs, bytes and hours a rule, and what is missing."""
-    from interference.config import costs
     from interference.config.load import read_config
-    from interference.config.plan import missing
+    from interference.plan import costs
+    from interference.plan.jobs import missing
 
     def measured(path: Path, device: str) -> tuple[str, dict[str, float]]:
         config = read_config(path)

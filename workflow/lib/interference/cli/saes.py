@@ -1,34 +1,11 @@
-"""Sparse autoencoders."""
+"""SAEs for other libraries."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from interference.cli.job import Manifest, Output, Spec, begin
 
-app = typer.Typer(no_args_is_help=True)
-
-
-@app.command()
-def fit(spec: Spec, rows: Manifest, output: Output) -> None:
-    """Train every sparsity and seed of one SAE type on a layer's rows."""
-    fields = begin(spec)
-    from interference.saes.fit import fit
-
-    fit(fields, rows, output)
-
-
-@app.command()
-def baselines(spec: Spec, rows: Manifest, output: Output) -> None:
-    """Reconstruct a layer's rows by PCA, and train SAEs on whitened rows and a Gaussian surrogate."""
-    fields = begin(spec)
-    from interference.saes.baselines import compare
-
-    compare(fields, rows, output)
-
-
-@app.command()
 def export(
     manifest: Annotated[Path, typer.Argument(help="Trained SAEs: saes/MODEL/LAYER/TYPE.json.")],
     output: Annotated[Path, typer.Argument(help="Where each SAE gets a folder of its own.")],

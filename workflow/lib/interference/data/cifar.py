@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from interference.data.dataset import Dataset, Part, part_of
-from interference.store.files import StoreError
+from interference.data.errors import DatasetError
 
 #: What a pickled numpy array names; numpy 2 moved the first.
 ADMITTED = {
@@ -60,14 +60,14 @@ class _Unpickler(pickle.Unpickler):
 def unpickle(path: Path) -> dict:
     """The dict in a CIFAR file, read without running anything that the file names.
 
-    Raises StoreError where the file is damaged or holds anything but plain values and arrays.
+    Raises DatasetError where the file is damaged or holds anything but plain values and arrays.
     """
     try:
         value = _Unpickler(io.BytesIO(path.read_bytes()), encoding="bytes").load()
     except Exception as error:  # a damaged pickle can raise almost anything
-        raise StoreError(f"{path} is not a CIFAR file ({error}); fetch it again") from None
+        raise DatasetError(f"{path} is not a CIFAR file ({error}); fetch it again") from None
     if not isinstance(value, dict):
-        raise StoreError(f"{path} is not a CIFAR file (it holds no dict); fetch it again")
+        raise DatasetError(f"{path} is not a CIFAR file (it holds no dict); fetch it again")
     return value
 
 
@@ -75,20 +75,20 @@ def read(dataset: str, root: Path, image_size: int | None) -> Dataset:
     """Read ``dataset`` (cifar10 or cifar100) under ``root``: images (N, 3, 32, 32) uint8.
 
     image_size: pixels a side to resize to, or None.
-    Raises StoreError where a file is missing, damaged or not what CIFAR is.
+    Raises DatasetError where a file is missing, damaged or not what CIFAR is.
     """
     layout = LAYOUTS[dataset]
     folder = root / layout.folder
     wanted = (*layout.train, *layout.test, layout.meta)
     missing = [name for name in wanted if not (folder / name).is_file()]
     if missing:
-        raise StoreError(
+        raise DatasetError(
             f"{dataset}: {', '.join(missing)} not found in {folder}; "
             f"torchvision.datasets.{dataset.upper()}({str(root)!r}, download=True) puts them there"
         )
     names = unpickle(folder / layout.meta).get(layout.names)
     if not isinstance(names, list) or not all(isinstance(name, bytes) for name in names):
-        raise StoreError(f"{folder / layout.meta} has no list {layout.names.decode()}")
+        raise DatasetError(f"{folder / layout.meta} has no list {layout.names.decode()}")
 
     def part(files: tuple[str, ...]) -> Part:
         batches = [_batch(folder / name, layout.labels) for name in files]
@@ -108,9 +108,9 @@ def _batch(path: Path, key: bytes) -> tuple[np.ndarray, np.ndarray]:
     batch = unpickle(path)
     data, labels = batch.get(b"data"), batch.get(key)
     if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.shape[1:] != (3072,):
-        raise StoreError(f"{path} has no uint8 array `data` of 3072 columns")
+        raise DatasetError(f"{path} has no uint8 array `data` of 3072 columns")
     if not isinstance(labels, list) or not all(isinstance(label, int) for label in labels):
-        raise StoreError(f"{path} has no list of numbers `{key.decode()}`")
+        raise DatasetError(f"{path} has no list of numbers `{key.decode()}`")
     if len(data) != len(labels):
-        raise StoreError(f"{path}: {len(data)} images but {len(labels)} labels")
+        raise DatasetError(f"{path}: {len(data)} images but {len(labels)} labels")
     return data.reshape(-1, 3, 32, 32), np.array(labels, dtype=np.int64)

@@ -6,9 +6,10 @@ That is a picture that cannot be read, and whatever else a dataset's folder hold
 import csv
 from pathlib import Path
 
+from interference.data.errors import DatasetError
 from interference.data.listing import Named
 from interference.progress import say
-from interference.store.files import StoreError, replacing
+from interference.store.files import replacing
 
 #: Entries that an error names; the log names all.
 NAMED = 5
@@ -22,7 +23,7 @@ def settle(corrupt: Corrupt, pictures: dict) -> None:
     """Name each corrupt picture in the log, and refuse them where the config says so.
 
     pictures: the config's section, of which "corrupt" is skip or refuse.
-    Raises StoreError that names the first few of all.
+    Raises DatasetError that names the first few of all.
     """
     _settle(corrupt, pictures, "corrupt", "{} of the pictures asked for are corrupt")
 
@@ -38,7 +39,7 @@ def _settle(entries: Corrupt, pictures: dict, word: str, sentence: str) -> None:
         for name, reason in of_part:
             say(f"{word}, {part} part: {name}: {reason}")
     if every and pictures["corrupt"] == "refuse":
-        raise StoreError(
+        raise DatasetError(
             f"{sentence.format(len(every))}: {some(every)}; the log names "
             "all; mend them, or leave them out with data.pictures.corrupt: skip"
         )

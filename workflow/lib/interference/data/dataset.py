@@ -12,8 +12,8 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
+from interference.data.errors import DatasetError
 from interference.data.listing import Named
-from interference.store.files import StoreError
 
 #: Images of an array that are taken at once.
 BLOCK = 256
@@ -88,7 +88,7 @@ class Dataset:
     """class_names: one name per class, in the order of the labels.
     untaken: (name, reason) of what lies among the images of a part, train or test, and is not taken.
 
-    Raises StoreError where the images of the two parts differ in shape.
+    Raises DatasetError where the images of the two parts differ in shape.
     """
 
     train: Part
@@ -98,7 +98,7 @@ class Dataset:
 
     def __post_init__(self):
         if self.train.shape != self.test.shape:
-            raise StoreError(
+            raise DatasetError(
                 f"training images are {self.train.shape} and test images {self.test.shape}"
             )
 
@@ -111,19 +111,19 @@ def part_of(
     images: (N, channels, height, width) uint8. labels: (N,) integers.
     image_size: pixels a side that `fit` brings each image to; None leaves them.
     where: what an error names.
-    Raises StoreError where the counts differ, a label is outside [0, classes), or resized images
+    Raises DatasetError where the counts differ, a label is outside [0, classes), or resized images
     would be too large.
     """
     labels = np.asarray(labels, dtype=np.int64)
     if len(images) != len(labels):
-        raise StoreError(f"{where}: {len(images)} images but {len(labels)} labels")
+        raise DatasetError(f"{where}: {len(images)} images but {len(labels)} labels")
     check_labels(labels, classes, where)
 
     channels, height, width = images.shape[1:]
     if image_size is None or (height, width) == (image_size, image_size):
         return Arrays((channels, height, width), labels, lambda indices: images[indices])
     if reason := too_large(width, height, image_size):
-        raise StoreError(f"{where}: {reason}; give data.image_size: null")
+        raise DatasetError(f"{where}: {reason}; give data.image_size: null")
 
     def resized(indices: np.ndarray) -> np.ndarray:
         return np.stack([fit(_picture(image), image_size, image_size) for image in images[indices]])
@@ -132,9 +132,9 @@ def part_of(
 
 
 def check_labels(labels: np.ndarray, classes: int, where: str) -> None:
-    """labels: (N,) int64. Raises StoreError where one is outside [0, classes)."""
+    """labels: (N,) int64. Raises DatasetError where one is outside [0, classes)."""
     if labels.size and not 0 <= labels.min() <= labels.max() < classes:
-        raise StoreError(
+        raise DatasetError(
             f"{where}: labels from {labels.min()} to {labels.max()}, expected 0 to {classes - 1}"
         )
 

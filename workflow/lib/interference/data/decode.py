@@ -14,7 +14,7 @@ import numpy as np
 from PIL import AvifImagePlugin, Image, UnidentifiedImageError
 
 from interference.data.dataset import fit, too_large
-from interference.store.files import StoreError
+from interference.data.errors import DatasetError
 
 # pillow's only decoder with threads of its own: it would take every CPU of the machine.
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
@@ -54,7 +54,7 @@ class CorruptPicture(Exception):
 def decode_all(places: list[Place], resize: int, size: int) -> Decoded:
     """Read and decode pictures in order.
 
-    Raises StoreError where a file cannot be read, or no memory is left for a picture.
+    Raises DatasetError where a file cannot be read, or no memory is left for a picture.
     """
     squares, reasons, bytes_read = [], [], 0
     for place in places:
@@ -66,7 +66,7 @@ def decode_all(places: list[Place], resize: int, size: int) -> Decoded:
         except CorruptPicture as corrupt:
             reasons.append(str(corrupt))
         except MemoryError:  # of this machine, not of the picture: it is not skipped
-            raise StoreError(
+            raise DatasetError(
                 f"{place.name} ({place.path}): no memory is left to decode it; give the job more "
                 "memory or fewer CPUs and run snakemake again, or take the picture away"
             ) from None
@@ -77,7 +77,7 @@ def decode_all(places: list[Place], resize: int, size: int) -> Decoded:
 def read(place: Place) -> bytes:
     """The encoded picture.
 
-    Raises CorruptPicture where nobody lets us read it or it is beyond all bounds, and StoreError
+    Raises CorruptPicture where nobody lets us read it or it is beyond all bounds, and DatasetError
     where reading fails: a failing disk must not pass for a bad picture.
     """
     try:
@@ -90,7 +90,7 @@ def read(place: Place) -> bytes:
     except PermissionError:
         raise CorruptPicture("no permission to read it") from None
     except OSError as error:
-        raise StoreError(
+        raise DatasetError(
             f"{place.path} was there and cannot be read ({error}); see to the disk, and run "
             "snakemake again"
         ) from None

@@ -6,8 +6,9 @@ import numpy as np
 
 from interference.config.facts import DATASETS, RESOURCES
 from interference.data.dataset import Dataset, part_of
+from interference.data.errors import DatasetError
 from interference.data.idx import read_idx
-from interference.store.files import StoreError, sha256
+from interference.store.files import sha256
 
 #: The four files of Fashion-MNIST (Xiao et al. 2017), images before labels, train before test.
 FASHION_FILES = (
@@ -33,7 +34,7 @@ FASHION_CLASSES = (
 def read(dataset: str, root: Path | None, image_size: int | None) -> Dataset:
     """The subset that ships with the repository, or the whole from its files under ``root``.
 
-    Raises StoreError where files are missing, damaged or do not fit together.
+    Raises DatasetError where files are missing, damaged or do not fit together.
     """
     if DATASETS[dataset].embedded:
         return read_embedded(RESOURCES / dataset, image_size)
@@ -49,21 +50,21 @@ def read_embedded(folder: Path, image_size: int | None) -> Dataset:
 def check_sums(folder: Path) -> None:
     """Check every file that SHA256SUMS names (the format of `sha256sum`).
 
-    Raises StoreError where one is missing or another than it says.
+    Raises DatasetError where one is missing or another than it says.
     """
     for line in (folder / "SHA256SUMS").read_text(encoding="utf-8").splitlines():
         expected, name = line.split(maxsplit=1)
         path = folder / name
         if not path.is_file():
-            raise StoreError(f"{path} is missing; restore it with git checkout")
+            raise DatasetError(f"{path} is missing; restore it with git checkout")
         if sha256(path) != expected:
-            raise StoreError(f"{path} is not what SHA256SUMS says; restore it with git checkout")
+            raise DatasetError(f"{path} is not what SHA256SUMS says; restore it with git checkout")
 
 
 def find_fashion(root: Path) -> list[Path]:
     """The four files of Fashion-MNIST, plain or .gz, in ``root`` or in torchvision's folder there.
 
-    Raises StoreError that names what was looked for, where, and how to get it.
+    Raises DatasetError that names what was looked for, where, and how to get it.
     """
     folders = (root, root / "FashionMNIST" / "raw")
     found = {
@@ -75,7 +76,7 @@ def find_fashion(root: Path) -> list[Path]:
     }
     missing = [name for name in FASHION_FILES if name not in found]
     if missing:
-        raise StoreError(
+        raise DatasetError(
             f"fashion-mnist: {', '.join(missing)} (plain or .gz) not found in "
             f"{' or '.join(map(str, folders))}; "
             f"torchvision.datasets.FashionMNIST({str(root)!r}, download=True) puts them there, or "
@@ -87,7 +88,7 @@ def find_fashion(root: Path) -> list[Path]:
 def read_fashion(paths: list[Path], image_size: int | None) -> Dataset:
     """paths: in the order of `FASHION_FILES`. Images (N, 1, height, width) uint8.
 
-    Raises StoreError where a file is damaged, or images and labels differ in number.
+    Raises DatasetError where a file is damaged, or images and labels differ in number.
     """
 
     def part(images: Path, labels: Path):

@@ -11,6 +11,7 @@ import numpy as np
 from interference.data.corrupt import some
 from interference.data.dataset import Dataset
 from interference.data.decode import Place
+from interference.data.errors import DatasetError
 from interference.data.listing import (
     PICTURES,
     Listing,
@@ -23,7 +24,6 @@ from interference.data.listing import (
 )
 from interference.data.pictures import Pictures
 from interference.progress import say
-from interference.store.files import StoreError
 
 #: Names of the second part, in the order in which they are looked for.
 SECOND = ("val", "test")
@@ -53,7 +53,7 @@ def read(dataset: str, root: Path, image_size: int) -> Dataset:
     part is val, as ImageNet calls it, else test. A picture's name is CLASS/FILE. Pictures become
     RGB, (n, 3, image_size, image_size) uint8. What else lies in the folders is told as not taken;
     names that start with a dot are counted in the log.
-    Raises StoreError where a folder is missing, empty or one level off, where there are fewer than
+    Raises DatasetError where a folder is missing, empty or one level off, where there are fewer than
     two classes, where the two parts differ in classes.
     """
     train, test = (_layout(folder) for folder in _parts(root))
@@ -61,7 +61,7 @@ def read(dataset: str, root: Path, image_size: int) -> Dataset:
     for part in (train, test):
         _check_depth(part)
     if train.classes.keys() != test.classes.keys():
-        raise StoreError(
+        raise DatasetError(
             f"image-folder: classes of {root} differ between its parts ({_difference(train, test)})"
         )
     classes = sorted(train.classes)
@@ -76,7 +76,7 @@ def read(dataset: str, root: Path, image_size: int) -> Dataset:
 
 
 def _parts(root: Path) -> tuple[Path, Path]:
-    """The folders of the two parts. Raises StoreError where one is missing, or a link to nothing."""
+    """The folders of the two parts. Raises DatasetError where one is missing, or a link to nothing."""
     there = [name for name in SECOND if os.path.lexists(root / name)]
     second = there[0] if there else "test"
     for part in ("train", second):
@@ -86,7 +86,7 @@ def _parts(root: Path) -> tuple[Path, Path]:
             what = "is no folder, or a symbolic link to none"
         else:
             what = "not found"
-        raise StoreError(
+        raise DatasetError(
             f"image-folder: {root / part} {what}; it needs {root}/train/CLASS/* and "
             f"{root}/val/CLASS/* (or test/CLASS/*){_nearby(root)}"
         )
@@ -114,7 +114,7 @@ def _layout(folder: Path) -> _Layout:
     for own in found.folders:
         name = unicodedata.normalize("NFC", own)
         if name in classes:
-            raise StoreError(
+            raise DatasetError(
                 f"image-folder: {folder} has the class {name} twice, in two Unicode forms: "
                 f"{classes[name][0]!a} and {own!a}; put their pictures in one of them"
             )
@@ -128,11 +128,11 @@ def _check_several(part: _Layout) -> None:
         return
     beside = f"; not taken: {some(part.untaken)}" if part.untaken else ""
     if not part.classes:
-        raise StoreError(
+        raise DatasetError(
             f"image-folder: {part.folder} has no class folders; it needs one per class, at least "
             f"two{beside}"
         )
-    raise StoreError(
+    raise DatasetError(
         f"image-folder: {part.folder} has one class folder, {next(iter(part.classes))}, and a "
         f"network needs at least two classes to tell apart{_level(part)}{beside}"
     )
@@ -151,7 +151,7 @@ def _level(part: _Layout) -> str:
 
 
 def _check_depth(part: _Layout) -> None:
-    """Raises StoreError where pictures lie in folders within a class folder, and not in it."""
+    """Raises DatasetError where pictures lie in folders within a class folder, and not in it."""
     for own, found in part.classes.values():
         endings = {os.path.splitext(name)[1].lower() for name in found.files}
         if endings & {*PICTURES}:
@@ -160,7 +160,7 @@ def _check_depth(part: _Layout) -> None:
             example, count = _below(part.folder / own / name)
             # files without an ending may be pictures themselves: then the more of them count
             if example and ("" not in endings or len(found.files) < count):
-                raise StoreError(
+                raise DatasetError(
                     f"image-folder: pictures of {part.folder / own} lie deeper than in it, such as "
                     f"{example}; they must lie as {part.folder}/CLASS/FILE: move them up into their "
                     "class folders, or give data.root a folder whose class folders are links to "
@@ -207,14 +207,14 @@ def _loose(name: str) -> str:
 
 
 def _untaken(part: _Layout, classes: list[str]) -> Named:
-    """(name, reason) of all in a part that is not taken. Raises StoreError where a class is empty."""
+    """(name, reason) of all in a part that is not taken. Raises DatasetError where a class is empty."""
     every = list(part.untaken)
     for own, found in (part.classes[name] for name in classes):
         folders = [(name, inside(part.folder / own / name)) for name in found.folders]
         of_class = under(own, found.others + folders)
         if not found.files:
             why = f"; not taken: {some(of_class)}" if of_class else ""
-            raise StoreError(f"image-folder: no pictures in {part.folder / own}{why}")
+            raise DatasetError(f"image-folder: no pictures in {part.folder / own}{why}")
         every += of_class
     return every
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from interference.store.files import StoreError
+from interference.data.errors import DatasetError
 
 OPENERS = {".gz": gzip.open, ".xz": lzma.open}
 
@@ -22,19 +22,19 @@ OPENERS = {".gz": gzip.open, ".xz": lzma.open}
 def read_idx(path: Path, axes: int) -> np.ndarray:
     """Read an array of unsigned bytes with ``axes`` axes: uint8, of the shape the file gives.
 
-    Raises StoreError where the file is damaged, cut short or no IDX of that many axes.
+    Raises DatasetError where the file is damaged, cut short or no IDX of that many axes.
     """
     try:
         with OPENERS.get(path.suffix, open)(path, "rb") as file:
             content = file.read()
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
-        raise StoreError(f"{path} cannot be read ({error}); fetch the file again") from None
+        raise DatasetError(f"{path} cannot be read ({error}); fetch the file again") from None
     start = 4 + 4 * axes
     if content[:4] != bytes([0, 0, 8, axes]) or len(content) < start:
-        raise StoreError(f"{path} is no IDX file of unsigned bytes with {axes} axes")
+        raise DatasetError(f"{path} is no IDX file of unsigned bytes with {axes} axes")
     shape = struct.unpack(f">{axes}I", content[4:start])
     if len(content) - start != math.prod(shape):
-        raise StoreError(
+        raise DatasetError(
             f"{path} announces {math.prod(shape)} bytes of values (shape {shape}) and holds "
             f"{len(content) - start}; fetch the file again"
         )

@@ -20,12 +20,13 @@ import numpy as np
 from interference.config.facts import RESOURCES
 from interference.data import corrupt
 from interference.data.dataset import Block, Dataset, Part
+from interference.data.errors import DatasetError
 from interference.data.labels import labels_sha256
 from interference.data.listing import Named
 from interference.data.sources import load
 from interference.progress import track
 from interference.store.arrays import Writer, writing
-from interference.store.files import StoreError, sha256, write_json
+from interference.store.files import sha256, write_json
 from interference.store.tables import write_table
 
 #: The splits that come from each part, in the store's order.
@@ -50,7 +51,7 @@ class Taken:
         self.corrupt += block.corrupt
 
 
-def build(spec: dict, output: Path, workers: int | None = None) -> None:
+def run(spec: dict, output: Path, workers: int | None = None) -> None:
     """Read a dataset, split it and write the store.
 
     spec: {"data": the config's section, "checksums": of the shipped files or None, ...}.
@@ -61,7 +62,7 @@ def build(spec: dict, output: Path, workers: int | None = None) -> None:
     and the manifest counts them by part.
     workers: processes that decode pictures; None: as many as the job has CPUs. Bytes are the same
     with any number.
-    Raises StoreError where files are missing, damaged, too few, of one class or not those of the
+    Raises DatasetError where files are missing, damaged, too few, of one class or not those of the
     spec.
     """
     output = Path(output)
@@ -112,11 +113,11 @@ def check_shipped(dataset: str, checksums: str | None) -> None:
     """Check that the shipped files are those that the job was planned with.
 
     checksums: first 16 digits of the SHA-256 of the dataset's SHA256SUMS; None: nothing shipped.
-    Raises StoreError where it is another.
+    Raises DatasetError where it is another.
     """
     sums = RESOURCES / dataset / "SHA256SUMS"
     if checksums is not None and sha256(sums)[:16] != checksums:
-        raise StoreError(f"{sums} changed after this job was planned; run snakemake again")
+        raise DatasetError(f"{sums} changed after this job was planned; run snakemake again")
 
 
 def _check_enough(name: str, part: Part, data: dict, untaken: Named) -> None:
@@ -125,20 +126,20 @@ def _check_enough(name: str, part: Part, data: dict, untaken: Named) -> None:
     if count > len(part.labels):
         asked = " + ".join(splits) + ": " + " + ".join(str(data[split]) for split in splits)
         beside = f", and {len(untaken)} entries that are not taken: {corrupt.some(untaken)}"
-        raise StoreError(
+        raise DatasetError(
             f"data.{asked} images asked for, {data['dataset']} has {len(part.labels)} there"
             f"{beside if untaken else ''}"
         )
 
 
 def _check_classes(dataset: Dataset, data: dict) -> None:
-    """Raises StoreError where a part has fewer than two classes: nothing can be learned of one."""
+    """Raises DatasetError where a part has fewer than two classes: nothing can be learned of one."""
     for name, part in {"train": dataset.train, "test": dataset.test}.items():
         labels = np.unique(part.labels)
         if len(labels) < 2:
             root = f" in {data['root']}" if data["root"] else ""
             only = ", ".join(dataset.class_names[label] for label in labels) or "none"
-            raise StoreError(
+            raise DatasetError(
                 f"{data['dataset']}{root}: the {name} part has images of one class only, {only}, and "
                 "a network needs at least two classes to tell apart; see that data.root is the "
                 "folder of the whole dataset, no level too high or too low, and that labels differ"
@@ -150,7 +151,7 @@ def _check_splits(columns: dict[str, np.ndarray], class_names: list[str], data: 
     for split in ("train", "evaluation"):
         labels = np.unique(columns["label"][columns["split"] == split])
         if len(labels) < 2:
-            raise StoreError(
+            raise DatasetError(
                 f"data.{split}: {data[split]} images asked for, and all that were taken are of one "
                 f"class, {class_names[labels[0]]}; at least two are needed: ask for more images, or "
                 "mend the pictures that cannot be read"
@@ -202,7 +203,7 @@ def _write(
 def _bounds(taken: dict[str, Taken], data: dict) -> dict[str, list[int]]:
     """Name of a split → its [start, stop) in the store.
 
-    Raises StoreError where so many pictures are corrupt that a split has none.
+    Raises DatasetError where so many pictures are corrupt that a split has none.
     """
     bounds, start = {}, 0
     for name, splits in SPLITS.items():
@@ -210,7 +211,7 @@ def _bounds(taken: dict[str, Taken], data: dict) -> dict[str, list[int]]:
         for split in splits:
             count = min(data[split], left)
             if count < data[split] and not count:
-                raise StoreError(
+                raise DatasetError(
                     f"data.{split}: {data[split]} images asked for, and none is left: "
                     f"{len(taken[name].corrupt)} pictures there are corrupt, such as "
                     f"{corrupt.some(taken[name].corrupt)}"
@@ -244,7 +245,7 @@ def statistics(histogram: np.ndarray) -> tuple[list[float], list[float]]:
     """Mean and population standard deviation of pixels in [0, 1], one float64 a channel each.
 
     histogram: (channels, 256) int64. The sums are whole numbers, so every machine gives the same.
-    Raises StoreError where a channel is constant: networks divide by its deviation.
+    Raises DatasetError where a channel is constant: networks divide by its deviation.
     """
     values = np.arange(256)
     mean, std = [], []
@@ -252,7 +253,7 @@ def statistics(histogram: np.ndarray) -> tuple[list[float], list[float]]:
         number, total, squares = (int((counts * values**power).sum()) for power in range(3))
         spread = number * squares - total**2
         if spread == 0:
-            raise StoreError("a channel has one value in all training images: nothing to learn")
+            raise DatasetError("a channel has one value in all training images: nothing to learn")
         mean.append(total / (255 * number))
         std.append(math.sqrt(spread) / (255 * number))
     return mean, std

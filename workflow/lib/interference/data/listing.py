@@ -12,7 +12,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from interference.store.files import StoreError
+from interference.data.errors import DatasetError
 
 #: Entries that are not taken, or pictures that cannot be read: (name, reason) of each.
 Named = list[tuple[str, str]]
@@ -45,7 +45,7 @@ class Listing:
 
 
 def listing(folder: Path) -> Listing:
-    """List a folder. Raises StoreError where it cannot be listed, or the disk fails."""
+    """List a folder. Raises DatasetError where it cannot be listed, or the disk fails."""
     folders, files, others, hidden = [], [], [], 0
     try:
         with os.scandir(folder) as entries:
@@ -57,7 +57,7 @@ def listing(folder: Path) -> Listing:
                 else:
                     (folders if entry.is_dir() else files).append(entry.name)
     except OSError as error:
-        raise StoreError(
+        raise DatasetError(
             f"{error.filename or folder} cannot be listed ({error.strerror}); see to its owner and "
             "mode, and to the disk"
         ) from None

@@ -19,10 +19,10 @@ import pyarrow.parquet as pq
 
 from interference.data.dataset import Dataset, check_labels
 from interference.data.decode import Place
+from interference.data.errors import DatasetError
 from interference.data.listing import few, under
 from interference.data.pictures import Pictures
 from interference.data.shards import Form, choose
-from interference.store.files import StoreError
 
 #: Rows that are held at once.
 ROWS = 32
@@ -44,7 +44,7 @@ def read(dataset: str, root: Path, image_size: int) -> Dataset:
     Files are in the order of their names. Classes are named by the files' own metadata, else by
     their number. A picture's name is its ``path``, else FILE:ROW. Files that cannot be read, that
     are missing by the others' numbers or have no rows are told as not taken.
-    Raises StoreError where files are missing, damaged or of other columns, or name the classes
+    Raises DatasetError where files are missing, damaged or of other columns, or name the classes
     otherwise, or a label is none.
     """
     shards = choose(FORM, [root, root / "data"])
@@ -58,7 +58,9 @@ def read(dataset: str, root: Path, image_size: int) -> Dataset:
         empty = [file.name for file, rows in zip(files, labels[part], strict=True) if not len(rows)]
         shards.untaken[part] += under("", [(name, "it has no rows") for name in empty])
         if len(empty) == len(files):
-            raise StoreError(f"image-parquet: {', '.join(map(str, files[:5]))}: there are no rows")
+            raise DatasetError(
+                f"image-parquet: {', '.join(map(str, files[:5]))}: there are no rows"
+            )
     if names is None:
         highest = max(int(rows.max()) for rows in labels["train"] if len(rows))
         names = [str(label) for label in range(1 + highest)]
@@ -69,11 +71,11 @@ def read(dataset: str, root: Path, image_size: int) -> Dataset:
 
 
 def _open(path: Path) -> pq.ParquetFile:
-    """Raises StoreError where it is no Parquet file or its columns are others."""
+    """Raises DatasetError where it is no Parquet file or its columns are others."""
     try:
         file = pq.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False)
     except (pa.ArrowInvalid, OSError) as error:
-        raise StoreError(f"{path} is damaged ({error}); fetch it again") from None
+        raise DatasetError(f"{path} is damaged ({error}); fetch it again") from None
     schema = file.schema_arrow
     fields = {name: schema.field(name).type for name in schema.names}
     image, label = fields.get("image"), fields.get("label")
@@ -86,7 +88,7 @@ def _open(path: Path) -> pq.ParquetFile:
     ):
         file.close()
         found = ", ".join(f"{name}: {kind}" for name, kind in fields.items())
-        raise StoreError(
+        raise DatasetError(
             f"{path} has the columns {found}; it needs image, a struct of bytes and path, and "
             "label, an integer"
         )
@@ -100,7 +102,7 @@ def _head(path: Path) -> tuple[np.ndarray, list[str] | None]:
         column = _read(path, lambda: file.read(columns=["label"], use_threads=False))["label"]
         metadata = file.schema_arrow.metadata or {}
     if column.null_count:
-        raise StoreError(f"{path}: {column.null_count} of {len(column)} labels are missing")
+        raise DatasetError(f"{path}: {column.null_count} of {len(column)} labels are missing")
     chunks = [np.from_dlpack(chunk) for chunk in column.chunks]
     labels = np.concatenate([np.empty(0, np.int64), *chunks]).astype(np.int64)
     try:
@@ -115,15 +117,15 @@ def _read(path: Path, work):
     try:
         return work()
     except MemoryError as error:
-        raise StoreError(f"{path}: no memory is left to read it ({error}); give more") from None
+        raise DatasetError(f"{path}: no memory is left to read it ({error}); give more") from None
     except (pa.ArrowException, OSError) as error:
-        raise StoreError(f"{path} is damaged ({error}); fetch it again") from None
+        raise DatasetError(f"{path} is damaged ({error}); fetch it again") from None
 
 
 def _class_names(named: dict[Path, list[str] | None]) -> list[str] | None:
     """The names of the classes by the first file; composed or not, a name in Unicode is one.
 
-    named: those by each file. Raises StoreError where two files differ, as a label would then
+    named: those by each file. Raises DatasetError where two files differ, as a label would then
     mean one class in this and another in that.
     """
     composed = {
@@ -134,7 +136,7 @@ def _class_names(named: dict[Path, list[str] | None]) -> list[str] | None:
     for file, names in composed.items():
         first = next(iter(composed))
         if names != composed[first]:
-            raise StoreError(
+            raise DatasetError(
                 f"image-parquet: {first} and {file} name the classes otherwise "
                 f"({few(composed[first])}; {few(names)}); their labels cannot mean the same"
             )

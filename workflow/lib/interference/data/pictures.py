@@ -1,9 +1,7 @@
 """A part whose images are encoded pictures, whatever holds their bytes: decoded on the way."""
 
-import os
 import shutil
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,9 +11,10 @@ import numpy as np
 
 from interference.data.dataset import Block, too_large
 from interference.data.decode import Place
+from interference.data.errors import DatasetError
 from interference.data.workers import Workers, cpus
 from interference.progress import say
-from interference.store.files import StoreError
+from interference.store.files import temporary_name
 
 
 @dataclass(frozen=True)
@@ -50,16 +49,16 @@ class Pictures:
         takes its place while there is one.
         pictures: {"resize": pixels of the shorter side before the crop, "corrupt": skip, refuse}.
         workers: the CPUs, as `cpus` takes them.
-        Raises StoreError where resize is smaller than the crop or beyond all bounds, a file cannot be read, or a
+        Raises DatasetError where resize is smaller than the crop or beyond all bounds, a file cannot be read, or a
         process was killed.
         """
         if pictures["resize"] < self.image_size:
-            raise StoreError(
+            raise DatasetError(
                 f"data.pictures.resize: {pictures['resize']} is smaller than data.image_size "
                 f"({self.image_size}), which is cut out of it; give at least that"
             )
         if reason := too_large(pictures["resize"], pictures["resize"], pictures["resize"]):
-            raise StoreError(f"data.pictures.resize: {reason}; give less")
+            raise DatasetError(f"data.pictures.resize: {reason}; give less")
         rate, start, missing = Rate(self.where), 0, count
         with (
             _folder(scratch) as folder,
@@ -117,7 +116,7 @@ class Rate:
 @contextmanager
 def _folder(parent: Path) -> Iterator[Path]:
     """A folder for temporary files, named as `interference clean` knows them."""
-    folder = parent / f".pictures.{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    folder = temporary_name(parent / "pictures")
     try:
         yield folder
     finally:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from interference.data.corrupt import some
+from interference.data.errors import DatasetError
 from interference.data.listing import PICTURES, Named, few, inside, listing, printable, under
 from interference.progress import say
-from interference.store.files import StoreError
 
 _ENDINGS = ("parquet", "arrow", "tar", "tgz", "zip", *(ending[1:] for ending in PICTURES))
 #: Names of what may hold pictures: also where a download is not done, or a tar is compressed.
@@ -55,7 +55,7 @@ class Shards:
 def choose(form: Form, folders: list[Path]) -> Shards:
     """The shards of both parts, each from the first folder that has any.
 
-    Raises StoreError where a part has none that can be read, or a name is of both parts.
+    Raises DatasetError where a part has none that can be read, or a name is of both parts.
     """
     entries = {folder: [*_entries(folder)] for folder in folders if folder.is_dir()}
     chosen = {part: _first(form, entries, words, folders) for part, words in form.words.items()}
@@ -75,7 +75,7 @@ def choose(form: Form, folders: list[Path]) -> Shards:
         prefix = "" if folder == folders[0] else folder.name
         shards.untaken[part] += under(prefix, [*_gaps(form, names)])
         if not shards.files[part]:
-            raise StoreError(
+            raise DatasetError(
                 f"{form.dataset}: no {form.shown.format(word=word)} in {folder} can be read: "
                 f"{some(shards.untaken[part])}"
             )
@@ -101,7 +101,7 @@ def _first(
             if any(form.is_shard(name, word) for name, _ in names):
                 return word, folder
     wanted = " or ".join(form.shown.format(word=word) for word in words)
-    raise StoreError(f"{form.dataset}: no {wanted} in {' or '.join(map(str, folders))}")
+    raise DatasetError(f"{form.dataset}: no {wanted} in {' or '.join(map(str, folders))}")
 
 
 def _place(
@@ -114,7 +114,7 @@ def _place(
         if folder == where and form.is_shard(name, word)
     ]
     if len(parts) > 1:
-        raise StoreError(f"{form.dataset}: {folder / name} is named for both parts; rename it")
+        raise DatasetError(f"{form.dataset}: {folder / name} is named for both parts; rename it")
     if parts:
         return parts[0], why
     pictures = _HOLDS_PICTURES.fullmatch(name)

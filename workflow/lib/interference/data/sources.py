@@ -15,7 +15,7 @@ def load(dataset: str, root: str | None, image_size: int | None) -> Dataset:
 
     root: the folder that holds its files; None for what ships with the repository.
     image_size: pixels a side that images are brought to; None keeps the dataset's own.
-    Raises StoreError where files are missing, damaged or do not fit together.
+    Raises DatasetError where files are missing, damaged or do not fit together.
     """
     reader = importlib.import_module(DATASETS[dataset].reader)
     return reader.read(dataset, Path(root).expanduser() if root is not None else None, image_size)

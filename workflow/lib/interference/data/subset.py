@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from interference.config.facts import RESOURCES
+from interference.data.errors import DatasetError
 from interference.data.fashion import FASHION_FILES, find_fashion
 from interference.data.idx import idx_bytes, read_idx
-from interference.store.files import StoreError, replacing, sha256
+from interference.store.files import replacing, sha256
 
 #: Images of each class that are kept.
 PER_CLASS = {"train": 1_200, "test": 200}
@@ -28,14 +29,14 @@ def select(labels: np.ndarray, part: str, per_class: int) -> np.ndarray:
     """Indices of the images to keep: ``per_class`` of each class, ascending.
 
     labels: (N,) integers. part: train or test. Returns (classes * per_class,) int64.
-    Raises StoreError where a class has fewer.
+    Raises DatasetError where a class has fewer.
     """
     ranks = np.array([_rank(part, index) for index in range(len(labels))])
     kept = []
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
         if len(members) < per_class:
-            raise StoreError(
+            raise DatasetError(
                 f"{part}: {per_class} images of class {label} asked for, the source has "
                 f"{len(members)}"
             )
@@ -51,7 +52,7 @@ def make(source: Path, output: Path, per_class: dict[str, int]) -> None:
     """Write the four IDX files, compressed with xz, and SHA256SUMS into ``output``.
 
     source: a folder with Fashion-MNIST's four files. per_class: images to keep, by part.
-    Raises StoreError where the source is missing, damaged or too small.
+    Raises DatasetError where the source is missing, damaged or too small.
     """
     paths = find_fashion(source)
     files = []

@@ -15,11 +15,11 @@ import numpy as np
 
 from interference.data.dataset import Dataset, check_labels
 from interference.data.decode import Place
+from interference.data.errors import DatasetError
 from interference.data.listing import Named, printable, under
 from interference.data.pictures import Pictures
 from interference.data.shards import Form, choose
 from interference.progress import say, track
-from interference.store.files import StoreError
 
 PICTURES = ("jpg", "jpeg", "png")
 FORM = Form(
@@ -55,7 +55,7 @@ def read(dataset: str, root: Path, image_size: int) -> Dataset:
     Tars are in the order of their names, pictures in that of the tar. A picture's name is
     TAR/MEMBER. Classes have no names but their numbers. A tar that cannot be read and a picture
     without a label, or a label without a picture, are told as not taken.
-    Raises StoreError where tars are missing or damaged, one holds no picture with a label, or a key
+    Raises DatasetError where tars are missing or damaged, one holds no picture with a label, or a key
     stands twice in a tar.
     """
     shards = choose(FORM, [root])
@@ -74,7 +74,7 @@ def read(dataset: str, root: Path, image_size: int) -> Dataset:
 
 
 def index(path: Path) -> Index:
-    """Where the pictures of a tar lie, and their labels. Raises StoreError as `read` does."""
+    """Where the pictures of a tar lie, and their labels. Raises DatasetError as `read` does."""
     pictures: dict[str, tarfile.TarInfo] = {}
     labels: dict[str, int] = {}
     others: dict[str, list[str]] = defaultdict(list)  # key → members that are no picture or label
@@ -91,7 +91,7 @@ def index(path: Path) -> Index:
                     untaken.append((member.name, "a link or a device in a tar"))
                 elif kind in PICTURES:
                     if key in pictures:
-                        raise StoreError(f"{path}: {key} has two pictures")
+                        raise DatasetError(f"{path}: {key} has two pictures")
                     pictures[key] = member
                 elif kind == "cls" or (kind == "json" and key not in labels):
                     label = _label(tar.extractfile(member).read(), kind)
@@ -103,14 +103,14 @@ def index(path: Path) -> Index:
                     others[key].append(member.name)
             untaken += _after(path, tar.offset)
     except (tarfile.TarError, OSError) as error:
-        raise StoreError(f"{path} is damaged ({error}); fetch it again") from None
+        raise DatasetError(f"{path} is damaged ({error}); fetch it again") from None
     alone = sorted(pictures.keys() ^ labels.keys())
     taken = [key for key in pictures if key in labels]
     if not taken:
         what = "it holds no pictures"
         if alone:
             what = f"{alone[0]} has no label or no picture, nor has any other key both"
-        raise StoreError(
+        raise DatasetError(
             f"{path}: {what}; it needs KEY.jpg with KEY.cls, a whole number, or KEY.json with one "
             "under label"
         )
@@ -135,7 +135,7 @@ def index(path: Path) -> Index:
 def _after(path: Path, offset: int) -> Named:
     """What is wrong with how a tar ends, where tarfile stopped to read without a word.
 
-    Raises StoreError where that is no end but damage.
+    Raises DatasetError where that is no end but damage.
     """
     with path.open("rb") as file:
         file.seek(offset)
@@ -143,7 +143,7 @@ def _after(path: Path, offset: int) -> Named:
         if not block:
             return [("", "the tar has no mark at its end: it may be cut short")]
         if len(block) < tarfile.BLOCKSIZE or any(block):
-            raise StoreError(
+            raise DatasetError(
                 f"{path} is damaged (byte {offset:,} starts neither a member nor the end); "
                 "fetch it again"
             )

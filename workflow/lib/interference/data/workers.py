@@ -9,7 +9,7 @@ from itertools import islice
 from multiprocessing import get_context
 
 from interference.data.decode import Decoded, Place, decode_all, end_with_parent
-from interference.store.files import StoreError
+from interference.data.errors import DatasetError
 
 #: Pictures in a task, and tasks a worker that are under way or wait to be taken.
 TASK = 16
@@ -46,7 +46,7 @@ class Workers:
     def decode(self, places: Iterable[Place]) -> Iterator[tuple[list[Place], Decoded]]:
         """Each few pictures with what became of them, in the order of ``places``.
 
-        Raises StoreError where a file cannot be read or a process was killed.
+        Raises DatasetError where a file cannot be read or a process was killed.
         """
         places, waiting = iter(places), deque()
         while task := list(islice(places, TASK)):
@@ -68,8 +68,8 @@ class Workers:
         except BrokenProcessPool:
             raise self._killed(task) from None
 
-    def _killed(self, task: list[Place]) -> StoreError:
-        return StoreError(
+    def _killed(self, task: list[Place]) -> DatasetError:
+        return DatasetError(
             f"one of {self.number} processes that decode pictures was killed, most likely for "
             "memory; give the job more memory or fewer CPUs, and run snakemake again ("
             f"{task[0].name} or one soon after it was being decoded)"

@@ -6,40 +6,24 @@ such a thread took more time than it saved (measured, 28 and 224 pixels), so the
 """
 
 import math
-from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
 from interference import compute
+from interference.prefetch import ahead
 from interference.store.stretch import Stretch
 
 #: Images of a batch at most, and bytes of their pixels as float32: the first widths of a network
 #: take some ten times as much. 256 images of 28 pixels, 32 of 224.
 MOST_IMAGES, MOST_BYTES = 256, 2**25
-#: Batches that wait to be used.
-AHEAD = 2
-
-Item = TypeVar("Item")
 
 
 def batch_size(shape: tuple[int, ...]) -> int:
     """Images of a batch, a power of two. shape: (n, channels, height, width), of which n is free."""
     fit = max(1, MOST_BYTES // (4 * math.prod(shape[1:])))
     return min(MOST_IMAGES, 1 << (fit.bit_length() - 1))
-
-
-def ahead(items: Iterable[Item]) -> Iterator[Item]:
-    """The items in order, made by a thread that is up to AHEAD of them further. Errors come through."""
-    iterator, end = iter(items), object()
-    with ThreadPoolExecutor(1) as thread:
-        waiting = deque(thread.submit(next, iterator, end) for _ in range(AHEAD))
-        while (item := waiting.popleft().result()) is not end:
-            waiting.append(thread.submit(next, iterator, end))
-            yield item
 
 
 def to_network(pixels: Tensor) -> Tensor:

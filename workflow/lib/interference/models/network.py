@@ -11,7 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from interference.models.architectures import ARCHITECTURES, HOOKS
+from interference.provenance import InterferenceError
 from interference.store.tensors import read_described
+
+
+class NetworkError(InterferenceError):
+    """A network that does not fit what it is asked about."""
 
 
 class Network(nn.Module):

@@ -46,7 +46,7 @@ def deviations(x: np.ndarray) -> np.ndarray:
     return np.array([((image - mean) ** 2).sum() for image in x])
 
 
-def compare(spec: dict, rows: Path, output: Path) -> None:
+def run(spec: dict, rows: Path, output: Path) -> None:
     """The job. Beside the manifest ``output`` it writes
 
     - .parquet: one row a (baseline, k, SAE seed, held-out image): squared error, deviation, l0; of

@@ -189,7 +189,7 @@ def check(sae_type, settings, training: Training, store: Reader) -> None:
         raise StoreError(f"k: {max(settings.k)} is not below the {latents} latents of {store.path}")
 
 
-def fit(spec: dict, rows: Path, output: Path) -> None:
+def run(spec: dict, rows: Path, output: Path) -> None:
     """The job. Beside the manifest ``output``, which holds each member's metrics, it writes
 
     - .safetensors: the sweep stacked: w_enc, w_dec (members, h, d); b_enc, threshold (members, h);

@@ -8,17 +8,13 @@ The seed fixes every batch, so where training stands is the number of its steps 
 """
 
 import hashlib
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from interference.prefetch import ahead
 from interference.store.arrays import CHUNKS_PER_SHARD, Reader
 from interference.store.files import StoreError
-
-#: Chunks that a thread reads before training asks for them.
-AHEAD = 2
 
 
 def verify(store: Reader, manifest: dict) -> None:
@@ -58,19 +54,6 @@ def chunks(store: Reader, seed: int, skip: int = 0) -> Iterator[np.ndarray]:
                 chunk = store[i * size : (i + 1) * size]
                 yield chunk[rows[skip:]].astype(np.float32)
             skip = max(0, skip - len(rows))
-
-
-def ahead(items: Iterator) -> Iterator:
-    """Yield ``items`` in their order, made by one thread that is at most `AHEAD` of them ahead.
-
-    What the thread raises is raised here; closing this iterator ends the thread.
-    """
-    end = object()
-    with ThreadPoolExecutor(1) as pool:
-        waiting = deque(pool.submit(next, items, end) for _ in range(AHEAD))
-        while (item := waiting.popleft().result()) is not end:
-            waiting.append(pool.submit(next, items, end))
-            yield item
 
 
 def batches(

@@ -6,7 +6,6 @@ which stays, so that a sweep that grows by a sparsity or a seed trains only what
 named by a digest of all that determines their bytes, so a file of anything else is never taken up.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,7 @@ import numpy as np
 from interference.provenance import canonical, digest
 from interference.saes.adam import Adam
 from interference.saes.dictionary import Dictionary, stack, unstack
-from interference.store.files import StoreError
-from interference.store.tensors import read_tensors, write_tensors
+from interference.store.tensors import read_kept, read_tensors, write_kept, write_tensors
 
 
 class Member(Protocol):
@@ -75,19 +73,13 @@ class State:
 
     def keep(self, sparsity: float, seed: int, dictionary: Dictionary) -> None:
         """Store a finished member."""
-        arrays = stack([dictionary])
-        content = {"member": self._identity(sparsity, seed), "sha256": _sha256(arrays)}
-        write_tensors(self.member(sparsity, seed), arrays, content)
+        identity = self._identity(sparsity, seed)
+        write_kept(self.member(sparsity, seed), stack([dictionary]), identity)
 
     def kept(self, sparsity: float, seed: int) -> Dictionary | None:
         """A finished member, or None where there is none. Raises StoreError."""
-        path = self.member(sparsity, seed)
-        if not path.exists():
-            return None
-        arrays, content = read_tensors(path)
-        if content != {"member": self._identity(sparsity, seed), "sha256": _sha256(arrays)}:
-            raise StoreError(f"{path} is damaged; remove it and run snakemake")
-        return unstack(arrays)[0]
+        arrays = read_kept(self.member(sparsity, seed), self._identity(sparsity, seed))
+        return None if arrays is None else unstack(arrays)[0]
 
     def clear(self) -> None:
         """Remove every checkpoint of this output: the job is done."""
@@ -108,11 +100,3 @@ class State:
     def _path(self, identity: dict, kind: str) -> Path:
         key = digest(canonical(identity))
         return self.output.with_name(f".{self.output.stem}.{key}.{kind}.safetensors")
-
-
-def _sha256(arrays: Mapping[str, np.ndarray]) -> str:
-    """SHA-256 of named arrays, whatever their order."""
-    found = hashlib.sha256()
-    for name in sorted(arrays):
-        found.update(np.ascontiguousarray(arrays[name]))
-    return found.hexdigest()

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+from interference.progress import in_bytes
 from interference.store.files import StoreError
 
 
@@ -12,7 +13,7 @@ def require(folder: Path, need: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < need:
         raise StoreError(
-            f"{folder}: {readable(need)} are needed there while the job runs, {readable(free)} are "
+            f"{folder}: {in_bytes(need)} are needed there while the job runs, {in_bytes(free)} are "
             "free; free some space, or store fewer rows"
         )
 
@@ -22,12 +23,3 @@ def check(store: Path, expected: int) -> None:
     found = sum(file.stat().st_size for file in (store / "c").rglob("*") if file.is_file())
     if found != expected:
         raise StoreError(f"{store} takes {found} bytes, {expected} were predicted; run it again")
-
-
-def readable(count: float) -> str:
-    """A number of bytes for people: 1.5 GB."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.3g} TB"

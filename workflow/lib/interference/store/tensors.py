@@ -1,5 +1,6 @@
 """Weights as safetensors, with the spec inside. Only numpy: readers need no torch."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,3 +41,26 @@ def read_described(manifest: Path) -> tuple[dict[str, np.ndarray], dict]:
             f"{weights} is not what {Path(manifest).name} describes; remove both and run snakemake"
         )
     return arrays, description
+
+
+def write_kept(path: Path, arrays: Mapping[str, np.ndarray], identity: object) -> None:
+    """Keep finished work in a hidden file, with all that determines it and a digest of the arrays."""
+    write_tensors(path, arrays, {"identity": identity, "sha256": _digest(arrays)})
+
+
+def read_kept(path: Path, identity: object) -> dict[str, np.ndarray] | None:
+    """What `write_kept` wrote, or None where there is no file. Raises StoreError where it is damaged."""
+    if not path.exists():
+        return None
+    arrays, content = read_tensors(path)
+    if content != {"identity": identity, "sha256": _digest(arrays)}:
+        raise StoreError(f"{path} is damaged; remove it and run snakemake")
+    return arrays
+
+
+def _digest(arrays: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 of named arrays, whatever their order."""
+    sha = hashlib.sha256()
+    for name in sorted(arrays):
+        sha.update(np.ascontiguousarray(arrays[name]))
+    return sha.hexdigest()

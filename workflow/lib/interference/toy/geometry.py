@@ -56,7 +56,7 @@ def attacked(
     """The example, one column a quantity, each (S, n) float64: the input and output of S models.
 
     W: (S, m, n) and b: (S, n), of one density; reference: which of them the input is chosen at;
-    spec: `Specs.toy_geometry`.
+    spec: `Specs.geometry`.
     """
     draw = generator(seed, sampling.EXAMPLE)
     u = torch.rand(W.shape[-1], INPUTS, generator=draw)
@@ -73,10 +73,10 @@ def attacked(
     return {name: value.squeeze(-1).numpy() for name, value in columns.items()}
 
 
-def describe(spec: dict, models: Path, output: Path) -> None:
+def run(spec: dict, models: Path, output: Path) -> None:
     """Write the overlaps, and beside them as .example.parquet the attacked input.
 
-    spec: `Specs.toy_geometry`; models: the manifest that `train.fit` wrote; output: Parquet.
+    spec: `Specs.geometry`; models: the manifest that `train.run` wrote; output: Parquet.
     Raises StoreError where the models are damaged.
     """
     W, b, index = read_stack(models)

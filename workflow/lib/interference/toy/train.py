@@ -49,10 +49,10 @@ def train(spec: dict, path: Path | None = None) -> State:
     return state
 
 
-def fit(spec: dict, output: Path) -> None:
+def run(spec: dict, output: Path) -> None:
     """Train the stack; write its weights beside ``output`` and then ``output``, their manifest.
 
-    spec: `Specs.toy_models`; output: …/toy/models.json, weights in …/toy/models.safetensors.
+    spec: `Specs.train`; output: …/toy/models.json, weights in …/toy/models.safetensors.
     """
     path = output.with_name(checkpoint_name(output, digest(canonical(spec))))
     arrays = train(spec, path).arrays

@@ -1,4 +1,4 @@
-"""Train one network: a clean trunk, or a fine-tuned copy of it at one epsilon.
+"""How a network is trained: a clean trunk, or a fine-tuned copy of it at one epsilon.
 
 Every model of a seed starts from the same clean trunk and takes the same extra steps, epsilon 0
 included, so that models differ in what they were trained against and in nothing else. The
@@ -19,7 +19,6 @@ from interference.attacks.ascent import ascend
 from interference.attacks.norms import uniform_in_ball
 from interference.data.read import Images, read_manifest, read_split
 from interference.models.network import Network, loss_of
-from interference.models.predict import predict
 from interference.models.ranks import ALONE, Ranks, joined
 from interference.models.sgd import SGD, one_cycle
 from interference.store.files import sha256, write_json
@@ -167,11 +166,10 @@ def amount_learned(accuracy: np.ndarray, batch_size: int, labels: np.ndarray) ->
 
 
 def fit(spec: dict, data: Path, trunk: Path | None, output: Path) -> None:
-    """The job: train from scratch, or from a trunk's weights; write weights, log and manifest.
+    """Train from scratch, or from a trunk's weights; write weights, log and manifest.
 
     Where several ranks do it together, the first of them writes.
-    data: the images' manifest; trunk: a trunk's manifest, or None for the trunk itself, which makes
-    no .clean.parquet: a fine-tuned network's predictions of the clean evaluation images.
+    data: the images' manifest; trunk: a trunk's manifest; output: the network's.
     """
     seed = spec["model"]["model_seed"]
     facts = read_manifest(data)
@@ -203,9 +201,6 @@ def fit(spec: dict, data: Path, trunk: Path | None, output: Path) -> None:
     weights_path = output.with_suffix(".safetensors")
     write_tensors(weights_path, _arrays(network), spec)
     write_table(output.with_suffix(".parquet"), {**spec["model"], **log}, spec)
-    if trunk is not None:
-        clean = predict(network.eval(), read_split(data, "evaluation"))
-        write_table(output.with_suffix(".clean.parquet"), {**spec["model"], **clean}, spec)
     learned = amount_learned(log["accuracy"], spec["optimiser"]["batch_size"], images.labels)
     manifest = {"spec": spec, "build": build, "steps": len(log["step"]), **ranks.facts}
     write_json(output, {**manifest, "learned": learned, "sha256": sha256(weights_path)})

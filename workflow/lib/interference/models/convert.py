@@ -29,7 +29,7 @@ NORMALISERS = ("module.normalizer.new_", "module.attacker.normalize.new_")
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def convert(spec: dict, output: Path) -> None:
+def run(spec: dict, output: Path) -> None:
     """The job: the manifest ``output`` (.json) and the weights beside it (.safetensors).
 
     spec: model, a network's identity; checkpoint: format (madrylab or state_dict), architecture, and

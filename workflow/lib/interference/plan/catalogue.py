@@ -1,13 +1,62 @@
-"""Every table and figure of the analysis: what it is made of, and where the report shows it.
+"""Every step, table and figure: its name, what it is made of, and where the report shows it.
 
-The rules, `rule all`, the specs, the plan and the tests go through these entries. A new one is an
-entry here, a module of its name under `analysis/tables` or `analysis/figures`, and a caption under
-`workflow/report` that is called as its rule is.
+A step's name is its rule's, its verb's, its module's, and its folder's of logs and benchmarks. The
+rules, `rule all`, the specs, the plan, the command and the tests go through these entries. A new table
+or figure is an entry here, a module of its name under `analysis/tables` or `analysis/figures`, and a
+caption under `workflow/report` that is called as its rule is.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from string import Formatter
+
+#: Rooms with jobs, upstream first; each has its folder of results.
+ROOMS = {
+    "data": "Images and their split.",
+    "models": "Networks trained at each epsilon, or taken from files.",
+    "attacks": "Adversarial images and what the networks make of them.",
+    "activations": "What a layer says.",
+    "saes": "Sparse autoencoders.",
+    "probes": "What SAEs see under attack, and what they cost the network.",
+    "toy": "Toy models of superposition.",
+    "analysis": "Tables and figures from what the other rooms measured.",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """A kind of job: rule NAME runs `interference ROOM NAME`, which is `run` of interference.ROOM.NAME.
+
+    gpu: whether it uses a GPU where there is one.
+    """
+
+    room: str
+    name: str
+    does: str
+    gpu: bool = False
+
+
+STEPS = (
+    Step("data", "images", "Read a dataset, split it, and store images, labels and statistics."),
+    Step("models", "trunk", "Train the clean network that all of a seed start from.", gpu=True),
+    Step("models", "finetune", "Train a copy of a trunk at an epsilon.", gpu=True),
+    Step("models", "convert", "Fetch a checkpoint, check it, and convert it to safetensors."),
+    Step("models", "predict", "Predict the clean evaluation images.", gpu=True),
+    Step("attacks", "craft", "Attack a network with one method, at each of its epsilons.", gpu=True),
+    Step("activations", "part", "Store a layer's raw rows on a part of the training images, "
+         "for `extract` to put together.", gpu=True),
+    Step("activations", "extract", "Store a layer's standardised rows on training and held-out "
+         "images.", gpu=True),
+    Step("saes", "fit", "Train every sparsity and seed of one SAE type on a layer's rows.", gpu=True),
+    Step("saes", "baselines", "Reconstruct a layer's rows by PCA, and train SAEs on whitened rows "
+         "and on a Gaussian surrogate.", gpu=True),
+    Step("probes", "measure", "Count a layer's latents that are active, clean and under every "
+         "attack, and put each SAE's reconstruction in place of the layer.", gpu=True),
+    Step("toy", "train", "Train every density, seed and training mode as one stack.", gpu=True),
+    Step("toy", "vulnerability", "Attack the trained stack and measure its superposition."),
+    Step("toy", "geometry", "Write how features of a few models overlap, and what an attack does "
+         "to one input."),
+)  # fmt: skip
 
 #: Settings of tables whose intervals come from drawing images again and again.
 BOOTSTRAP = ("confidence", "resamples", "seed")
@@ -17,8 +66,7 @@ BOOTSTRAP = ("confidence", "resamples", "seed")
 class Files:
     """An input: one output of every job of a step.
 
-    step: the rule that makes it: a table's, or a method of `Specs` (`clean` stands for the rule that
-        predicts clean images, which is another where networks come from files).
+    step: the step or the table that makes it, by its rule's name.
     path: under the experiment's results. Each wildcard in it stands for all of its kind that the
         experiment has; in their order they are the arguments of the step.
     beside: another output of the same jobs, which is read too, and found by the path's name.
@@ -99,15 +147,15 @@ def table(name: str, arm: str | None = None) -> Files:
 
 
 SAES = Files(
-    "saes", "saes/{model}/{layer}/{type}.json", beside="saes/{model}/{layer}/{type}.parquet"
+    "fit", "saes/{model}/{layer}/{type}.json", beside="saes/{model}/{layer}/{type}.parquet"
 )
 
 TABLES = (
     Table(
         "accuracy",
         {
-            "clean": Files("clean", "models/{model}.clean.parquet"),
-            "attacked": Files("adversarial_images", "attacks/{model}/{attack}.parquet"),
+            "clean": Files("predict", "models/{model}.predictions.parquet"),
+            "attacked": Files("craft", "attacks/{model}/{attack}.parquet"),
         },
         settings=("confidence",),
     ),
@@ -121,17 +169,19 @@ TABLES = (
                 "saes/{model}/{layer}/baselines.json",
                 beside="saes/{model}/{layer}/baselines.parquet",
             ),
-            "saes": Files("saes", "saes/{model}/{layer}/{peer}.parquet"),
+            "saes": Files("fit", "saes/{model}/{layer}/{peer}.parquet"),
         },
         settings=BOOTSTRAP,
     ),
     Table(
         "l0",
-        {"l0": Files("l0", "analysis/l0/{model}.parquet")},
+        {"l0": Files("measure", "probes/{model}/{layer}/l0.parquet")},
         settings=(*BOOTSTRAP, "controls"),
     ),
     Table(
-        "splice", {"splice": Files("splice", "analysis/splice/{model}.parquet")}, settings=BOOTSTRAP
+        "splice",
+        {"splice": Files("measure", "probes/{model}/{layer}/splice.parquet")},
+        settings=BOOTSTRAP,
     ),
     Table(
         "gates",
@@ -139,14 +189,14 @@ TABLES = (
         settings=("gates",),
         gated=True,
     ),
-    Table("toy", {"toy": Files("toy_vulnerability", "toy/vulnerability.parquet")}, arms=("toy",)),
+    Table("toy", {"toy": Files("vulnerability", "toy/vulnerability.parquet")}, arms=("toy",)),
     Table(
         "claims",
         {
             **{
                 name: table(name, "networks") for name in ("accuracy", "matched", "baselines", "l0")
             },
-            "toy": Files("toy_vulnerability", "toy/vulnerability.parquet", arm="toy"),
+            "toy": Files("vulnerability", "toy/vulnerability.parquet", arm="toy"),
         },
         arms=("networks", "toy"),
         settings=("arms", "confidence", "headline"),
@@ -154,8 +204,8 @@ TABLES = (
 )
 
 ARCHITECTURE = {"architecture": "{architecture}"}
-PAIRS = Files("toy_geometry", "toy/geometry.parquet")
-EXAMPLE = Files("toy_geometry", "toy/geometry.example.parquet")
+PAIRS = Files("geometry", "toy/geometry.parquet")
+EXAMPLE = Files("geometry", "toy/geometry.example.parquet")
 
 
 def _curves(name: str, shown: str) -> Figure:

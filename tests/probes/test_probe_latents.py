@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-
 from interference.analysis.l0 import count_active, measure
+
 from interference.saes.dictionary import Dictionary, calibrated_threshold, stack
 from interference.store.arrays import writing
 from interference.store.files import StoreError, sha256, write_json

@@ -24,7 +24,7 @@ from interference.store.tensors import read_described, write_tensors
 SHARED = ("model", "layer", "positions", "seed")
 
 
-def extract_part(spec: dict, data: Path, model: Path, output: Path) -> None:
+def run(spec: dict, data: Path, model: Path, output: Path) -> None:
     """The job. spec: as of `extract`, with parts and part, counted from 0.
 
     Beside the manifest ``output`` it writes
@@ -39,7 +39,7 @@ def extract_part(spec: dict, data: Path, model: Path, output: Path) -> None:
     shape = ((stop - start) * layer.positions, layer.d)
     stored = bytes_on_disk(shape, "float32")
     space.require(output.parent, stored + BUCKET_BYTES)
-    progress.say(f"{shape[0]} rows of {layer.d} channels, {space.readable(stored)}")
+    progress.say(f"{shape[0]} rows of {layer.d} channels, {progress.in_bytes(stored)}")
     store = output.with_suffix(".zarr")
     with buckets_beside(output, count, layer.d) as buckets:
         sums = collect(layer, pixels.part(start, stop), buckets, start)

@@ -3,9 +3,9 @@
 from functools import cached_property
 from itertools import product
 
-from interference.config.catalogue import Entry, Files, wildcards
 from interference.config.model import Model, networks
 from interference.config.schema import Config
+from interference.plan.catalogue import Entry, Files, wildcards
 
 
 class Inventory:

@@ -8,12 +8,12 @@ file is not repeated here: each method names the specs of the jobs whose outputs
 import hashlib
 from pathlib import Path
 
-from interference.config.catalogue import FIGURES, TABLES, Entry
 from interference.config.facts import DATASETS, RESOURCES
-from interference.config.inventory import Inventory
 from interference.config.model import Model
-from interference.config.once import once
 from interference.config.zoo import CHECKPOINTS, REPOSITORY, gates
+from interference.plan.catalogue import FIGURES, TABLES, Entry
+from interference.plan.inventory import Inventory
+from interference.plan.once import once
 from interference.provenance import spec
 
 TABLES_BY_NAME = {table.name: table for table in TABLES}
@@ -53,7 +53,7 @@ class Specs(Inventory):
     @once
     def trunk(self, seed: int) -> str:
         return spec(
-            ("interference.models.train",),
+            ("interference.models.trunk",),
             [self.images()],
             network=self._network(),
             optimiser=self._optimiser(),
@@ -74,7 +74,7 @@ class Specs(Inventory):
         else:
             attack |= {"norm": trained.norm, "epsilon": trained.epsilon}
         return spec(
-            ("interference.models.train",),
+            ("interference.models.finetune",),
             [self.images(), self.trunk(trained.seed)],
             network=self._network(),
             optimiser=self._optimiser(),
@@ -84,7 +84,7 @@ class Specs(Inventory):
         )
 
     @once
-    def checkpoint(self, model: str) -> str:
+    def convert(self, model: str) -> str:
         """What a file holds and must be; a folder on this machine is part of it, a cache is not."""
         source, converted = self.config.models, self.models[model]
         if source.source == "hub":
@@ -100,31 +100,27 @@ class Specs(Inventory):
             own = source.networks[model].model_dump(exclude={"norm", "epsilon", "architecture"})
             file = {"format": "state_dict", **own, "file": str(Path(own["file"]).expanduser())}
         return spec(
-            ("interference.models.checkpoint",),
+            ("interference.models.convert",),
             model=converted.identity,
             checkpoint={**file, "architecture": converted.architecture},
         )
 
-    @once
-    def predictions(self, model: str) -> str:
-        return spec(
-            ("interference.models.clean",),
-            [self.images(), self.checkpoint(model)],
-            model=self.models[model].identity,
-        )
-
     def network(self, model: str) -> str:
         """The spec of the job that makes a network's weights."""
-        return self.finetune(model) if self.trains else self.checkpoint(model)
+        return self.finetune(model) if self.trains else self.convert(model)
 
-    def clean(self, model: str) -> str:
-        """The spec of the job that predicts the clean images with a network."""
-        return self.finetune(model) if self.trains else self.predictions(model)
+    @once
+    def predict(self, model: str) -> str:
+        return spec(
+            ("interference.models.predict",),
+            [self.images(), self.network(model)],
+            model=self.models[model].identity,
+        )
 
     # attacks
 
     @once
-    def adversarial_images(self, model: str, attack: str) -> str:
+    def craft(self, model: str, attack: str) -> str:
         method = self.config.attacks.methods[attack].model_dump()
         return spec(
             ("interference.attacks.craft", f"interference.attacks.methods.{method['type']}"),
@@ -139,7 +135,7 @@ class Specs(Inventory):
     # activations
 
     @once
-    def activations(self, model: str, layer: str) -> str:
+    def extract(self, model: str, layer: str) -> str:
         return spec(
             ("interference.activations.extract",),
             [self.images(), self.network(model)],
@@ -150,11 +146,11 @@ class Specs(Inventory):
         )
 
     @once
-    def activations_part(self, model: str, layer: str, part: int) -> str:
+    def part(self, model: str, layer: str, part: int) -> str:
         """One of the parts that share a layer's pass over the training images; how many there are
         changes no byte of the rows, so their spec does not say."""
         return spec(
-            ("interference.activations.parts",),
+            ("interference.activations.part",),
             [self.images(), self.network(model)],
             model=self.models[model].identity,
             layer=layer,
@@ -164,41 +160,25 @@ class Specs(Inventory):
             parts=self.config.activations.parts,
         )
 
-    @once
-    def attacked_activations(self, model: str) -> str:
-        return spec(
-            ("interference.activations.attacked",),
-            [
-                self.images(),
-                self.network(model),
-                *(self.activations(model, layer) for layer in self.layers),
-                *(self.adversarial_images(model, attack) for attack in self.attacks),
-            ],
-            model=self.models[model].identity,
-            layers=self.layers,
-            attacks=self.attacks,
-            images=self.config.attacks.images,
-        )
-
     # saes
 
     @once
-    def saes(self, model: str, layer: str, sae_type: str) -> str:
+    def fit(self, model: str, layer: str, sae_type: str) -> str:
         return spec(
             ("interference.saes.fit", f"interference.saes.types.{sae_type}"),
-            [self.activations(model, layer)],
+            [self.extract(model, layer)],
             **self._sae_fields(model, layer, sae_type),
         )
 
     @once
     def baselines(self, model: str, layer: str) -> str:
-        """As `saes` of the same type, with the sparsities that baselines are for."""
+        """As `fit` of the same type, with the sparsities that baselines are for."""
         chosen = self.config.saes.baselines
         fields = self._sae_fields(model, layer, chosen.type)
         fields["settings"] |= {"k": chosen.k}
         return spec(
             ("interference.saes.baselines", f"interference.saes.types.{chosen.type}"),
-            [self.activations(model, layer)],
+            [self.extract(model, layer)],
             **fields,
         )
 
@@ -216,60 +196,50 @@ class Specs(Inventory):
             "seeds": saes.seeds,
         }
 
+    # probes
+
+    @once
+    def measure(self, model: str, layer: str) -> str:
+        return spec(
+            ("interference.probes.measure",),
+            [
+                self.images(),
+                self.network(model),
+                self.extract(model, layer),
+                *(self.craft(model, attack) for attack in self.attacks),
+                *(self.fit(model, layer, sae_type) for sae_type in self.sae_types),
+            ],
+            model=self.models[model].identity,
+            layer=layer,
+            attacks=self.attacks,
+            types=self.sae_types,
+            images=self.config.attacks.images,
+        )
+
     # toy
 
     @once
-    def toy_models(self) -> str:
+    def train(self) -> str:
         toy = self.config.toy.model_dump(exclude={"evaluation", "geometry", "densities"})
         return spec(("interference.toy.train",), **toy, densities=self.config.toy.densities.values)
 
     @once
-    def toy_vulnerability(self) -> str:
+    def vulnerability(self) -> str:
         evaluation = self.config.toy.evaluation.model_dump()
-        return spec(("interference.toy.evaluate",), [self.toy_models()], **evaluation)
+        return spec(("interference.toy.vulnerability",), [self.train()], **evaluation)
 
     @once
-    def toy_geometry(self) -> str:
+    def geometry(self) -> str:
         inputs = {"samples", "refit_samples", "common_density"}
         attack = self.config.toy.evaluation.model_dump(exclude=inputs)
         return spec(
             ("interference.toy.geometry",),
-            [self.toy_models()],
+            [self.train()],
             **attack,
             **self.config.toy.geometry.model_dump(),
         )
 
     # analysis
-
-    @once
-    def l0(self, model: str) -> str:
-        return spec(
-            ("interference.analysis.l0",),
-            [self.attacked_activations(model), *self._saes_of(model)],
-            model=self.models[model].identity,
-        )
-
-    @once
-    def splice(self, model: str) -> str:
-        return spec(
-            ("interference.analysis.splice",),
-            [
-                self.images(),
-                self.network(model),
-                *(self.activations(model, layer) for layer in self.layers),
-                *self._saes_of(model),
-            ],
-            model=self.models[model].identity,
-            images=self.config.attacks.images,
-        )
-
-    def _saes_of(self, model: str) -> list[str]:
-        """The specs of every SAE job of a network."""
-        return [
-            self.saes(model, layer, sae_type)
-            for layer in self.layers
-            for sae_type in self.sae_types
-        ]
 
     @once
     def table(self, name: str) -> str:

@@ -16,9 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from interference.config.facts import ARCHITECTURES, FLOPS, RESOURCES, positions
-from interference.config.plan import Rule, amount, rules
 from interference.config.schema import Config
-from interference.config.specs import Specs
+from interference.plan.catalogue import STEPS
+from interference.plan.jobs import Rule, rules
+from interference.plan.specs import Specs
+from interference.progress import in_bytes
 from interference.provenance import InterferenceError
 
 #: Operations of a toy sample, clean and adversarial (the attack's gradient is the clean backward pass).
@@ -28,9 +30,8 @@ START = 3.0
 #: Operations a second of a GPU where no run on one was given: assumed, a tenth of an A100's peak in
 #: TF32.
 ASSUMED_GPU = 15e12
-#: Rules whose verbs use a GPU where there is one.
-GPU_RULES = frozenset({"trunk", "finetune", "predictions", "adversarial_images", "activations_part",
-                       "activations", "attacked_activations", "splice", "saes", "baselines", "toy_models"})  # fmt: skip
+#: Each step by its rule's name.
+_STEPS = {step.name: step for step in STEPS}
 
 
 def passes(config: Config, architecture: str) -> dict[str, float]:
@@ -42,7 +43,7 @@ def passes(config: Config, architecture: str) -> dict[str, float]:
 
 
 def work(config: Config) -> dict[str, float]:
-    """Rule → work of all its jobs; of SAEs by type, as in saes/topk."""
+    """Rule → work of all its jobs; of SAEs by type, as in fit/topk."""
     found: dict[str, float] = {}
     if "networks" in config.arms:
         for rule, count in _network_work(config, Specs(config)):
@@ -50,7 +51,7 @@ def work(config: Config) -> dict[str, float]:
     if "toy" in config.arms:
         toy = config.toy
         models = toy.densities.count * len(toy.seeds)
-        found["toy_models"] = float(models * toy.steps * toy.batch_size * TOY)
+        found["train"] = float(models * toy.steps * toy.batch_size * TOY)
     return found
 
 
@@ -69,20 +70,20 @@ def _network_work(config: Config, specs: Specs) -> Iterator[tuple[str, float]]:
     conditions = attacked * (1 + sum(len(method.epsilons) for method in methods))
     for model in specs.models.values():
         to = passes(config, model.architecture)
-        yield "predictions" if specs.converted else "finetune", data.evaluation * to["logits"]
+        yield "predict", data.evaluation * to["logits"]
         for method in methods:
             scored = len(method.epsilons) * attacked * to["logits"]
-            yield "adversarial_images", (2 * method.gradients + 2) * scored
-        yield "attacked_activations", conditions * to[specs.layers[-1]]
+            yield "craft", (2 * method.gradients + 2) * scored
         sizes = positions(data.size, source.stem, model.architecture)
         for layer in specs.layers:
             if specs.parts:
-                yield "activations_part", data.train * to[layer]
-                yield "activations", data.heldout * to[layer]
+                yield "part", data.train * to[layer]
+                yield "extract", data.heldout * to[layer]
             else:
-                yield "activations", (data.train + data.heldout) * to[layer]
+                yield "extract", (data.train + data.heldout) * to[layer]
             dense = ARCHITECTURES[model.architecture][layer] ** 2
             dense *= config.saes.layers[layer].expansion_factor
+            yield "measure", conditions * to[layer] + 2 * attacked * to["logits"]
             rest = to["logits"] - to[layer]
             yield from _sae_work(config, layer, dense, conditions, sizes[layer], rest)
 
@@ -94,28 +95,11 @@ def _sae_work(
     saes, attacked = config.saes, config.attacks.images
     for name, settings in saes.types.named.items():
         members = len(settings.sweep) * len(saes.seeds)
-        yield f"saes/{name}", 10 * dense * saes.layers[layer].rows * members
-        yield "l0", 2 * dense * conditions * size * members
-        yield "splice", attacked * members * (4 * dense * size + rest)
+        yield f"fit/{name}", 10 * dense * saes.layers[layer].rows * members
+        yield "measure", 2 * dense * conditions * size * members
+        yield "measure", attacked * members * (4 * dense * size + rest)
     substitutes = 2 * len(saes.baselines.k) * len(saes.seeds)
     yield "baselines", 10 * dense * saes.layers[layer].rows * substitutes
-
-
-#: Rule → where its jobs' seconds lie, below a run's benchmarks.
-_BENCHMARKS = {
-    "images": "data/images.tsv",
-    "trunk": "models/trunk-s*.tsv",
-    "finetune": "models/*-s*[0-9].tsv",
-    "predictions": "models/*.clean.tsv",
-    "adversarial_images": "attacks/*/*.tsv",
-    "activations_part": "activations/*/*/parts/*.tsv",
-    "activations": "activations/*/*/rows.tsv",
-    "attacked_activations": "activations/*/attacked.tsv",
-    "baselines": "saes/*/*/baselines.tsv",
-    "l0": "analysis/l0/*.tsv",
-    "splice": "analysis/splice/*.tsv",
-    "toy_models": "toy/models.tsv",
-}
 
 
 def measured(config: Config, results: Path) -> dict[str, float]:
@@ -127,8 +111,7 @@ def measured(config: Config, results: Path) -> dict[str, float]:
     jobs = {rule.name: rule.jobs for rule in rules(config)}
     for rule, count in work(config).items():
         name, _, sae_type = rule.partition("/")
-        files = [*folder.glob(_BENCHMARKS.get(rule, f"saes/*/*/{sae_type}.tsv"))]
-        files = [path for path in files if rule == "trunk" or "trunk" not in path.name]
+        files = [*(folder / _STEPS[name].room / name).glob(f"**/{sae_type or '*'}.tsv")]
         expected = jobs[name] // (len(config.saes.types.named) if sae_type else 1)
         # files of a run that is not finished, or of another's, are no measure
         if count and len(files) == expected:
@@ -179,7 +162,9 @@ def costs(config: Config, core: Mapping[str, float], gpu: Mapping[str, float] | 
         Cost(
             rule,
             hours(rule, core, slowest),
-            hours(rule, gpu or {}, ASSUMED_GPU) if rule.name in GPU_RULES else None,
+            hours(rule, gpu or {}, ASSUMED_GPU)
+            if rule.name in _STEPS and _STEPS[rule.name].gpu
+            else None,
         )
         for rule in rules(config)
     ]
@@ -217,7 +202,7 @@ def describe(
 
 
 def _line(rule: Rule, core: float, gpu: float | None) -> str:
-    stored = amount(rule.stored) if rule.stored else ""
+    stored = in_bytes(rule.stored) if rule.stored else ""
     on_gpu = "" if gpu is None else _hours(gpu)
     return f"  {rule.name:24s}{rule.jobs:7,} {stored:>9s} {_hours(core):>11s} {on_gpu:>10s}"
 

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from interference.config.catalogue import FIGURES, TABLES
 from interference.config.facts import ARCHITECTURES, PARAMETERS, positions
 from interference.config.schema import Config
-from interference.config.specs import Specs
 from interference.config.zoo import CHECKPOINTS
+from interference.plan.catalogue import FIGURES, TABLES
+from interference.plan.specs import Specs
+from interference.progress import in_bytes
 
 
 @dataclass(frozen=True)
@@ -42,13 +43,13 @@ def _networks(config: Config, specs: Specs) -> Iterator[Rule]:
     trunk = 4 * trunks * PARAMETERS[models[0].architecture]
     yield Rule("trunk", "models", trunks, trunk, f"{trunks} networks")
     yield Rule("finetune", "models", len(specs.trained), weights, f"{len(models)} networks")
-    yield Rule("checkpoint", "models", len(specs.converted), weights, f"{len(models)} networks")
+    yield Rule("convert", "models", len(specs.converted), weights, f"{len(models)} networks")
     evaluated = f"{len(models) * data.evaluation:,} images"
-    yield Rule("predictions", "models", len(specs.converted), 0, evaluated)
+    yield Rule("predict", "models", len(models), 0, evaluated)
     methods = config.attacks.methods.values()
     grid = sum(len(method.epsilons) for method in methods)
     adversarial = len(models) * grid * attacked
-    yield Rule("adversarial_images", "attacks", len(models) * len(methods),
+    yield Rule("craft", "attacks", len(models) * len(methods),
                4 * adversarial * pixels, f"{adversarial:,} adversarial images")  # fmt: skip
 
     kept, depth = config.activations.layers, len(layers)
@@ -56,14 +57,12 @@ def _networks(config: Config, specs: Specs) -> Iterator[Rule]:
     raw = sum(4 * kept[name] * width * data.train for _, name, width, _ in _hooks(config, specs))
     clean = sum(kept[name] * width * (2 * data.train + 4 * data.heldout)
                 for _, name, width, _ in _hooks(config, specs))  # fmt: skip
-    conditions = sum(4 * (grid + 1) * attacked * size * width
-                     for _, _, width, size in _hooks(config, specs))  # fmt: skip
     parts = len(models) * depth * len(specs.parts)
-    yield Rule("activations_part", "activations", parts, raw, f"{rows:,} raw rows, for a time")
-    yield Rule("activations", "activations", len(models) * depth, clean, f"{rows:,} training rows")
-    shown = f"{len(models) * (grid + 1) * attacked:,} clean and attacked images"
-    yield Rule("attacked_activations", "activations", len(models), conditions, shown)
+    yield Rule("part", "activations", parts, raw, f"{rows:,} raw rows, for a time")
+    yield Rule("extract", "activations", len(models) * depth, clean, f"{rows:,} training rows")
     yield from _saes(config, specs)
+    passed = f"{len(models) * depth * (grid + 1) * attacked:,} clean and attacked images"
+    yield Rule("measure", "probes", len(models) * depth, 0, passed)
 
 
 def _hooks(config: Config, specs: Specs) -> Iterator[tuple[str, str, int, int]]:
@@ -84,7 +83,7 @@ def _saes(config: Config, specs: Specs) -> Iterator[Rule]:
     one = sum(8 * saes.layers[name].expansion_factor * width**2 for name, width in fits)
     seen = sum(saes.layers[name].rows for name, _ in fits)
     # the sweep is stored, and every member kept for reuse
-    yield Rule("saes", "saes", len(fits) * types, 2 * sweep * one,
+    yield Rule("fit", "saes", len(fits) * types, 2 * sweep * one,
                f"{len(fits) * sweep} SAEs, {sweep * seen:,} rows seen")  # fmt: skip
     yield Rule("baselines", "saes", len(fits), substitutes * one,
                f"{len(fits) * substitutes} SAEs, {substitutes * seen:,} rows seen")  # fmt: skip
@@ -95,14 +94,12 @@ def _toy(config: Config) -> Iterator[Rule]:
     stack = 2 * toy.densities.count * len(toy.seeds)
     samples = stack * toy.steps * toy.batch_size
     stored = 4 * stack * toy.features * (toy.hidden + 1)
-    yield Rule("toy_models", "toy", 1, stored, f"{stack} toy models, {samples:,} samples")
-    yield Rule("toy_vulnerability", "toy", 1)
-    yield Rule("toy_geometry", "toy", 1)
+    yield Rule("train", "toy", 1, stored, f"{stack} toy models, {samples:,} samples")
+    yield Rule("vulnerability", "toy", 1)
+    yield Rule("geometry", "toy", 1)
 
 
 def _analysis(specs: Specs) -> Iterator[Rule]:
-    for name in ("l0", "splice"):
-        yield Rule(name, "analysis", len(specs.models))
     for entry in (*TABLES, *FIGURES):
         yield Rule(entry.rule, "analysis", len(specs.jobs(entry)))
 
@@ -133,20 +130,11 @@ def describe(config: Config) -> str:
     plan = rules(config)
     lines = [f"experiment {config.experiment}: the whole of it, whatever is already done"]
     lines += [
-        f"  {rule.name:24s}{rule.jobs:6d} {amount(rule.stored) if rule.stored else '':>9s}   {rule.rows}".rstrip()
+        f"  {rule.name:24s}{rule.jobs:6d} {in_bytes(rule.stored) if rule.stored else '':>9s}   {rule.rows}".rstrip()
         for rule in plan
     ]
     jobs, stored = sum(rule.jobs for rule in plan), sum(rule.stored for rule in plan)
     lines.append(
-        f"  {'in all':24s}{jobs:6d} {amount(stored):>9s}   under results/{config.experiment}"
+        f"  {'in all':24s}{jobs:6d} {in_bytes(stored):>9s}   under results/{config.experiment}"
     )
     return "\n".join(lines)
-
-
-def amount(count: float) -> str:
-    """Bytes as people read them."""
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if count < 1000 or unit == "TB":
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    raise AssertionError

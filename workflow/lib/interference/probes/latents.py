@@ -1,0 +1,44 @@
+"""How many latents wake up under attack, image by image.
+
+A latent is active where its activation, which carries its decoder norm, exceeds its threshold: 0
+for ReLU, what was learned for JumpReLU and Gated, the frozen training threshold for BatchTopK and
+for TopK, whose own count is k by construction. An image's L0 is the mean over its positions.
+"""
+
+import numba
+import numpy as np
+
+from interference.saes.dictionary import Dictionary
+
+
+@numba.njit(cache=True, nogil=True)
+def _count(pre, bias, threshold, clean, is_clean, active, woken):
+    for r in range(pre.shape[0]):
+        for i in range(pre.shape[1]):
+            on = pre[r, i] + bias[i] > threshold[i]
+            if is_clean:
+                clean[r, i] = on
+            if on:
+                active[r] += 1
+                if not clean[r, i]:
+                    woken[r] += 1
+
+
+def count_active(
+    dictionary: Dictionary, conditions: list[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """L0 of each image under each condition, and how many of these latents are newly active.
+
+    conditions: (images, positions, d) float32 each, of the same images, standardised, clean first.
+    Returns l0 and woken, (conditions, images) float64: means over positions. Woken latents are
+    active now and were not at the same position of the clean image.
+    """
+    images, positions = conditions[0].shape[:2]
+    counts = np.zeros((2, len(conditions), images * positions), np.int64)
+    clean = np.zeros((images * positions, len(dictionary.b_enc)), np.bool_)
+    threshold = np.zeros(dictionary.b_enc.shape, np.float32) + np.float32(dictionary.threshold)
+    for c, values in enumerate(conditions):
+        pre = values.reshape(images * positions, -1) @ dictionary.w_enc.T
+        _count(pre, dictionary.b_enc, threshold, clean, c == 0, counts[0, c], counts[1, c])
+    l0, woken = counts.reshape(2, len(conditions), images, positions).mean(3)
+    return l0, woken

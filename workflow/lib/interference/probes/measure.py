@@ -1,0 +1,253 @@
+"""What a layer's SAEs see under attack, and what they cost the network: one job per (model, layer).
+
+Evaluation images go through the network up to the layer, clean and under every attack, and nothing of
+that is stored: active latents are counted as each batch passes, and on clean images every SAE's
+reconstruction takes the layer's place. What was measured of one SAE type is kept in a hidden file, so
+that where a type is added or trained anew, only that type is measured.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from interference import compute, progress
+from interference.activations.standardise import Statistics
+from interference.data.read import Images, read_split
+from interference.models.feeding import batch_size, to_network
+from interference.models.network import Network, load_network
+from interference.probes.latents import count_active
+from interference.probes.splicing import ablated, outcome, spliced
+from interference.provenance import canonical, digest
+from interference.saes.dictionary import Dictionary, unstack
+from interference.store.arrays import open_array
+from interference.store.files import StoreError, read_json
+from interference.store.stretch import Stretch
+from interference.store.tables import write_table
+from interference.store.tensors import read_described, read_kept, write_kept
+
+#: Bytes of activations, under all conditions, of the images that are looked at together.
+MOST_BYTES = 2**30
+
+
+@dataclass(frozen=True)
+class Condition:
+    """The evaluation images under one attack, or clean.
+
+    pixels: (images, channels, height, width) uint8, or float32 in [0, 1].
+    """
+
+    attack: str
+    epsilon: float
+    pixels: Stretch
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Where a network is looked at, and the statistics that its rows were standardised with."""
+
+    network: Network
+    name: str
+    statistics: Statistics
+
+    def activations(self, pixels: np.ndarray) -> Tensor:
+        """(n, channels, height, width) → (n, positions, d) float32, raw, on the device."""
+        return self.network.activations(to_network(torch.from_numpy(pixels)), self.name)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The trained SAEs of one type: sparsity and sae_seed of each member, and the dictionaries."""
+
+    type: str
+    members: list[dict]
+    dictionaries: list[Dictionary]
+    sha256: str
+
+
+def run(
+    spec: dict,
+    data: Path,
+    model: Path,
+    rows: Path,
+    attacks: list[Path],
+    saes: list[Path],
+    output: Path,
+) -> None:
+    """Write one row per (type, member, condition, image), and beside it splice.parquet.
+
+    spec: `Specs.measure`; data, model, rows: manifests of the images, the network and the layer's
+    rows; attacks, saes: manifests in the spec's order; output: …/l0.parquet.
+    Raises StoreError where an input is not of the spec's network, layer, attack or type.
+    """
+    images = read_split(data, "evaluation", spec["images"])
+    conditions = [Condition("clean", 0.0, images.pixels)]
+    for name, path in zip(spec["attacks"], attacks, strict=True):
+        conditions += read_attack(
+            path, {"model": spec["model"], "attack": name}, len(images.labels)
+        )
+    sweeps = [
+        read_sweep(path, {"model": spec["model"], "layer": spec["layer"], "type": name})
+        for name, path in zip(spec["types"], saes, strict=True)
+    ]
+    looked_at = [read_json(path) for path in (model, rows, *attacks)]
+    identities = {
+        sweep.type: {
+            "code": spec["code"],
+            "layer": spec["layer"],
+            "images": spec["images"],
+            "inputs": [m.get("sha256") or m["array"]["sha256"] for m in looked_at],
+            "sae": sweep.sha256,
+        }
+        for sweep in sweeps
+    }
+    paths = {
+        name: output.with_name(f".{name}.{digest(canonical(identity))}.member.safetensors")
+        for name, identity in identities.items()
+    }
+    measured = {name: read_kept(path, identities[name]) for name, path in paths.items()}
+    left = [sweep for sweep in sweeps if measured[sweep.type] is None]
+    if left:
+        network = load_network(model).to(compute.device())
+        layer = Layer(network, spec["layer"], Statistics.read(rows))
+        for name, arrays in measure(layer, images, conditions, left).items():
+            write_kept(paths[name], arrays, identities[name])
+            measured[name] = arrays
+    identity = {**spec["model"], "layer": spec["layer"]}
+    l0 = [_l0_columns(s, conditions, images, measured[s.type]) for s in sweeps]
+    splice = [_splice_columns(s, images, measured[s.type]) for s in sweeps]
+    write_table(output.with_name("splice.parquet"), {**identity, **_joined(splice)}, spec)
+    write_table(output, {**identity, **_joined(l0)}, spec)
+
+
+def read_attack(path: Path, expected: dict, images: int) -> list[Condition]:
+    """A condition per epsilon of one attack. Raises StoreError where it is another than expected."""
+    manifest = read_json(path)
+    _check(path, manifest, expected)
+    store = open_array(path.with_suffix(".zarr"), manifest["array"])
+    return [
+        Condition(expected["attack"], epsilon, Stretch(store, i * images, (i + 1) * images))
+        for i, epsilon in enumerate(manifest["epsilons"])
+    ]
+
+
+def read_sweep(path: Path, expected: dict) -> Sweep:
+    """The SAEs of one type. Raises StoreError where they are others than expected."""
+    arrays, manifest = read_described(path)
+    _check(path, manifest, expected)
+    return Sweep(expected["type"], manifest["members"], unstack(arrays), manifest["sha256"])
+
+
+def _check(path: Path, manifest: dict, expected: dict) -> None:
+    for name, value in expected.items():
+        if manifest["spec"][name] != value:
+            raise StoreError(
+                f"{path}: {name} is {manifest['spec'][name]}, the job is about {value}"
+            )
+
+
+def measure(
+    layer: Layer, images: Images, conditions: list[Condition], sweeps: list[Sweep]
+) -> dict[str, dict[str, np.ndarray]]:
+    """Arrays by name of each type's sweep, the first axis its members.
+
+    l0.l0, l0.woken: (members, conditions, images), as `count_active`.
+    splice.*: (members, images), as `splice_columns`, and the network as it is, and ablated.
+    """
+    parts: dict[str, list[dict[str, np.ndarray]]] = {sweep.type: [] for sweep in sweeps}
+    with torch.inference_mode():
+        for batch in _batches(layer, images, len(conditions)):
+            labels = torch.from_numpy(images.labels[batch]).to(compute.device())
+            raw = layer.activations(images.pixels[batch])
+            seen = [layer.statistics.apply(raw.cpu().numpy())]
+            for condition in conditions[1:]:
+                values = layer.activations(condition.pixels[batch]).cpu().numpy()
+                seen.append(layer.statistics.apply(values))
+            clean = layer.network(to_network(torch.from_numpy(images.pixels[batch])))
+            baselines = {f"clean_{k}": v for k, v in outcome(clean, labels, clean).items()}
+            without = ablated(layer.network, layer.name, layer.statistics, raw)
+            baselines |= {f"ablated_{k}": v for k, v in outcome(without, labels, clean).items()}
+            del baselines["clean_kl"]
+            for sweep in sweeps:
+                parts[sweep.type].append(
+                    _of_batch(layer, sweep.dictionaries, seen, raw, labels, clean, baselines)
+                )
+    return {
+        name: {key: np.concatenate([p[key] for p in batches], axis=-1) for key in batches[0]}
+        for name, batches in parts.items()
+    }
+
+
+def _batches(layer: Layer, images: Images, conditions: int) -> Iterator[slice]:
+    """Images that are looked at together: a batch of the network, or as many as memory allows."""
+    one = layer.activations(images.pixels[:1])
+    fit = max(1, MOST_BYTES // (conditions * one.nbytes))
+    size = min(batch_size(images.pixels.shape), fit)
+    starts = range(0, len(images.labels), size)
+    for start in progress.track(starts, total=len(starts), label="batches"):
+        yield slice(start, min(start + size, len(images.labels)))
+
+
+def _of_batch(
+    layer: Layer,
+    dictionaries: list[Dictionary],
+    seen: list[np.ndarray],
+    raw: Tensor,
+    labels: Tensor,
+    clean: Tensor,
+    baselines: dict[str, np.ndarray],
+) -> dict[str, np.ndarray]:
+    """Arrays of one sweep on a batch, as of `measure`; images are the last axis."""
+    members = []
+    for dictionary in dictionaries:
+        l0, woken = count_active(dictionary, seen)
+        own, logits = spliced(layer.network, layer.name, layer.statistics, dictionary, raw)
+        columns = {"l0": own, **outcome(logits, labels, clean), **baselines}
+        splice = {f"splice.{name}": values for name, values in columns.items()}
+        members.append({"l0.l0": l0, "l0.woken": woken, **splice})
+    return {name: np.stack([m[name] for m in members]) for name in members[0]}
+
+
+def _l0_columns(
+    sweep: Sweep, conditions: list[Condition], images: Images, arrays: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    members, count = len(sweep.members), len(images.indices)
+    rows = len(conditions) * count
+    return {
+        "type": np.full(members * rows, sweep.type),
+        "attack": np.tile(np.repeat([c.attack for c in conditions], count), members),
+        "epsilon": np.tile(np.repeat([c.epsilon for c in conditions], count), members),
+        "image": np.tile(images.indices, members * len(conditions)),
+        **_member_columns(sweep, rows),
+        "l0": arrays["l0.l0"].ravel(),
+        "woken": arrays["l0.woken"].ravel(),
+    }
+
+
+def _splice_columns(
+    sweep: Sweep, images: Images, arrays: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    members, count = len(sweep.members), len(images.indices)
+    own = {name: values.ravel() for name, values in arrays.items() if name.startswith("splice.")}
+    return {
+        "type": np.full(members * count, sweep.type),
+        **_member_columns(sweep, count),
+        "image": np.tile(images.indices, members),
+        **{name.removeprefix("splice."): values for name, values in own.items()},
+    }
+
+
+def _member_columns(sweep: Sweep, rows: int) -> dict[str, np.ndarray]:
+    """Each member's sparsity and seed, for so many rows of each."""
+    return {
+        name: np.repeat([member[name] for member in sweep.members], rows)
+        for name in ("sparsity", "sae_seed")
+    }
+
+
+def _joined(tables: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The rows of each table after those of the one before."""
+    return {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}

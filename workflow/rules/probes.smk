@@ -1,0 +1,34 @@
+# One job per layer: another layer, or another SAE type, measures what is new and nothing else.
+rule measure:
+    input:
+        data=f"{DATA}/images.json",
+        images=ancient(f"{DATA}/images.zarr"),
+        model=f"{MODELS}/{{model}}.json",
+        weights=ancient(f"{MODELS}/{{model}}.safetensors"),
+        rows=f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.json",
+        statistics=ancient(f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.safetensors"),
+        attacks=[f"{ATTACKS}/{{model}}/{attack}.json" for attack in specs.attacks],
+        attacked=[
+            ancient(f"{ATTACKS}/{{model}}/{attack}.zarr") for attack in specs.attacks
+        ],
+        saes=[f"{SAES}/{{model}}/{{layer}}/{name}.json" for name in specs.sae_types],
+        dictionaries=[
+            ancient(f"{SAES}/{{model}}/{{layer}}/{name}.safetensors")
+            for name in specs.sae_types
+        ],
+    output:
+        l0=f"{PROBES}/{{model}}/{{layer}}/l0.parquet",
+        splice=f"{PROBES}/{{model}}/{{layer}}/splice.parquet",
+    log:
+        f"{LOGS}/probes/measure/{{model}}/{{layer}}.log",
+    benchmark:
+        f"{BENCHMARKS}/probes/measure/{{model}}/{{layer}}.tsv"
+    resources:
+        mem_mb=scaled(4000),
+        runtime=scaled(120),
+    params:
+        spec=lambda wildcards: specs.measure(wildcards.model, wildcards.layer),
+    shell:
+        "interference probes measure --spec {params.spec:q} --data {input.data}"
+        " --model {input.model} --rows {input.rows} --attacks {input.attacks}"
+        " --saes {input.saes} --output {output.l0} > {log} 2>&1"
