@@ -149,9 +149,13 @@ def results(tmp_path_factory):
     peers = [path for path in paths["saes"] if "topk" in path.name]
     return {
         "accuracy": {"clean": paths["clean"], "attacked": paths["attacked"]},
-        "saes": {"saes": manifests("saes")},
-        "matched": {"saes": manifests("saes")},
-        "baselines": {"baselines": manifests("baselines"), "saes": peers},
+        "saes": {"manifests": manifests("saes"), "saes": paths["saes"]},
+        "matched": {"saes": paths["saes"]},
+        "baselines": {
+            "manifests": manifests("baselines"),
+            "baselines": paths["baselines"],
+            "saes": peers,
+        },
         "l0": {"l0": paths["l0"]},
         "splice": {"splice": paths["splice"]},
         "toy": {"toy": paths["toy"]},

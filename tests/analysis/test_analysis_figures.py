@@ -217,7 +217,7 @@ def test_linf_radii_are_told_in_grey_levels_where_they_are_some(norm, epsilon, t
 def test_networks_are_drawn_clean_first_then_by_norm_and_radius():
     found = [("linf", 4 / 255), ("l2", 3.0), ("linf", 1 / 255), ("clean", 0.0), ("l2", 0.01)]
     table = pd.DataFrame(found, columns=["model_norm", "model_epsilon"]).assign(row=range(5))
-    drawn = style.networks(table)
+    drawn = style.regimes(table)
     assert [network.of(table)["row"].item() for network in drawn] == [3, 4, 1, 2, 0]
     assert [network.line for network in drawn] == ["-", "-", "-", "--", "--"]
     assert len({network.colour for network in drawn}) == 5

@@ -15,7 +15,7 @@ RAW = FOLDER / "vulnerability.parquet"
 
 @pytest.fixture(scope="module")
 def concluded():
-    return claims.build({"arms": ["toy"]}, toy=[RAW])
+    return claims.build({}, toy=[RAW])
 
 
 def test_it_measures_the_models_of_its_experiment():

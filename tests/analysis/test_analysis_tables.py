@@ -3,16 +3,20 @@
 import importlib
 import inspect
 import itertools
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
+from interference.analysis.claims import CLAIMS, PREPRINT, TOY_ORDER, Claim, Subjects
 from interference.analysis.frames import MEMBER, read_frames, write_frame
+from interference.analysis.quantities import estimate
 from interference.analysis.shrinkage import shrinkage_share
 from interference.analysis.statistics import resample
 from interference.analysis.tables import accuracy, baselines, claims, l0, matched, saes, toy
+from interference.analysis.verdicts import Measured, Rule, verdict
 from interference.plan.catalogue import TABLES
 from interference.store.files import StoreError
 
@@ -83,7 +87,7 @@ def test_every_sae_has_its_metrics_and_an_interval_around_its_fvu(results, table
     table = tables["saes"]
     assert len(table) == 4 * 2 * 2 * 3
     assert not table.duplicated(MEMBER).any()
-    raw = read_frames([path.with_suffix(".parquet") for path in results["saes"]["saes"]])
+    raw = read_frames(results["saes"]["saes"])
     for row in table.iloc[::7].itertuples():
         mine = raw[(raw[MEMBER] == [getattr(row, name) for name in MEMBER]).all(axis=1)]
         error, deviation = (
@@ -102,7 +106,7 @@ def at_l0(sizes, errors, target):
 
 def test_fvu_is_compared_at_one_l0_of_all_networks(results, tables):
     table = tables["matched"]
-    raw = read_frames([path.with_suffix(".parquet") for path in results["saes"]["saes"]])
+    raw = read_frames(results["saes"]["saes"])
     assert len(table) == 2 * 2 * (3 + 2)  # the clean network stands in both families
     for (layer, sae_type), part in table.groupby(["layer", "type"]):
         mine = raw[(raw["layer"] == layer) & (raw["type"] == sae_type)]
@@ -129,10 +133,10 @@ def test_curves_that_share_no_l0_are_left_out_and_the_table_keeps_its_columns(
 ):
     paths = []
     for path in results["saes"]["saes"][:8]:
-        frame = pd.read_parquet(path.with_suffix(".parquet"))
+        frame = pd.read_parquet(path)
         frame["l0"] *= 1000 ** (frame["model"] == "l2-1-s0")
         paths.append(tmp_path / path.name)
-        frame.to_parquet(paths[-1].with_suffix(".parquet"))
+        frame.to_parquet(paths[-1])
     table = matched.build(BOOTSTRAP, saes=paths)
     assert len(table) == 0
     assert list(table.columns) == list(tables["matched"].columns)
@@ -141,8 +145,8 @@ def test_curves_that_share_no_l0_are_left_out_and_the_table_keeps_its_columns(
 @pytest.fixture(scope="module")
 def baseline_rows(results):
     """One row a (member, baseline, image): that of an SAE on the layer's own rows is called fvu."""
-    paths = all_of(results["baselines"])
-    frame = read_frames([path.with_suffix(".parquet") for path in paths])
+    inputs = results["baselines"]
+    frame = read_frames([*inputs["baselines"], *inputs["saes"]])
     frame["baseline"] = "fvu_" + frame["baseline"].astype(object)
     return frame.fillna({"baseline": "fvu"})
 
@@ -295,23 +299,47 @@ def test_a_share_of_hardly_any_gain_is_missing_for_every_seed_of_its_density():
 @pytest.mark.parametrize(
     ("low", "high", "side", "expected"),
     [
-        (1.1, 1.3, "above", "reproduced"),
-        (0.7, 0.9, "above", "not reproduced"),
-        (0.9, 1.1, "above", "undecided"),
-        (1.1, 1.3, "below", "not reproduced"),
-        (0.7, 0.9, "below", "reproduced"),
-        (0.9, 1.1, "below", "undecided"),
-        (1.0, 1.2, "above", "undecided"),
-        (0.8, 1.0, "below", "undecided"),
-        (np.nan, 1.2, "above", "undecided"),
-        (1.1, np.nan, "above", "undecided"),
-        (1.1, np.inf, "above", "undecided"),
+        (1.1, 1.3, ">", "reproduced"),
+        (0.7, 0.9, ">", "not reproduced"),
+        (0.9, 1.1, ">", "undecided"),
+        (1.1, 1.3, "<", "not reproduced"),
+        (0.7, 0.9, "<", "reproduced"),
+        (0.9, 1.1, "<", "undecided"),
+        (1.0, 1.2, ">", "undecided"),
+        (0.8, 1.0, "<", "undecided"),
+        (np.nan, 1.2, ">", "undecided"),
+        (1.1, np.nan, ">", "undecided"),
+        (1.1, np.inf, ">", "undecided"),
     ],
 )
 def test_a_verdict_needs_the_whole_interval_on_one_side(low, high, side, expected):
-    said = claims.verdict(low, high, 1.0, side)
+    said = verdict(Measured(1.0, low, high, "extremes"), Rule(side, 1.0))
     assert said["verdict"] == expected
     assert (said["why"] != "") == (expected == "undecided")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "side", "expected"),
+    [
+        (1.0, 1.2, ">=", "reproduced"),
+        (0.9, 1.2, ">=", "not reproduced"),
+        (1.0, 1.0, "=", "reproduced"),
+        (1.0, 1.1, "=", "not reproduced"),
+        (0.9, 1.0, "=", "not reproduced"),
+        (np.nan, np.nan, ">=", "undecided"),
+    ],
+)
+def test_a_check_fails_where_one_case_does(low, high, side, expected):
+    assert verdict(Measured(1.0, low, high, "extremes"), Rule(side, 1.0))["verdict"] == expected
+
+
+def decided(spec=None, **tables):
+    """The rows of the table claims, of some of its inputs."""
+    return claims.decide(tables, spec or {}).to_dict("records")
+
+
+def wordings(rows, start):
+    return [row for row in rows if row["claim"].startswith(start)]
 
 
 def of_l2(table):
@@ -329,18 +357,20 @@ def test_an_interval_over_too_few_images_is_none_and_its_verdict_undecided_and_s
             target = tmp_path / path.name
             if path.suffix == ".json":
                 target.write_bytes(path.read_bytes())
-            table = pd.read_parquet(path.with_suffix(".parquet"))
-            table[table["image"] < images].to_parquet(target.with_suffix(".parquet"))
+            else:
+                table = pd.read_parquet(path)
+                table[table["image"] < images].to_parquet(target)
         return {k: [tmp_path / path.name for path in paths] for k, paths in results[name].items()}
 
     for images in (1, 4, 5):
         l0_table = l0.build({**spec, "controls": CONTROLS}, **few("l0", images))
         found = [
-            *claims.reconstruction_claims(
-                of_l2(matched.build(spec, **few("matched", images))), 0.9
-            ),
-            *claims.baseline_claims(baselines.build(spec, **few("baselines", images)), 0.9),
-            *claims.awakening_claims(l0_table, "pgd", 2.0, 0.9),
+            *decided(
+                NETWORKS,
+                matched=of_l2(matched.build(spec, **few("matched", images))),
+                baselines=baselines.build(spec, **few("baselines", images)),
+                l0=l0_table,
+            )
         ]
         assert len(found) >= 3
         for row in found:
@@ -359,7 +389,7 @@ def test_a_rank_correlation_over_two_networks_is_undecided(results, tables):
     two = [path for path in three if "l2-1" not in path.name]
     for kept, networks in ((three, 3), (two, 2)):
         table = of_l2(matched.build(spec, saes=kept))
-        (row, *_) = claims.reconstruction_claims(table, 0.9)
+        (row, *_) = decided(NETWORKS, matched=table)
         assert set(table["networks"]) == {networks}
         assert ("rank correlation" in row["why"]) == (networks == 2)
         if networks == 2:
@@ -375,7 +405,7 @@ def test_toy_models_of_two_densities_or_one_seed_decide_no_trend(results):
         (toys[toys["density"] != 0.5], "densities 2, a rank correlation"),
         (toys[toys["seed"] == 0], "seeds 1, extremes need two"),
     ):
-        rows = [row for row in claims.toy_claims(part) if row["claim"].startswith(rises)]
+        rows = wordings(decided(toy=part), rises)
         assert {row["verdict"] for row in rows} == {"undecided"}
         assert all(row["why"].startswith(why) for row in rows)
 
@@ -385,7 +415,7 @@ def test_a_gradient_that_is_zero_fails_its_check(tables):
     for zeros, said in ((0, "reproduced"), (3, "not reproduced")):
         table = tables["accuracy"].copy()
         table.loc[table.index[table["type"] == "pgd"][0], "zero_gradients"] = zeros
-        (row,) = [row for row in claims.masking_checks(table, 0.9) if row["claim"] == name]
+        (row,) = wordings(decided(NETWORKS, accuracy=table), name)
         assert (row["high"], row["verdict"]) == (zeros, said)
 
 
@@ -406,14 +436,13 @@ def of_networks(tables, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def concluded(results, of_networks):
-    spec = {"arms": ["networks", "toy"], **NETWORKS}
-    return claims.build(spec, **of_networks, **results["toy"])
+    return claims.build(NETWORKS, **of_networks, **results["toy"])
 
 
 def test_claims_about_one_arm_are_those_of_both_that_are_about_it(results, of_networks, concluded):
     alone = {
-        "toy": claims.build({"arms": ["toy"]}, **results["toy"]),
-        "networks": claims.build({"arms": ["networks"], **NETWORKS}, **of_networks),
+        "toy": claims.build({}, **results["toy"]),
+        "networks": claims.build(NETWORKS, **of_networks),
     }
     of_toy = concluded["scope"].str.startswith("toy models")
     assert 0 < of_toy.sum() < len(concluded)
@@ -471,17 +500,17 @@ def test_a_dip_is_below_where_the_plateau_starts(vulnerabilities, expected, said
         "vulnerability": vulnerabilities,
     })  # fmt: skip
     grid = itertools.product(
-        ("clean", "adversarial", "shrunk"), (0, 1), ("own", "common"), claims.TOY_ORDER
+        ("clean", "adversarial", "shrunk"), (0, 1), ("own", "common"), TOY_ORDER
     )
     keys = ("training", "seed", "inputs", "attack")
     raw = pd.concat([raw.assign(**dict(zip(keys, key))) for key in grid])
-    dips = [row for row in claims.toy_claims(raw) if "dips" in row["claim"]]
+    dips = wordings(decided(toy=raw), "vulnerability dips")
     assert [(row["measured"], row["verdict"]) for row in dips] == [(expected, said)] * 3
 
 
 def test_one_seed_decides_nothing(results):
     raw = pd.read_parquet(results["toy"]["toy"][0])
-    rows = claims.toy_claims(raw[raw["seed"] == 0])
+    rows = decided(toy=raw[raw["seed"] == 0])
     claimed = [row for row in rows if not row["claim"].startswith("check")]
     assert {row["verdict"] for row in claimed} == {"undecided"}
 
@@ -490,17 +519,18 @@ def test_the_shrinkage_claim_is_over_the_densities_that_it_names(results):
     raw = pd.read_parquet(results["toy"]["toy"][0])
     own = raw[(raw["inputs"] == "own") & (raw["attack"] == "strongest")]
     share = shrinkage_share(own).reset_index(name="share")
-    for row in claims.toy_claims(raw):
-        if row["claim"].startswith("shrinkage alone"):
-            most = 0.15 if row["scope"].endswith("0.15") else 1
-            seeds = share[share["density"] <= most].groupby("seed")["share"].mean()
-            assert (row["low"], row["high"]) == (seeds.min(), seeds.max())
-            assert row["verdict"] == "reproduced"  # the data were made so
+    rows = wordings(decided(toy=raw), "shrinkage alone")
+    assert len(rows) == 2
+    for row in rows:
+        most = 0.15 if row["scope"].endswith("0.15") else 1
+        seeds = share[share["density"] <= most].groupby("seed")["share"].mean()
+        assert (row["low"], row["high"]) == (seeds.min(), seeds.max())
+        assert row["verdict"] == "reproduced"  # the data were made so
 
 
 def test_without_sparse_densities_their_claim_is_undecided(results):
     raw = pd.read_parquet(results["toy"]["toy"][0])
-    rows = claims.toy_claims(raw[raw["density"] > 0.15])
+    rows = decided(toy=raw[raw["density"] > 0.15])
     verdicts = {row["scope"]: row["verdict"] for row in rows if row["source"] == "control"}
     assert verdicts["toy models, strongest attack, densities up to 0.15"] == "undecided"
     assert verdicts["toy models, strongest attack, all densities with a gain"] == "reproduced"
@@ -508,10 +538,10 @@ def test_without_sparse_densities_their_claim_is_undecided(results):
 
 def test_the_claim_at_one_density_reads_the_common_inputs_and_no_other_does(results):
     raw = pd.read_parquet(results["toy"]["toy"][0])
-    before = claims.toy_claims(raw)
+    before = decided(toy=raw)
     common = raw["inputs"] == "common"
     raw.loc[common & (raw["training"] == "adversarial"), "vulnerability"] *= 100
-    changed = [a for a, b in zip(claims.toy_claims(raw), before) if str(a) != str(b)]
+    changed = [a for a, b in zip(decided(toy=raw), before) if str(a) != str(b)]
     assert [row["claim"] for row in changed] == [
         "adversarial training lowers vulnerability at one common density"
         " (clean over adversarially trained, mean over densities)"
@@ -524,10 +554,11 @@ def test_one_density_at_which_an_attack_is_weaker_fails_the_check_of_the_order(r
     raw = raw[raw["inputs"] == "own"]
     shrunk = raw["training"] == "shrunk"  # not trained, so not counted
     raw.loc[shrunk & (raw["attack"] == "pgd"), "loss_adversarial"] = 0
-    assert {row["verdict"] for row in claims.attack_order(raw)} == {"reproduced"}
+    checks = wordings(decided(toy=raw), "check: ")
+    assert {row["verdict"] for row in checks} == {"reproduced"}
     here = (raw["training"] == "clean") & (raw["density"] == 0.5) & (raw["attack"] == "pgd")
     raw.loc[here, "loss_adversarial"] *= 0.5 / 0.8 - 1e-6
-    weak, *others = claims.attack_order(raw)
+    weak, *others = wordings(decided(toy=raw), "check: ")
     assert (weak["scope"], weak["verdict"]) == (
         "toy models, 5 of 6 (training, density)",
         "not reproduced",
@@ -558,7 +589,7 @@ def test_what_falls_with_the_gaussians_own_fvu_is_no_fall_beyond_it(tables, conc
     assert chosen["measured"] == l2["mean_beyond"].iloc[0]
 
     def verdicts(table):
-        return {row["verdict"] for row in claims.baseline_claims(table, 0.9)}
+        return {row["verdict"] for row in decided(NETWORKS, baselines=table)}
 
     names = ["mean_beyond", "mean_beyond_low", "mean_beyond_high"]
     for values, said in (
@@ -584,14 +615,44 @@ def test_awakening_is_read_at_the_middle_sparsity_of_the_clean_network(tables, c
     assert mine["reported"].tolist() == ["2", "not reported"]
 
 
+def test_claims_are_about_the_inputs_of_their_table_and_about_each():
+    (table,) = (table for table in TABLES if table.name == "claims")
+    assert {kind.table for claim in CLAIMS for kind in claim.subjects} == set(table.inputs)
+
+
+def test_a_claim_is_an_entry(tables, monkeypatch):
+    """Neighbours about the same subjects stand together, subject by subject."""
+    members = Subjects(
+        "l0", "{layer}, k = {sparsity:g}", "type == 'topk' and model_norm == 'l2'"
+        " and model_epsilon == 1 and attack == @attack and epsilon == @epsilon",
+        per=("layer",), at_middle_of="sparsity",
+    )  # fmt: skip
+    claim = Claim(
+        "latents wake up", PREPRINT, (members,), partial(estimate, column="woken"), Rule(">", 0),
+        reported="some", reported_at={"stem": "few"},
+    )  # fmt: skip
+    other = Claim(
+        "none sleep", "control", (members,), partial(estimate, column="ratio"), Rule("<", 1)
+    )
+    monkeypatch.setattr(claims, "CLAIMS", (claim, other))
+    rows = decided(NETWORKS, **tables)
+    names = ("claim", "scope", "source", "reported", "bound", "verdict")
+    assert [tuple(row[name] for name in names) for row in rows] == [
+        ("latents wake up", "layer1, k = 8", PREPRINT, "some", "> 0", "reproduced"),
+        ("none sleep", "layer1, k = 8", "control", "not reported", "< 1", "not reproduced"),
+        ("latents wake up", "stem, k = 8", PREPRINT, "few", "> 0", "reproduced"),
+        ("none sleep", "stem, k = 8", "control", "not reported", "< 1", "not reproduced"),
+    ]
+
+
 def test_every_seed_of_the_clean_network_has_its_claims(tables):
     table = pd.concat([
         tables["l0"],
         tables["l0"].assign(model_seed=1, model=tables["l0"]["model"].str.replace("s0", "s1")),
         tables["l0"].assign(sae_seed=1),
     ])  # fmt: skip
-    rows = claims.awakening_claims(table, "pgd", 2.0, 0.9)
-    assert len(rows) == 3 * len(claims.awakening_claims(tables["l0"], "pgd", 2.0, 0.9))
+    rows = decided(NETWORKS, l0=table)
+    assert len(rows) == 3 * len(decided(NETWORKS, l0=tables["l0"]))
     assert len({(row["claim"], row["scope"]) for row in rows}) == len(rows)
 
 
@@ -600,7 +661,7 @@ def test_an_attack_weaker_than_noise_fails_the_masking_check(tables, concluded):
     weak = tables["accuracy"].copy()
     weak.loc[weak["type"] == "pgd", "accuracy"] = 1.0
     weak.loc[weak["type"] == "noise", "accuracy"] = 0.5
-    found = {row["claim"]: row for row in claims.masking_checks(weak, 0.9)}
+    found = {row["claim"]: row for row in decided(NETWORKS, accuracy=weak)}
     check = found["check: pgd is at least as strong as noise (accuracy lost)"]
     assert (check["measured"], check["verdict"]) == (-0.5, "not reproduced")
 

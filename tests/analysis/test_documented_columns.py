@@ -31,7 +31,7 @@ def tables(results):
     return {
         "accuracy": accuracy.build(BOOTSTRAP, **results["accuracy"]),
         "saes": saes.build(BOOTSTRAP, **results["saes"]),
-        "matched": matched.build(BOOTSTRAP, **results["saes"]),
+        "matched": matched.build(BOOTSTRAP, **results["matched"]),
         "baselines": baselines.build(BOOTSTRAP, **results["baselines"]),
         "l0": l0.build({**BOOTSTRAP, "controls": controls}, **results["l0"]),
         "splice": splices.build(BOOTSTRAP, **results["splice"]),

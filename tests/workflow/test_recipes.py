@@ -46,7 +46,7 @@ from interference.analysis.frames import read_frames
 
 def build(spec: dict, toy: Sequence[Path]) -> pd.DataFrame:
     """One row per (training, density): seeds. toy: the measurements per seed."""
-    frame = read_frames(list(toy))
+    frame = read_frames(toy)
     return frame.groupby(["training", "density"], as_index=False).agg(seeds=("seed", "nunique"))
 '''
 ATTACK = '''"""Gradient steps from the image itself."""

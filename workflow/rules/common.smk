@@ -94,24 +94,15 @@ def each(path):
 
 
 def inputs(entry):
-    """The inputs of a table's or figure's rule by name, and after each what is read beside it."""
-    named = {}
-    for name, files in specs.inputs(entry).items():
-        named[name] = each(files.path)
-        if files.beside:
-            named[f"beside_{name}"] = each(files.beside)
-    return named
+    """The inputs of a table's or figure's rule by name."""
+    return {name: each(files.path) for name, files in specs.inputs(entry).items()}
 
 
 def by_name(wildcards, input):
     """The inputs on a shell line, each under its name: `--accuracy PATH --saes PATH PATH`. A param, since
     a rule's shell line is put together when its job runs, when a loop is at its last entry; Snakemake
     does not track a param that reads the input."""
-    return " ".join(
-        f"--{name} {shlex.join(paths)}"
-        for name, paths in input.items()
-        if not name.startswith("beside_")
-    )
+    return " ".join(f"--{name} {shlex.join(paths)}" for name, paths in input.items())
 
 
 def spec_of_table(table):

@@ -1,4 +1,6 @@
-"""Sparsity curves: members of a sweep, their L0 and FVU under bootstrap draws, matched in L0."""
+"""Curves of FVU over L0: members of a sweep under bootstrap draws, and the L0 that curves share."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -7,10 +9,10 @@ from interference.analysis.frames import MEMBER
 
 
 def member_draws(frame: pd.DataFrame, weights: np.ndarray) -> pd.DataFrame:
-    """One row a member: columns fvu and l0, each an array (draws,).
+    """One row per member: the columns of MEMBER, and fvu and l0, each an array (draws,) float64.
 
-    frame: one row a (member, image) with squared_error, deviation and l0.
-    weights: (draws, images); a first row of equal weights gives the estimate itself.
+    frame: one row per (member, image) with squared_error, deviation and l0 (latents per row).
+    weights: of each image in each draw, (draws, images) float64, rows sum to 1.
     """
     rows = []
     for key, part in frame.groupby(MEMBER, sort=True):
@@ -22,7 +24,12 @@ def member_draws(frame: pd.DataFrame, weights: np.ndarray) -> pd.DataFrame:
 
 
 def interpolate(l0: np.ndarray, fvu: np.ndarray, target: float) -> np.ndarray:
-    """FVU at L0 = target, linear in log L0, draw by draw. l0, fvu: (members, draws) → (draws,)."""
+    """FVU at one L0, linear in log L0, draw by draw: (draws,) float64.
+
+    l0, fvu: of each member in each draw, (members, draws) float64, at least two members; beyond the
+        outermost members their line goes on.
+    target: latents per row.
+    """
     order = l0.argsort(0)
     with np.errstate(divide="ignore"):  # a member without active latents
         x = np.log(np.take_along_axis(l0, order, 0))
@@ -35,8 +42,11 @@ def interpolate(l0: np.ndarray, fvu: np.ndarray, target: float) -> np.ndarray:
     return y0 + (y1 - y0) * (t - x0) / (x1 - x0)
 
 
-def common_l0(curves: list[np.ndarray]) -> float | None:
-    """The geometric middle of the L0 range that all curves cover, or None where there is none."""
+def common_l0(curves: Sequence[np.ndarray]) -> float | None:
+    """The geometric middle of the L0 range that all curves cover; None where they cover none.
+
+    curves: of each curve the L0 of its members, (members,) float64.
+    """
     low = max(curve[curve > 0].min(initial=np.inf) for curve in curves)
     high = min(curve.max() for curve in curves)
     return float(np.sqrt(low * high)) if low < high else None

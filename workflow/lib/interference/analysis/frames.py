@@ -1,5 +1,6 @@
 """Read many tables as one frame; write one as Parquet for machines and CSV for people."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -14,13 +15,16 @@ MODEL = ["model", "model_architecture", "model_norm", "model_epsilon", "model_se
 MEMBER = [*MODEL, "layer", "type", "sparsity", "sae_seed"]
 
 
-def read_frames(paths: list[Path]) -> pd.DataFrame:
-    """All rows of all tables; a column that a table lacks is missing in its rows."""
+def read_frames(paths: Iterable[Path]) -> pd.DataFrame:
+    """Read all rows of all tables; a column that a table lacks is missing in its rows.
+
+    Raises StoreError where a table is missing or damaged.
+    """
     return pd.concat([read_frame(path) for path in paths], ignore_index=True)
 
 
 def read_frame(path: Path) -> pd.DataFrame:
-    """Read one table. Raises StoreError."""
+    """Read one table. Raises StoreError where it is missing or damaged."""
     try:
         return pd.read_parquet(path)
     except FileNotFoundError:
@@ -29,11 +33,23 @@ def read_frame(path: Path) -> pd.DataFrame:
         raise StoreError(f"{path} is damaged ({error}); remove it and run snakemake") from None
 
 
-def shown(frame: pd.DataFrame, which: dict) -> pd.DataFrame:
+def sweep_columns(manifest: Mapping) -> dict:
+    """The columns of MEMBER that all SAEs of a sweep share, from the sweep's manifest."""
+    spec = manifest["spec"]
+    return {**spec["model"], "layer": spec["layer"], "type": spec["type"]}
+
+
+def shown(frame: pd.DataFrame, which: Mapping[str, str]) -> pd.DataFrame:
     """The rows that a figure is about: of networks, those of its architecture, if it names one."""
     if "architecture" not in which:
         return frame
     return frame[frame["model_architecture"] == which["architecture"]]
+
+
+def middle(values: Iterable[float]) -> float:
+    """The middle one of the values that occur, of an even number the upper."""
+    ordered = sorted(set(values))
+    return ordered[len(ordered) // 2]
 
 
 def write_frame(frame: pd.DataFrame, path: Path, spec: dict) -> None:

@@ -1,15 +1,23 @@
 """Intervals: Wilson's for a share, a paired bootstrap over images for everything else."""
 
 import math
+from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
+import pandas as pd
+
+#: Pairs below which a rank correlation is 1 or -1 by construction.
+FEWEST_RANKED = 3
 
 
 def wilson(
     successes: np.ndarray, n: np.ndarray, confidence: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Wilson's score interval for a share (Wilson 1927): (low, high)."""
+    """Wilson's score interval for a share (Wilson 1927): (low, high), in [0, 1].
+
+    successes, n: counts, of any one shape.
+    """
     z = NormalDist().inv_cdf((1 + confidence) / 2)
     share, shrink = successes / n, 1 + z**2 / n
     centre = (share + z**2 / (2 * n)) / shrink
@@ -18,7 +26,7 @@ def wilson(
 
 
 def resample(images: int, resamples: int, seed: int) -> np.ndarray:
-    """Bootstrap weights (resamples, images): how often each image is drawn. Rows sum to 1.
+    """Bootstrap weights (resamples, images) float64: how often each image is drawn. Rows sum to 1.
 
     The same weights for every quantity pair them: ratios and differences are taken within a draw.
     """
@@ -50,15 +58,43 @@ def interval(draws: np.ndarray, confidence: float, units: int) -> tuple[np.ndarr
     return low, high
 
 
+@dataclass(frozen=True)
+class Bootstrap:
+    """A paired bootstrap over the images of a table. Draws (1 + resamples,) begin with the estimate.
+
+    images: how many images are drawn from.
+    weights: (1 + resamples, images) float64, rows sum to 1; the first weighs all images the same,
+        which gives the estimate, the others are `resample`'s.
+    confidence: of intervals, in (0, 1).
+    """
+
+    images: int
+    weights: np.ndarray
+    confidence: float
+
+    @classmethod
+    def over(cls, frame: pd.DataFrame, spec: dict) -> "Bootstrap":
+        """Over the images in the column image. spec: ``resamples``, ``seed`` and ``confidence``."""
+        images = frame["image"].nunique()
+        weights = resample(images, spec["resamples"], spec["seed"])
+        weights = np.vstack([np.full(images, 1 / images), weights])
+        return cls(images, weights, spec["confidence"])
+
+    def limits(self, draws: np.ndarray) -> tuple[float, float]:
+        """The interval of a quantity: (low, high). draws: (1 + resamples,)."""
+        return interval(draws[1:], self.confidence, self.images)
+
+    def columns(self, name: str, draws: np.ndarray) -> dict[str, float]:
+        """The columns NAME, NAME_low and NAME_high of a quantity. draws: (1 + resamples,)."""
+        low, high = self.limits(draws)
+        return {name: draws[0], f"{name}_low": low, f"{name}_high": high}
+
+
 def ranks(values: np.ndarray) -> np.ndarray:
-    """Ranks along the last axis, ties averaged."""
+    """Ranks along the last axis from 0, ties averaged, float64."""
     below = (values[..., None, :] < values[..., :, None]).sum(-1)
     equal = (values[..., None, :] == values[..., :, None]).sum(-1)
     return below + (equal - 1) / 2
-
-
-#: Pairs below which a rank correlation is 1 or -1 by construction.
-FEWEST_RANKED = 3
 
 
 def rank_correlation(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -69,13 +69,11 @@ class Files:
     step: the step or the table that makes it, by its rule's name.
     path: under the experiment's results. Each wildcard in it stands for all of its kind that the
         experiment has; in their order they are the arguments of the step.
-    beside: another output of the same jobs, which is read too, and found by the path's name.
     arm: the one that it is of, where its entry is of both.
     """
 
     step: str
     path: str
-    beside: str | None = None
     arm: str | None = None
 
 
@@ -146,9 +144,7 @@ def table(name: str, arm: str | None = None) -> Files:
     return Files(f"{name}_table", f"analysis/tables/{name}.parquet", arm=arm)
 
 
-SAES = Files(
-    "fit", "saes/{model}/{layer}/{type}.json", beside="saes/{model}/{layer}/{type}.parquet"
-)
+SAES = Files("fit", "saes/{model}/{layer}/{type}.parquet")
 
 TABLES = (
     Table(
@@ -159,16 +155,17 @@ TABLES = (
         },
         settings=("confidence",),
     ),
-    Table("saes", {"saes": SAES}, settings=BOOTSTRAP),
+    Table(
+        "saes",
+        {"manifests": Files("saes", "saes/{model}/{layer}/{type}.json"), "saes": SAES},
+        settings=BOOTSTRAP,
+    ),
     Table("matched", {"saes": SAES}, settings=BOOTSTRAP),
     Table(
         "baselines",
         {
-            "baselines": Files(
-                "baselines",
-                "saes/{model}/{layer}/baselines.json",
-                beside="saes/{model}/{layer}/baselines.parquet",
-            ),
+            "manifests": Files("baselines", "saes/{model}/{layer}/baselines.json"),
+            "baselines": Files("baselines", "saes/{model}/{layer}/baselines.parquet"),
             "saes": Files("fit", "saes/{model}/{layer}/{peer}.parquet"),
         },
         settings=BOOTSTRAP,
@@ -199,7 +196,7 @@ TABLES = (
             "toy": Files("vulnerability", "toy/vulnerability.parquet", arm="toy"),
         },
         arms=("networks", "toy"),
-        settings=("arms", "confidence", "headline"),
+        settings=("confidence", "headline"),
     ),
 )
 

@@ -269,8 +269,6 @@ class Specs(Inventory):
 
     def settings(self, name: str) -> dict:
         """What a table reads of the config under one name of the catalogue."""
-        if name == "arms":
-            return {"arms": self.config.arms}
         if "networks" not in self.config.arms:
             return {}
         if name == "gates":

@@ -1,4 +1,6 @@
-"""SAEs and their baselines against the training epsilon: a column a layer, a row a norm and k.
+"""SAEs and their baselines against the training epsilon.
+
+One column per layer, one row per norm and k.
 
 The axis of FVU is logarithmic: lines that fall by the same factor are parallel.
 """
@@ -6,6 +8,7 @@ The axis of FVU is logarithmic: lines that fall by the same factor are parallel.
 from itertools import product
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
@@ -17,6 +20,7 @@ from interference.analysis.figures.style import (
     SAE_TYPES,
     epsilon_axis,
     grid,
+    layers,
 )
 
 #: column of the table → label, colour
@@ -29,15 +33,19 @@ LINES = {
 
 
 def draw(table: pd.DataFrame, which: dict) -> Figure:
-    """table: baselines; which: {"architecture"}. Error bars: bootstrap over held-out images."""
-    layers = sorted(table["layer"].unique(), key=lambda layer: (layer != "stem", layer))
+    """Draw one architecture. Error bars: bootstrap over held-out images.
+
+    table: baselines, one row per (model, layer, k, SAE seed).
+    which: ``architecture``.
+    """
+    columns = layers(table)
     norms = [norm for norm in ("l2", "linf") if norm in set(table["model_norm"])] or ["l2"]
     rows = list(product(norms, sorted(table["sparsity"].unique())))
     sae_type = SAE_TYPES[table["type"].iloc[0]]
-    figure, axes = grid(len(rows), len(layers), width=2.2, height=2.4)
+    figure, axes = grid(len(rows), len(columns), width=2.2, height=2.4)
     for row, (norm, k) in zip(axes, rows):
         family = table[table["model_norm"].isin(["clean", norm])]
-        for axis, layer in zip(row, layers):
+        for axis, layer in zip(row, columns):
             _panel(axis, family[(family["sparsity"] == k) & (family["layer"] == layer)])
             axis.set(title=f"{layer}, $k$ = {k:g}", yscale="log")
             axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -50,8 +58,8 @@ def draw(table: pd.DataFrame, which: dict) -> Figure:
     return figure
 
 
-def _panel(axis, part: pd.DataFrame) -> None:
-    """A line a (column of LINES, network seed, SAE seed)."""
+def _panel(axis: Axes, part: pd.DataFrame) -> None:
+    """Draw one line per (column of LINES, network seed, SAE seed)."""
     for name, (label, colour) in LINES.items():
         for _, curve in part.groupby(["model_seed", "sae_seed"]):
             curve = curve.sort_values("model_epsilon")

@@ -1,13 +1,14 @@
 """L0 under attack for one network (the preprint's Fig. 6), with the noise control beside it.
 
-A block a norm of the attacks; in it a column a layer, a row an SAE type; the middle sparsity of
-each sweep.
+One block per norm of the attacks; in it one column per layer and one row per SAE type, at the middle
+sparsity of each sweep.
 """
 
 from itertools import cycle
 
 import pandas as pd
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
 
 from interference.analysis.figures.style import (
     BLUE,
@@ -18,37 +19,43 @@ from interference.analysis.figures.style import (
     RED,
     SAE_TYPES,
     epsilon_axis,
-    networks,
+    layers,
+    regimes,
+    sae_types,
 )
+from interference.analysis.frames import middle
 
 COLOURS = (RED, ORANGE, PURPLE, BLUE)
-#: Inches a panel, and of the title of a block.
+#: Inches of a panel's side, and of the title of a block.
 SIDE, TITLE = 2.2, 0.3
 
 
 def draw(table: pd.DataFrame, which: dict) -> Figure:
-    """table: l0; which: {"model"}: a network."""
+    """Draw one network.
+
+    table: l0, one row per (member, attack, epsilon).
+    which: ``model``.
+    """
     table = table[table["model"] == which["model"]]
-    types = [t for t in SAE_TYPES if t in set(table["type"])]
-    layers = sorted(table["layer"].unique(), key=lambda layer: (layer != "stem", layer))
+    types, columns = sae_types(table), layers(table)
     norms = [norm for norm in NORMS if norm in set(table["norm"])]
-    (network,) = networks(table)
+    (regime,) = regimes(table)
     first = table.iloc[0]
-    title = f"{first['model_architecture']}, {network.label}, seed {first['model_seed']}"
-    figure = Figure(figsize=(SIDE * len(layers), (SIDE * len(types) + TITLE) * len(norms)))
+    title = f"{first['model_architecture']}, {regime.label}, seed {first['model_seed']}"
+    figure = Figure(figsize=(SIDE * len(columns), (SIDE * len(types) + TITLE) * len(norms)))
     for block, norm in zip(figure.subfigures(len(norms), squeeze=False).flat, norms):
-        _block(block, table[table["norm"] == norm], types, layers)
+        _block(block, table[table["norm"] == norm], types, columns)
         block.suptitle(f"{title}, attacks in {NORMS[norm]}")
     return figure
 
 
-def _block(figure, table: pd.DataFrame, types: list[str], layers: list[str]) -> None:
-    axes = figure.subplots(len(types), len(layers), squeeze=False)
+def _block(figure: SubFigure, table: pd.DataFrame, types: list[str], columns: list[str]) -> None:
+    """Draw the attacks of one norm. columns: the layers."""
+    axes = figure.subplots(len(types), len(columns), squeeze=False)
     for row, sae_type in zip(axes, types):
-        for axis, layer in zip(row, layers):
+        for axis, layer in zip(row, columns):
             part = table[(table["type"] == sae_type) & (table["layer"] == layer)]
-            sweep = sorted(part["sparsity"].unique())
-            part = part[part["sparsity"] == sweep[len(sweep) // 2]]
+            part = part[part["sparsity"] == middle(part["sparsity"])]
             _panel(axis, part[part["sae_seed"] == part["sae_seed"].min()])
             axis.set_title(
                 f"{layer}, {SAE_TYPES[sae_type]} {part['sparsity'].iloc[0]:g}", fontsize=8
@@ -61,12 +68,14 @@ def _block(figure, table: pd.DataFrame, types: list[str], layers: list[str]) -> 
     figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside right center", fontsize=8)
 
 
-def _panel(axis, part: pd.DataFrame) -> None:
-    attacks = sorted(part["attack"].unique(), key=lambda a: (a in set(part["control"]), a))
+def _panel(axis: Axes, part: pd.DataFrame) -> None:
+    """Draw one line per attack, noise last."""
+    controls = set(part["control"])
+    attacks = sorted(part["attack"].unique(), key=lambda attack: (attack in controls, attack))
     colours = cycle(COLOURS)
     for attack in attacks:
         rows = part[part["attack"] == attack].sort_values("epsilon")
-        control = attack in set(part["control"])
+        control = attack in controls
         error = [rows["ratio"] - rows["ratio_low"], rows["ratio_high"] - rows["ratio"]]
         axis.errorbar(rows["epsilon"], rows["ratio"], yerr=error, ms=3, label=attack,
                       fmt="^--" if control else "o-", color=GREY if control else next(colours))  # fmt: skip

@@ -1,19 +1,34 @@
-"""FVU at equal L0 against the training epsilon, for one SAE type: a column a layer, a row a norm."""
+"""FVU at equal L0 against the training epsilon, for one SAE type.
+
+One column per layer, one row per norm.
+"""
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from interference.analysis.figures.style import BLUE, NORMS, SAE_TYPES, epsilon_axis, grid
+from interference.analysis.figures.style import (
+    BLUE,
+    NORMS,
+    SAE_TYPES,
+    epsilon_axis,
+    grid,
+    layers,
+)
 
 
 def draw(table: pd.DataFrame, which: dict) -> Figure:
-    """table: matched; which: {"architecture", "type"}. Error bars: bootstrap over held-out images."""
+    """Draw one SAE type of one architecture. Error bars: bootstrap over held-out images.
+
+    table: matched, one row per (layer, type, SAE seed, family, model).
+    which: ``architecture`` and ``type``.
+    """
     table = table[table["type"] == which["type"]]
-    layers = sorted(table["layer"].unique(), key=lambda layer: (layer != "stem", layer))
+    columns = layers(table)
     families = [norm for norm in NORMS if norm in set(table["family"])]
-    figure, axes = grid(max(len(families), 1), max(len(layers), 1), width=2.3, height=2.6)
+    figure, axes = grid(max(len(families), 1), max(len(columns), 1), width=2.3, height=2.6)
     for row, family in zip(axes, families):
-        for axis, layer in zip(row, layers):
+        for axis, layer in zip(row, columns):
             _panel(axis, table[(table["layer"] == layer) & (table["family"] == family)], layer)
             epsilon_axis(axis, family, table.loc[table["family"] == family, "model_epsilon"],
                          "training")  # fmt: skip
@@ -24,8 +39,8 @@ def draw(table: pd.DataFrame, which: dict) -> Figure:
     return figure
 
 
-def _panel(axis, part: pd.DataFrame, layer: str) -> None:
-    """One layer and one family of networks; a line a (network seed, SAE seed)."""
+def _panel(axis: Axes, part: pd.DataFrame, layer: str) -> None:
+    """Draw one layer and one family of networks: one line per (network seed, SAE seed)."""
     for _, curve in part.groupby(["model_seed", "sae_seed"]):
         curve = curve.sort_values("model_epsilon")
         error = [curve["fvu"] - curve["low"], curve["high"] - curve["fvu"]]

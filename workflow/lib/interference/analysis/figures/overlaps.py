@@ -17,14 +17,18 @@ TITLES = {"clean": "clean training", "adversarial": "adversarial training"}
 
 
 class Overlaps(NamedTuple):
-    """gram: WᵀW, (n, n); learned: which features are, (n,) bool."""
+    """The overlaps of one model's n features.
+
+    gram: WᵀW, (n, n) float64.
+    learned: which features the model has learned, (n,) bool.
+    """
 
     gram: np.ndarray
     learned: np.ndarray
 
     @property
     def linked(self) -> np.ndarray:
-        """Which learned features are linked, (k, k) bool, k of them learned."""
+        """Which of the k learned features are linked to which, (k, k) bool."""
         linked = self.gram[np.ix_(self.learned, self.learned)] ** 2 > LINKED
         np.fill_diagonal(linked, False)
         return linked
@@ -36,7 +40,7 @@ class Overlaps(NamedTuple):
 
 
 def overlaps(pairs: pd.DataFrame, training: str, density: float) -> Overlaps:
-    """One model. pairs: toy/geometry, one row a (training, density, i ≤ j)."""
+    """The overlaps of one model. pairs: toy/geometry, one row per (training, density, i ≤ j)."""
     rows = pairs[(pairs["training"] == training) & (pairs["density"] == density)]
     i, j = rows["i"].to_numpy(), rows["j"].to_numpy()
     gram, learned = np.zeros((j.max() + 1,) * 2), np.zeros(j.max() + 1, bool)
@@ -45,11 +49,18 @@ def overlaps(pairs: pd.DataFrame, training: str, density: float) -> Overlaps:
     return Overlaps(gram, learned)
 
 
-def draw_graph(axis: Axes, shown: Overlaps, size: float, colours: object = GREY) -> np.ndarray:
-    """Learned features as nodes of ``size`` points, edges by overlap; returns positions (k, 2)."""
-    points, _ = layout(shown.linked)
-    gram = shown.gram[np.ix_(shown.learned, shown.learned)]
-    a, b = np.nonzero(np.triu(shown.linked))
+def draw_graph(
+    axis: Axes, model: Overlaps, size: float, colours: str | np.ndarray = GREY
+) -> np.ndarray:
+    """Draw the k learned features as nodes, and the more strongly an edge the larger the overlap.
+
+    size: points of a node's diameter.
+    colours: of all nodes, or of each (k,).
+    Returns the positions of the nodes, (k, 2) float64.
+    """
+    points, _ = layout(model.linked)
+    gram = model.gram[np.ix_(model.learned, model.learned)]
+    a, b = np.nonzero(np.triu(model.linked))
     weight = gram[a, b] ** 2
     shade = np.zeros((len(a), 4))
     shade[:, 3] = weight.clip(0.25, 1)

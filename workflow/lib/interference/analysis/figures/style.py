@@ -1,11 +1,13 @@
 """One look for all figures, and the same bytes for the same numbers."""
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
@@ -44,38 +46,56 @@ SAE_TYPES = {
     "gated": "Gated",
     "matryoshka": "Matryoshka",
 }
+#: Ticks of axes of density.
 DENSITIES = (1, 0.5, 0.2, 0.1)
 NORMS = {"l2": "$L_2$", "linf": "$L_\\infty$", "clean": "clean"}
 
 
-def grid(rows: int, columns: int, width: float = 3.1, height: float = 2.6, **options):
-    """A figure and its axes (rows, columns), inches a panel."""
+def grid(
+    rows: int, columns: int, width: float = 3.1, height: float = 2.6, **options: Any
+) -> tuple[Figure, np.ndarray]:
+    """Make a figure and its axes (rows, columns). width, height: inches per panel."""
     figure = Figure(figsize=(width * columns, height * rows))
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 
-def density_axis(axis) -> None:
-    """A logarithmic x axis of toy models' density, sparser to the right."""
+def layers(table: pd.DataFrame) -> list[str]:
+    """The layers that a table has, in the network's order."""
+    return sorted(table["layer"].unique(), key=lambda layer: (layer != "stem", layer))
+
+
+def sae_types(table: pd.DataFrame) -> list[str]:
+    """The SAE types that a table has, in the order of SAE_TYPES."""
+    return [sae_type for sae_type in SAE_TYPES if sae_type in set(table["type"])]
+
+
+def density_axis(axis: Axes) -> None:
+    """Make the x axis one of toy models' density, logarithmic, sparser to the right."""
     axis.set(xscale="log", xlabel="density $p$ (sparser to the right)")
     axis.set_xticks(DENSITIES, [f"{density:g}" for density in DENSITIES])
     axis.minorticks_off()
     axis.invert_xaxis()
 
 
-def l0_axis(axis) -> None:
-    """A logarithmic x axis of measured L0."""
+def l0_axis(axis: Axes) -> None:
+    """Make the x axis one of measured L0, logarithmic."""
     axis.set(xscale="log", xlabel="$L_0$ (active latents a row)")
     axis.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
     axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axis.xaxis.set_minor_formatter(NullFormatter())
 
 
-class Network(NamedTuple):
-    """How the networks trained at one norm and epsilon are drawn and found in a table."""
+class Regime(NamedTuple):
+    """The networks that were trained at one norm and epsilon, and how they are drawn.
+
+    norm: of the column model_norm.
+    epsilon: of the column model_epsilon, pixel units.
+    colour, line, label: as matplotlib has them.
+    """
 
     norm: str
     epsilon: float
-    colour: object
+    colour: tuple[float, float, float, float]
     line: str
     label: str
 
@@ -84,42 +104,46 @@ class Network(NamedTuple):
         return table[(table["model_norm"] == self.norm) & (table["model_epsilon"] == self.epsilon)]
 
 
-def networks(table: pd.DataFrame) -> list[Network]:
-    """The networks of ``table``: clean, L2 (solid) and Linf (dashed), darker as epsilon grows."""
-    found = table[["model_norm", "model_epsilon"]].drop_duplicates().itertuples(index=False)
-    ordered = sorted(found, key=lambda network: (network[0] == "linf", network[1]))
+def regimes(table: pd.DataFrame) -> list[Regime]:
+    """The regimes of ``table``: clean, L2 (solid) and Linf (dashed), darker as epsilon grows."""
+    linf = table["model_norm"] == "linf"
     drawn = []
-    for linf, line, colours, lightest in (
-        (False, "-", "viridis_r", 0.08),
-        (True, "--", "YlOrRd", 0.3),
+    for rows, line, colours, lightest in (
+        (table[~linf], "-", "viridis_r", 0.08),
+        (table[linf], "--", "YlOrRd", 0.3),
     ):
-        family = [network for network in ordered if (network[0] == "linf") == linf]
-        for (norm, epsilon), shade in zip(family, np.linspace(lightest, 0.95, len(family))):
+        trained_at = rows[["model_norm", "model_epsilon"]].drop_duplicates()
+        trained_at = trained_at.sort_values("model_epsilon", kind="stable")
+        shades = np.linspace(lightest, 0.95, len(trained_at))
+        for (norm, epsilon), shade in zip(trained_at.itertuples(index=False), shades):
             label = "clean" if epsilon == 0 else f"{NORMS[norm]} {epsilon_text(norm, epsilon)}"
-            drawn.append(Network(norm, epsilon, mpl.colormaps[colours](shade), line, label))
+            drawn.append(Regime(norm, epsilon, mpl.colormaps[colours](shade), line, label))
     return drawn
 
 
-def network_legend(figure: Figure, axis) -> None:
-    """The networks that are drawn in ``axis``, at the right of the figure."""
+def regime_legend(figure: Figure, axis: Axes) -> None:
+    """Name the regimes that are drawn in ``axis``, at the right of the figure."""
     lines, labels = axis.get_legend_handles_labels()
     figure.legend(lines, labels, title="trained at", loc="outside right center", fontsize=8,
                   ncols=1 + len(labels) // 9)  # fmt: skip
 
 
 def epsilon_text(norm: str, epsilon: float) -> str:
-    """An epsilon as it is spoken of: Linf in 255ths, where it is 0.5, 1, 1.5 … 16 of them."""
+    """Write an epsilon as it is spoken of: Linf in 255ths, where it is 0.5, 1, 1.5 … 16 of them."""
     levels = round(510 * epsilon) / 2
     if norm == "linf" and 0 < levels <= 16 and abs(levels / 255 - epsilon) <= 1e-3 * epsilon:
         return f"{levels:g}/255"
     return f"{epsilon:g}"
 
 
-def epsilon_axis(axis, norm: str, epsilons, what: str) -> None:
-    """An x axis of ``what`` epsilon, with a tick at each of ``epsilons``.
+def epsilon_axis(axis: Axes, norm: str, epsilons: Iterable[float], what: str) -> None:
+    """Make the x axis one of epsilon, with a tick at each of ``epsilons``.
 
-    Linear, unless they span more than a factor of ten: then logarithmic above the smallest. Ticks
-    too near the one before have no label.
+    Linear, unless they span more than a factor of ten: then logarithmic above the smallest. A tick
+    too near the labelled one before has no label.
+
+    epsilons: pixel units, in any order, some of them perhaps several times.
+    what: whose epsilon, such as "attack".
     """
     values = np.unique(list(epsilons))
     positive = values[values > 0]
@@ -142,8 +166,13 @@ def epsilon_axis(axis, norm: str, epsilons, what: str) -> None:
     axis.set_xlabel(f"{what} $\\epsilon$ ({NORMS[norm]})")
 
 
-def seed_band(axis, rows, colour, style="-", label=None) -> None:
-    """Mean and extremes over seeds against density. rows: of the table toy, sorted by density."""
+def seed_band(
+    axis: Axes, rows: pd.DataFrame, colour: str, style: str = "-", label: str | None = None
+) -> None:
+    """Draw mean and extremes over seeds against density.
+
+    rows: of the table toy, sorted by density.
+    """
     axis.plot(rows["density"], rows["mean"], "o", ls=style, ms=3, color=colour, label=label)
     axis.fill_between(rows["density"], rows["low"], rows["high"], color=colour, alpha=0.2, lw=0)
 

@@ -16,21 +16,26 @@ from interference.analysis.figures.style import (
     seed_band,
 )
 
+#: quantity, label
 PANELS = (
     ("features_per_dimension", "features per dimension, $\\|W\\|_F^2/m$"),
     ("vulnerability", "vulnerability (clean, $p=1$: 1)"),
     ("learned_features_per_dimension", "learned features per dimension"),
 )
-#: The strongest attack found, and the preprint's.
+#: The strongest attack of all, and the preprint's: attack → line.
 ATTACKS = {"strongest": "-", "one-step": "--"}
-#: Of the shrunk models, under the strongest attack alone.
+#: Line of the shrunk models, under the strongest attack alone.
 SHRUNK_STYLE = "-."
 #: Antipodal pairs store two features in each dimension.
 ANTIPODAL = 2
 
 
 def draw(table: pd.DataFrame, which: dict) -> Figure:
-    """table: toy, of which inputs of the models' own densities are shown."""
+    """Draw all panels, on inputs of the models' own densities.
+
+    table: toy, one row per (training, density, inputs, attack, quantity).
+    which: not read.
+    """
     table = table[table["inputs"] == "own"]
     figure, axes = grid(2, 2)
     for axis, (quantity, label) in zip(axes.flat, PANELS):
@@ -50,7 +55,8 @@ def draw(table: pd.DataFrame, which: dict) -> Figure:
     axis = axes.flat[3]
     for (training, colour), (attack, style) in product(TRAINING.items(), ATTACKS.items()):
         x, y = (
-            _rows(table, training, q, attack) for q in ("features_per_dimension", "vulnerability")
+            _rows(table, training, quantity, attack)
+            for quantity in ("features_per_dimension", "vulnerability")
         )
         axis.plot(x["mean"], y["mean"], "o", ls=style, ms=3, color=colour)
     axis.set(xlabel=PANELS[0][1], ylabel=PANELS[1][1])
@@ -60,6 +66,7 @@ def draw(table: pd.DataFrame, which: dict) -> Figure:
 
 
 def _against_density(axis: Axes, table: pd.DataFrame, quantity: str, attack: str) -> None:
+    """Draw one line per training."""
     for training, colour in TRAINING.items():
         rows = _rows(table, training, quantity, attack)
         seed_band(axis, rows, colour, ATTACKS[attack], training)

@@ -1,4 +1,4 @@
-"""How much of the certified bound each attack on a toy model finds, against density."""
+"""How much of the certified bound's increase each attack on toy models finds, against density."""
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -25,7 +25,11 @@ ATTACKS = {
 
 
 def draw(table: pd.DataFrame, which: dict) -> Figure:
-    """table: toy, of which inputs of the models' own densities are shown."""
+    """Draw one panel per training, on inputs of the models' own densities.
+
+    table: toy, one row per (training, density, inputs, attack, quantity).
+    which: not read.
+    """
     figure, axes = grid(1, len(TRAINING), width=3.4, height=3, sharey=True)
     chosen = (table["quantity"] == "of_bound") & (table["inputs"] == "own")
     shares = table[chosen].sort_values("density")

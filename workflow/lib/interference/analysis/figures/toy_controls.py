@@ -1,5 +1,7 @@
 """Controls of the toy models: shorter weights alone, and inputs of one density for all models."""
 
+from collections.abc import Iterable
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,7 +16,7 @@ from interference.analysis.figures.style import (
 )
 
 ATTACK = "strongest"
-#: Solid lines are trained, the dashed one is not.
+#: training → colour, line. Solid lines are trained, the dashed one is not.
 MODELS = {name: (colour, "-") for name, colour in TRAINING.items()} | {"shrunk": (SHRUNK, "--")}
 VULNERABILITY = "vulnerability (clean, $p=1$: 1)"
 #: inputs, quantity, models, label and title of each panel.
@@ -28,7 +30,11 @@ PANELS = (
 
 
 def draw(table: pd.DataFrame, which: dict) -> Figure:
-    """table: toy, of which the strongest attack is shown."""
+    """Draw all panels, under the strongest attack.
+
+    table: toy, one row per (training, density, inputs, attack, quantity).
+    which: not read.
+    """
     table = table[table["attack"] == ATTACK].sort_values("density")
     figure, axes = grid(2, 2)
     for axis, letter, (inputs, quantity, models, label, title) in zip(axes.flat, "ABCD", PANELS):
@@ -43,6 +49,7 @@ def draw(table: pd.DataFrame, which: dict) -> Figure:
     return figure
 
 
-def _models(axis: Axes, rows: pd.DataFrame, models) -> None:
+def _models(axis: Axes, rows: pd.DataFrame, models: Iterable[str]) -> None:
+    """Draw one line per kind of model. models: keys of MODELS."""
     for training in models:
         seed_band(axis, rows[rows["training"] == training], *MODELS[training], training)

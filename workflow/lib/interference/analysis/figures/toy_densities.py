@@ -8,7 +8,11 @@ from interference.analysis.figures.style import TRAINING, grid
 
 
 def draw(pairs: pd.DataFrame, which: dict) -> Figure:
-    """pairs: toy/geometry, one row a (training, density, i ≤ j)."""
+    """Draw one graph per training and density.
+
+    pairs: toy/geometry, one row per (training, density, i ≤ j).
+    which: not read.
+    """
     densities = sorted(pairs["density"].unique(), reverse=True)
     figure, axes = grid(len(TRAINING), len(densities), width=2, height=2.2)
     for row, (training, colour) in zip(axes, TRAINING.items()):

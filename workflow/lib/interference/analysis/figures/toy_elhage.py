@@ -12,7 +12,11 @@ from interference.analysis.figures.style import BLUE, GREY, ORANGE, grid
 
 
 def draw(table: pd.DataFrame, which: dict) -> Figure:
-    """table: toy, one row a (inputs, training, density, attack, quantity)."""
+    """Draw features per dimension above vulnerability, against the density's inverse.
+
+    table: toy, one row per (training, density, inputs, attack, quantity).
+    which: not read.
+    """
     clean = (table["training"] == "clean") & (table["inputs"] == "own")
     rows = table[clean & (table["attack"] == "analytic")]
     figure, axes = grid(2, 1, width=4.6, height=2.3, sharex=True)
@@ -39,6 +43,7 @@ def draw(table: pd.DataFrame, which: dict) -> Figure:
 
 
 def _line(axis: Axes, rows: pd.DataFrame, quantity: str, colour: str, label: str | None) -> None:
+    """Draw mean and extremes over seeds of one quantity."""
     rows = rows[rows["quantity"] == quantity].sort_values("density")
     x = 1 / rows["density"]
     axis.plot(x, rows["mean"], "o-", ms=3, color=colour, label=label)

@@ -10,12 +10,18 @@ from interference.analysis.figures.style import BLUE, ORANGE, TRAINING, grid
 
 #: Features marked as moved: those whose outputs the attack changes most.
 MOVED = 5
+#: Colour of features that are not in the input, and points of a node.
 INACTIVE = "#BBBBBB"
 SIZE = 6.5
 
 
 def draw(pairs: pd.DataFrame, example: pd.DataFrame, which: dict) -> Figure:
-    """pairs, example: toy/geometry, one row a (training, density, i ≤ j), and a feature."""
+    """Draw one graph per training, at the density of the attacked input.
+
+    pairs: toy/geometry, one row per (training, density, i ≤ j).
+    example: toy/geometry.example, one row per (training, feature).
+    which: not read.
+    """
     density = example["density"].iloc[0]
     figure, axes = grid(1, len(TRAINING), width=3.9, height=4)
     for axis, training in zip(axes.flat, TRAINING):

@@ -10,7 +10,12 @@ from interference.analysis.figures.style import TRAINING, grid
 
 
 def draw(pairs: pd.DataFrame, example: pd.DataFrame, which: dict) -> Figure:
-    """pairs, example: toy/geometry, one row a (training, density, i ≤ j), and a feature."""
+    """Draw one matrix per training, at the density of the attacked input.
+
+    pairs: toy/geometry, one row per (training, density, i ≤ j).
+    example: toy/geometry.example, one row per (training, feature).
+    which: not read.
+    """
     density = example["density"].iloc[0]
     models = {training: overlaps(pairs, training, density) for training in TRAINING}
     figure, axes = grid(1, len(models), width=3.7, height=3.9)
@@ -29,8 +34,8 @@ def draw(pairs: pd.DataFrame, example: pd.DataFrame, which: dict) -> Figure:
 
 
 def _order(robust: Overlaps, other: Overlaps) -> np.ndarray:
-    """Features that the robust model has learned, the largest component of its graph first; then
-    what only the other has, then what neither has. (n,)."""
+    """The order of features along both axes, (n,) int: those that the robust model has learned, the
+    largest component of its graph first, then those that only the other has, then the rest."""
     _, component = layout(robust.linked)
     rank = np.where(other.learned, len(component), len(component) + 1)
     rank[robust.learned] = component

@@ -1,5 +1,6 @@
 """Accuracy of every network on clean, attacked and noisy images."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -7,21 +8,30 @@ import pandas as pd
 from interference.analysis.frames import MODEL, read_frames
 from interference.analysis.statistics import wilson
 
+#: What tables of predictions of clean images do not say.
+CLEAN = {
+    "attack": "clean",
+    "type": "clean",
+    "norm": "none",
+    "epsilon": 0.0,
+    "perturbation_norm": 0.0,
+    "zero_gradients": 0,
+}
 
-def build(spec: dict, clean: list[Path], attacked: list[Path]) -> pd.DataFrame:
+
+def build(spec: dict, clean: Sequence[Path], attacked: Sequence[Path]) -> pd.DataFrame:
     """One row per (model, attack, epsilon).
 
-    accuracy with Wilson's interval, images, mean loss, mean norm of the perturbations, and
+    accuracy, low, high: share of correct predictions, with Wilson's interval.
+    images: how many it is a share of.
+    loss: mean cross-entropy, nats per image.
+    perturbation_norm: mean norm of the perturbations, pixel units.
     zero_gradients: how many of the attack's gradients, of all images and steps, were exactly zero.
+
     clean, attacked: tables of predictions, of each network and of each of its attacks.
     """
-    frame = read_frames([*clean, *attacked])
-    frame["attack"] = frame["attack"].fillna("clean")
-    frame["type"] = frame["type"].fillna("clean")
-    frame["norm"] = frame["norm"].fillna("none")
-    frame["epsilon"] = frame["epsilon"].fillna(0.0)
-    frame["perturbation_norm"] = frame["perturbation_norm"].fillna(0.0)
-    frame["zero_gradients"] = frame["zero_gradients"].fillna(0).astype(int)
+    frame = read_frames([*clean, *attacked]).fillna(CLEAN)
+    frame["zero_gradients"] = frame["zero_gradients"].astype(int)
     frame["correct"] = frame["prediction"] == frame["label"]
     keys = [*MODEL, "attack", "type", "norm", "epsilon"]
     table = frame.groupby(keys, sort=True, as_index=False).agg(

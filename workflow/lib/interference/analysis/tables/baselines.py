@@ -6,14 +6,15 @@ that of the Gaussian is what remains beyond the covariance; whether it falls wit
 epsilon is the headline.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from interference.analysis.curves import member_draws
-from interference.analysis.frames import MEMBER, read_frames
-from interference.analysis.statistics import interval, resample
+from interference.analysis.frames import MEMBER, read_frames, sweep_columns
+from interference.analysis.statistics import Bootstrap
 from interference.store.files import read_json
 
 BASELINES = ("whitened", "gaussian", "pca")
@@ -23,43 +24,43 @@ SPECTRAL = ("width", "participation_ratio", "effective_rank", "dimensions", "raw
 PEERS = ["layer", "type", "sparsity", "sae_seed", "model_architecture", "model_seed"]
 
 
-def build(spec: dict, baselines: list[Path], saes: list[Path]) -> pd.DataFrame:
-    """One row per member, that is (model, layer, k, SAE seed). Each with _low and _high:
+def build(
+    spec: dict, manifests: Sequence[Path], baselines: Sequence[Path], saes: Sequence[Path]
+) -> pd.DataFrame:
+    """One row per member, that is (model, layer, k, SAE seed). With an interval over images each:
 
-    fvu and fvu_BASELINE; over_gaussian: fvu over fvu_gaussian;
-    beyond: over_gaussian over that of the clean network of the same architecture and seed;
-    mean_beyond: its geometric mean over the training epsilons of the network's norm and seed.
-    Both are 1 for the clean network itself.
+    fvu, fvu_BASELINE: of the SAE, and of each baseline.
+    over_gaussian: fvu over fvu_gaussian.
+    beyond: over_gaussian over that of the clean network of the same architecture and seed.
+    mean_beyond: geometric mean of beyond over the training epsilons of the network's norm and seed.
+    Of the clean network itself the last two are 1.
+
     And of the layer: width, participation_ratio, effective_rank, dimensions (that whitening kept),
-    raw_l0 (units active in a row); images: that intervals are over.
-    baselines: manifests, each with its per-image table beside it; saes: per-image tables of the
-    fits of their type.
+    raw_l0 (units active per row); images: that intervals are over.
+
+    manifests: of the baselines.
+    baselines: their tables, one row per (member, baseline, image).
+    saes: tables of the sweeps of their type, one row per (member, image).
     """
-    frame = read_frames([*(path.with_suffix(".parquet") for path in baselines), *saes])
+    frame = read_frames([*baselines, *saes])
     frame["baseline"] = frame["baseline"].fillna("sae")
-    images = frame["image"].nunique()
-    weights = resample(images, spec["resamples"], spec["seed"])
-    weights = np.vstack([np.full(images, 1 / images), weights])
+    bootstrap = Bootstrap.over(frame, spec)
     draws = {
-        kind: member_draws(part, weights).set_index(MEMBER)["fvu"]
+        kind: member_draws(part, bootstrap.weights).set_index(MEMBER)["fvu"]
         for kind, part in frame.groupby("baseline")
     }
     members = pd.DataFrame({"fvu": draws.pop("sae")} | {f"fvu_{k}": draws[k] for k in BASELINES})
     members = _compared(members.dropna().reset_index())
-    table = members[MEMBER].copy()
+    table = members[MEMBER]
     for name in members.columns.drop(MEMBER):
-        values = np.stack(members[name].tolist())
-        table[name] = values[:, 0]
-        table[f"{name}_low"], table[f"{name}_high"] = interval(
-            values[:, 1:].T, spec["confidence"], images
-        )
-    table["images"] = images
-    spectral = pd.DataFrame([_spectral(read_json(path)) for path in baselines])
+        table = table.join(pd.DataFrame([bootstrap.columns(name, d) for d in members[name]]))
+    table["images"] = bootstrap.images
+    spectral = pd.DataFrame([_spectral(read_json(path)) for path in manifests])
     return table.merge(spectral, on=["model", "layer"], validate="many_to_one")
 
 
 def _compared(members: pd.DataFrame) -> pd.DataFrame:
-    """Members with over_gaussian, beyond and mean_beyond, as arrays (draws,)."""
+    """Members with over_gaussian, beyond and mean_beyond, each an array (draws,) float64."""
     members["over_gaussian"] = members["fvu"] / members["fvu_gaussian"]
     clean = members.loc[members["model_norm"] == "clean", [*PEERS, "over_gaussian"]]
     clean = members[PEERS].merge(clean, on=PEERS, how="left", validate="many_to_one")
@@ -75,5 +76,6 @@ def _compared(members: pd.DataFrame) -> pd.DataFrame:
 
 
 def _spectral(manifest: dict) -> dict:
-    where = {"model": manifest["spec"]["model"]["model"], "layer": manifest["spec"]["layer"]}
-    return where | {name: manifest[name] for name in SPECTRAL}
+    names = sweep_columns(manifest)
+    numbers = {name: manifest[name] for name in SPECTRAL}
+    return {"model": names["model"], "layer": names["layer"], **numbers}

@@ -2,9 +2,10 @@
 
 Networks differ in how sparse a code of the same k or lambda comes out, so curves are compared at
 the same measured L0: the geometric middle of the range that all networks of an architecture cover,
-a layer and type.
+per layer, type and SAE seed.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,83 +14,91 @@ import pandas as pd
 
 from interference.analysis.curves import common_l0, interpolate, member_draws
 from interference.analysis.frames import MODEL, read_frames
-from interference.analysis.statistics import (
-    FEWEST_RANKED,
-    interval,
-    rank_correlation,
-    resample,
-)
+from interference.analysis.statistics import FEWEST_RANKED, Bootstrap, rank_correlation
+
+#: What SAEs have in common that are compared.
+ALIKE = ["layer", "type", "sae_seed", "model_architecture"]
+COLUMNS = ["layer", "type", "sae_seed", "l0", *MODEL, "family", "fvu", "low", "high",
+           "trend", "trend_low", "trend_high", "networks", "images"]  # fmt: skip
 
 
-class Network(NamedTuple):
-    """A network as the columns of MODEL name it, in their order."""
+class Curve(NamedTuple):
+    """A sweep of one network.
 
-    model: str
-    architecture: str
-    norm: str
-    epsilon: float
-    seed: int
-
-
-def build(spec: dict, saes: list[Path]) -> pd.DataFrame:
-    """One row per (layer, type, SAE seed, model): l0, fvu, low, high; and of the trend over models
-    of one architecture, norm and seed, clean included: trend (Spearman's ρ of FVU with epsilon),
-    its interval (none of two networks, whose ρ is 1 or -1 by construction), networks, and the
-    images that intervals are over.
-
-    saes: manifests of fits, each with its per-image table beside it.
+    network: the columns of MODEL.
+    l0, fvu: (members, draws) float64.
     """
-    frame = read_frames([path.with_suffix(".parquet") for path in saes])
-    images = frame["image"].nunique()
-    weights = resample(images, spec["resamples"], spec["seed"])
-    weights = np.vstack([np.full(images, 1 / images), weights])
-    members = member_draws(frame, weights)
-    rows = []
-    alike = ["layer", "type", "sae_seed", "model_architecture"]
-    for (layer, sae_type, sae_seed, _), part in members.groupby(alike):
-        curves = {Network(*key): _stack(curve) for key, curve in part.groupby(MODEL)}
-        target = common_l0([l0[:, 0] for l0, _ in curves.values()])
-        if target is None or min(len(l0) for l0, _ in curves.values()) < 2:
+
+    network: dict
+    l0: np.ndarray
+    fvu: np.ndarray
+
+
+class Point(NamedTuple):
+    """A curve's FVU at the common L0. network: the columns of MODEL; fvu: (draws,) float64."""
+
+    network: dict
+    fvu: np.ndarray
+
+
+def build(spec: dict, saes: Sequence[Path]) -> pd.DataFrame:
+    """One row per (layer, type, SAE seed, family, model).
+
+    l0, fvu, low, high: where curves are compared, and FVU there with its interval.
+    trend, trend_low, trend_high: Spearman's ρ of FVU with epsilon over the family; no interval of
+        two networks, whose ρ is 1 or -1 by construction.
+    networks, images: how many the family has, and intervals are over.
+
+    Left out are curves that share no L0, and those beside one of a single member.
+
+    saes: tables of sweeps, one row per (member, image).
+    """
+    frame = read_frames(saes)
+    bootstrap = Bootstrap.over(frame, spec)
+    members, rows = member_draws(frame, bootstrap.weights), []
+    for (layer, sae_type, sae_seed, _), part in members.groupby(ALIKE):
+        curves = [_curve(key, sweep) for key, sweep in part.groupby(MODEL)]
+        target = common_l0([curve.l0[:, 0] for curve in curves])
+        if target is None or min(len(curve.l0) for curve in curves) < 2:
             continue
         where = {"layer": layer, "type": sae_type, "sae_seed": sae_seed, "l0": target}
-        at = {network: interpolate(*curve, target) for network, curve in curves.items()}
-        rows += _rows(where, at, spec["confidence"], images)
-    columns = ["layer", "type", "sae_seed", "l0", *MODEL, "family", "fvu", "low", "high"]
-    columns += ["trend", "trend_low", "trend_high", "networks", "images"]
-    return pd.DataFrame(rows, columns=columns)
+        points = [Point(c.network, interpolate(c.l0, c.fvu, target)) for c in curves]
+        rows += [{**where, **row} for row in _family_rows(points, bootstrap)]
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _stack(curve: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    return np.stack(curve["l0"].tolist()), np.stack(curve["fvu"].tolist())
+def _curve(key: tuple, sweep: pd.DataFrame) -> Curve:
+    l0, fvu = (np.stack(sweep[name].tolist()) for name in ("l0", "fvu"))
+    return Curve(dict(zip(MODEL, key, strict=True)), l0, fvu)
 
 
-def _rows(where: dict, at: dict[Network, np.ndarray], confidence: float, images: int) -> list[dict]:
-    """Rows of one layer, type and SAE seed, by families: the models of one norm and seed with
-    their clean baseline.
-
-    at: FVU of each network at the common L0, (1 + resamples,), the first of all images.
-    """
+def _family_rows(points: list[Point], bootstrap: Bootstrap) -> list[dict]:
+    """One row per family and network of it: a family is the networks of one norm and seed with their
+    clean baseline, or, where no network was trained against attacks, that alone."""
+    trained = {
+        (p.network["model_norm"], p.network["model_seed"])
+        for p in points
+        if p.network["model_norm"] != "clean"
+    }
     rows = []
-    families = sorted({(network.norm, network.seed) for network in at if network.norm != "clean"})
-    for norm, seed in families or [("clean", network.seed) for network in at]:
-        family = {
-            network: fvu
-            for network, fvu in at.items()
-            if network.norm in (norm, "clean") and network.seed == seed
-        }
-        epsilons = np.array([network.epsilon for network in family])
-        trends = rank_correlation(
-            np.broadcast_to(epsilons, (len(next(iter(family.values()))), len(epsilons))),
-            np.stack(list(family.values()), axis=1),
-        )
-        low, high = interval(trends[1:], confidence, images)
-        if len(family) < FEWEST_RANKED:
-            low = high = np.nan
-        trend = {"trend": trends[0], "trend_low": low, "trend_high": high}
-        trend |= {"networks": len(family), "images": images}
-        for network, fvu in family.items():
-            fvu_low, fvu_high = interval(fvu[1:], confidence, images)
-            value = {"fvu": fvu[0], "low": fvu_low, "high": fvu_high}
-            name = dict(zip(MODEL, network, strict=True))
-            rows.append({**where, **name, "family": norm, **value, **trend})
+    for norm, seed in sorted(trained) or [("clean", p.network["model_seed"]) for p in points]:
+        family = [
+            p
+            for p in points
+            if p.network["model_norm"] in (norm, "clean") and p.network["model_seed"] == seed
+        ]
+        trend = _trend(family, bootstrap)
+        for point in family:
+            low, high = bootstrap.limits(point.fvu)
+            value = {"fvu": point.fvu[0], "low": low, "high": high}
+            rows.append({**point.network, "family": norm, **value, **trend})
     return rows
+
+
+def _trend(family: list[Point], bootstrap: Bootstrap) -> dict:
+    fvu = np.stack([point.fvu for point in family], axis=1)
+    epsilons = np.array([point.network["model_epsilon"] for point in family])
+    trend = bootstrap.columns("trend", rank_correlation(np.broadcast_to(epsilons, fvu.shape), fvu))
+    if len(family) < FEWEST_RANKED:
+        trend |= {"trend_low": np.nan, "trend_high": np.nan}
+    return {**trend, "networks": len(family), "images": bootstrap.images}

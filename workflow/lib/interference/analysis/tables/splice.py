@@ -1,14 +1,22 @@
 """What SAEs cost the network that they are spliced into, with bootstrap intervals over images."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from interference.analysis.frames import MEMBER, read_frames
-from interference.analysis.statistics import interval, resample
+from interference.analysis.statistics import Bootstrap
 
-#: Columns of the rows that are averaged over images as they are.
+#: Of an image whether the network is right, of images the share.
+ACCURACIES = {
+    "correct": "accuracy",
+    "clean_correct": "clean_accuracy",
+    "ablated_correct": "ablated_accuracy",
+}
+#: Columns that are averaged over images, with an interval and without.
+ESTIMATED = ["accuracy", "kl"]
 MEANS = [
     "l0",
     "loss",
@@ -20,33 +28,32 @@ MEANS = [
 ]
 
 
-def build(spec: dict, splice: list[Path]) -> pd.DataFrame:
-    """One row per member: images, l0, loss, and, each with _low and _high:
+def build(spec: dict, splice: Sequence[Path]) -> pd.DataFrame:
+    """One row per member: images, l0, loss (nats per image) and, each with an interval over images:
 
-    accuracy; kl: KL(network ‖ spliced network), nats an image; loss_recovered: (CE ablated − CE
-    spliced) / (CE ablated − CE clean), 1 for the network itself and 0 for mean ablation. Beside them
-    accuracy, loss and kl of the network as it is (clean_) and with the layer at its mean (ablated_).
-    A draw of images serves numerator and denominator; where ablation hardly costs anything the
-    share means little, and its interval is wide.
+    accuracy: share of images that the spliced network has right.
+    kl: KL(network ‖ spliced network), nats per image.
+    loss_recovered: (CE ablated − CE spliced) / (CE ablated − CE clean), 1 for the network itself and
+        0 for mean ablation. A draw of images serves numerator and denominator; where ablation hardly
+        costs anything the share means little, and its interval is wide.
 
-    splice: tables of one row per (member, image).
+    Beside them accuracy, loss and kl of the network as it is (clean_) and with the layer at its mean
+    (ablated_).
+
+    splice: tables, one row per (member, image).
     """
-    frame = read_frames(splice)
-    frame = frame.rename(columns=lambda name: name.replace("correct", "accuracy"))
-    images = frame["image"].nunique()
-    weights = resample(images, spec["resamples"], spec["seed"])
-    weights = np.vstack([np.full(images, 1 / images), weights])
-    columns, rows = ["accuracy", "kl", *MEANS], []
+    frame = read_frames(splice).rename(columns=ACCURACIES)
+    bootstrap = Bootstrap.over(frame, spec)
+    columns, rows = [*ESTIMATED, *MEANS], []
     for key, part in frame.groupby(MEMBER, sort=True):
         values = part.sort_values("image")[columns].to_numpy(np.float64)
-        draws = dict(zip(columns, (weights @ values).T, strict=True))
+        draws = dict(zip(columns, (bootstrap.weights @ values).T, strict=True))
         with np.errstate(divide="ignore", invalid="ignore"):
             draws["loss_recovered"] = (draws["ablated_loss"] - draws["loss"]) / (
                 draws["ablated_loss"] - draws["clean_loss"]
             )
-        row = dict(zip(MEMBER, key, strict=True)) | {"images": images}
-        for name in ("accuracy", "kl", "loss_recovered"):
-            low, high = interval(draws[name][1:], spec["confidence"], images)
-            row |= {name: draws[name][0], f"{name}_low": low, f"{name}_high": high}
+        row = dict(zip(MEMBER, key, strict=True)) | {"images": bootstrap.images}
+        for name in (*ESTIMATED, "loss_recovered"):
+            row |= bootstrap.columns(name, draws[name])
         rows.append(row | {name: draws[name][0] for name in MEANS})
     return pd.DataFrame(rows)

@@ -1,5 +1,6 @@
-"""Toy models over their seeds: one number a (training, density, inputs, attack, quantity)."""
+"""Toy models over their seeds, in long form."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -10,24 +11,23 @@ from interference.analysis.shrinkage import shrinkage_share
 KEYS = ["training", "density", "inputs", "attack"]
 
 
-def build(spec: dict, toy: list[Path]) -> pd.DataFrame:
-    """One row per (training, density, inputs, attack, quantity): mean, low, high (extremes), seeds.
+def build(spec: dict, toy: Sequence[Path]) -> pd.DataFrame:
+    """One row per (training, density, inputs, attack, quantity).
 
-    Of shrunk models, the quantity shrinkage_share is taken seed by seed too.
+    mean, low, high: over seeds; low and high are the extremes.
+    seeds: how many.
+
+    Of shrunk models, shrinkage_share, taken seed by seed, is a quantity too.
+
     toy: measurements, one row per model, inputs and attack.
     """
     frame = read_frames(toy)
     share = shrinkage_share(frame).rename("value").reset_index()
-    long = pd.concat(
-        [
-            frame.melt(id_vars=[*KEYS, "seed"], var_name="quantity", value_name="value"),
-            share.assign(training="shrunk", quantity="shrinkage_share"),
-        ]
-    )
-    table = long.groupby([*KEYS, "quantity"], sort=True, as_index=False).agg(
+    measured = frame.melt(id_vars=[*KEYS, "seed"], var_name="quantity", value_name="value")
+    long = pd.concat([measured, share.assign(training="shrunk", quantity="shrinkage_share")])
+    return long.groupby([*KEYS, "quantity"], sort=True, as_index=False).agg(
         mean=("value", "mean"),
         low=("value", "min"),
         high=("value", "max"),
         seeds=("value", "size"),
     )
-    return table

@@ -1,0 +1,143 @@
+"""What claims are about: quantities, each measured on the rows of one subject.
+
+Each takes a subject's rows and the spec of the table claims, and settings of its own by name.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from interference.analysis.shrinkage import shrinkage_share
+from interference.analysis.statistics import rank_correlation
+from interference.analysis.verdicts import Measured, few_images, few_ranked, few_seeds
+
+#: Features per dimension of antipodal pairs, and how near to it counts as the plateau, relative.
+ANTIPODAL, PLATEAU = 2, 0.1
+
+
+def estimate(rows: pd.DataFrame, spec: dict, *, column: str, ranked: str = "") -> Measured:
+    """A number that a table holds with its bootstrap interval over images.
+
+    rows: the first has the number in ``column``, its interval in column_low and column_high, and how
+        many images that is over in images.
+    ranked: of a rank correlation, the column of how many units it is over.
+    """
+    first = rows.iloc[0]
+    shortage = few_ranked(first[ranked], ranked) if ranked else ""
+    return Measured(
+        first[column],
+        first[f"{column}_low"],
+        first[f"{column}_high"],
+        f"{spec['confidence']:.0%} bootstrap over images",
+        shortage or few_images(first["images"], spec["confidence"]),
+    )
+
+
+def rise(rows: pd.DataFrame, spec: dict) -> Measured:
+    """Spearman's ρ of features per dimension and vulnerability, over densities of clean toy models."""
+
+    def correlation(clean: pd.DataFrame, robust: pd.DataFrame) -> float:
+        return rank_correlation(
+            clean["features_per_dimension"].to_numpy(), clean["vulnerability"].to_numpy()
+        )
+
+    shortage = few_ranked(rows["density"].nunique(), "densities")
+    return _over_seeds(_by_seed(rows, correlation), shortage)
+
+
+def lowered(rows: pd.DataFrame, spec: dict, *, column: str) -> Measured:
+    """``column`` of clean toy models over that of adversarially trained ones, mean over densities."""
+
+    def ratio(clean: pd.DataFrame, robust: pd.DataFrame) -> float:
+        return (clean[column] / robust[column]).mean()
+
+    return _over_seeds(_by_seed(rows, ratio))
+
+
+def dip(rows: pd.DataFrame, spec: dict) -> Measured:
+    """Least vulnerability of clean toy models on the antipodal plateau past its densest model, over
+    that model's; NaN without one.
+
+    On the plateau, features per dimension are within a tenth of antipodal pairs' two.
+    """
+
+    def depth(clean: pd.DataFrame, robust: pd.DataFrame) -> float:
+        plateau = clean[(clean["features_per_dimension"] / ANTIPODAL - 1).abs() <= PLATEAU]
+        *past, start = plateau["vulnerability"].to_list() or [np.nan]
+        return min(past) / start if past else np.nan
+
+    return _over_seeds(_by_seed(rows, depth))
+
+
+def shrinkage(rows: pd.DataFrame, spec: dict, *, up_to: float | None = None) -> Measured:
+    """Share of the robustness gain that shrinking clean toy models explains, mean over densities.
+
+    up_to: the largest density that counts; None: all.
+    """
+    share = shrinkage_share(rows)
+    cases = "all densities with a gain"
+    if up_to is not None:
+        share = share.where(share.index.get_level_values("density") <= up_to)
+        cases = f"densities up to {up_to:g}"
+    return _over_seeds(share.groupby(level="seed").mean().to_list(), cases=cases)
+
+
+def loss_ratio(rows: pd.DataFrame, spec: dict, *, stronger: str, weaker: str) -> Measured:
+    """Loss of toy models under one attack over that under another, seed means, at every training and
+    density."""
+    losses = rows.pivot_table(
+        index=["training", "density"], columns="attack", values="loss_adversarial"
+    )
+    ratio = losses[stronger] / losses[weaker]
+    return _extremes(ratio, f"{(ratio >= 1).sum()} of {len(ratio)} (training, density)")
+
+
+def accuracy_lost(rows: pd.DataFrame, spec: dict, *, stronger: str, weaker: str) -> Measured | None:
+    """Accuracy under the weaker type of attack less that under the stronger, at every network, norm
+    and epsilon that both have; None where there is none."""
+    wide = rows.pivot_table(index=["model", "norm", "epsilon"], columns="type", values="accuracy")
+    gap = wide.reindex(columns=[stronger, weaker]).dropna()
+    if gap.empty:
+        return None
+    shortage = few_images(rows["images"].min(), spec["confidence"])
+    return _extremes(gap[weaker] - gap[stronger], f"{len(gap)} (model, norm, epsilon)", shortage)
+
+
+def zero_gradients(rows: pd.DataFrame, spec: dict) -> Measured | None:
+    """How many gradients of an attack are exactly zero, of all images and steps, at every network,
+    attack and epsilon; None where no method takes gradients."""
+    zero = rows.loc[rows["type"] != "noise", "zero_gradients"]
+    return None if zero.empty else _extremes(zero, f"{len(zero)} (model, attack, epsilon)")
+
+
+def _by_seed(
+    rows: pd.DataFrame, measure: Callable[[pd.DataFrame, pd.DataFrame], float]
+) -> list[float]:
+    """``measure`` of the clean and of the adversarially trained models of each seed.
+
+    rows: one per toy model; ``measure`` takes those of one training, by ascending density.
+    """
+    values = []
+    for _, seed in rows.groupby("seed"):
+        by_density = seed.set_index("density").sort_index()
+        modes = (by_density[by_density["training"] == mode] for mode in ("clean", "adversarial"))
+        values.append(measure(*modes))
+    return values
+
+
+def _over_seeds(values: list[float], shortage: str = "", cases: str = "") -> Measured:
+    return Measured(
+        float(np.mean(values)),
+        float(np.min(values)),
+        float(np.max(values)),
+        f"extremes of {len(values)} seeds",
+        shortage or few_seeds(len(values)),
+        cases,
+    )
+
+
+def _extremes(values: pd.Series, cases: str, shortage: str = "") -> Measured:
+    return Measured(
+        float(values.mean()), float(values.min()), float(values.max()), "extremes", shortage, cases
+    )
