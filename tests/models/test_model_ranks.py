@@ -10,12 +10,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from interference.models.train import Optimiser, Schedule
+from interference.models.training import Optimiser, Schedule
 from torch import distributed
 
 from interference.data.read import read_split
 from interference.models import ranks
-from interference.models import train as training
+from interference.models import training
 from interference.models.ranks import ALONE, RankError, Ranks
 from interference.provenance import spec
 from interference.store.files import sha256

@@ -38,8 +38,10 @@ def rise(rows: pd.DataFrame, spec: dict) -> Measured:
     """Spearman's ρ of features per dimension and vulnerability, over densities of clean toy models."""
 
     def correlation(clean: pd.DataFrame, robust: pd.DataFrame) -> float:
-        return rank_correlation(
-            clean["features_per_dimension"].to_numpy(), clean["vulnerability"].to_numpy()
+        return float(
+            rank_correlation(
+                clean["features_per_dimension"].to_numpy(), clean["vulnerability"].to_numpy()
+            )
         )
 
     shortage = few_ranked(rows["density"].nunique(), "densities")

@@ -6,19 +6,19 @@ from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 #: Pairs below which a rank correlation is 1 or -1 by construction.
 FEWEST_RANKED = 3
 
 
-def wilson(
-    successes: np.ndarray, n: np.ndarray, confidence: float
-) -> tuple[np.ndarray, np.ndarray]:
+def wilson(successes: ArrayLike, n: ArrayLike, confidence: float) -> tuple[np.ndarray, np.ndarray]:
     """Wilson's score interval for a share (Wilson 1927): (low, high), in [0, 1].
 
     successes, n: counts, of any one shape.
     """
     z = NormalDist().inv_cdf((1 + confidence) / 2)
+    successes, n = np.asarray(successes), np.asarray(n)
     share, shrink = successes / n, 1 + z**2 / n
     centre = (share + z**2 / (2 * n)) / shrink
     half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / shrink
@@ -82,12 +82,13 @@ class Bootstrap:
 
     def limits(self, draws: np.ndarray) -> tuple[float, float]:
         """The interval of a quantity: (low, high). draws: (1 + resamples,)."""
-        return interval(draws[1:], self.confidence, self.images)
+        low, high = interval(draws[1:], self.confidence, self.images)
+        return float(low), float(high)
 
     def columns(self, name: str, draws: np.ndarray) -> dict[str, float]:
         """The columns NAME, NAME_low and NAME_high of a quantity. draws: (1 + resamples,)."""
         low, high = self.limits(draws)
-        return {name: draws[0], f"{name}_low": low, f"{name}_high": high}
+        return {name: float(draws[0]), f"{name}_low": low, f"{name}_high": high}
 
 
 def ranks(values: np.ndarray) -> np.ndarray:

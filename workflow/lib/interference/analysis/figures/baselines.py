@@ -60,7 +60,8 @@ def draw(table: pd.DataFrame, which: dict) -> Figure:
 
 def _panel(axis: Axes, part: pd.DataFrame) -> None:
     """Draw one line per (column of LINES, network seed, SAE seed)."""
-    for name, (label, colour) in LINES.items():
+    for name, (words, colour) in LINES.items():
+        label: str | None = words
         for _, curve in part.groupby(["model_seed", "sae_seed"]):
             curve = curve.sort_values("model_epsilon")
             error = [curve[name] - curve[f"{name}_low"], curve[f"{name}_high"] - curve[name]]

@@ -25,7 +25,7 @@ def draw(table: pd.DataFrame, which: dict) -> Figure:
     figure, axes = grid(1, len(types), width=3.4, height=2.9, sharey=True)
     for axis, sae_type in zip(axes.flat, types):
         for regime in drawn:
-            label = regime.label
+            label: str | None = regime.label
             members = regime.of(table[table["type"] == sae_type])
             for _, curve in members.groupby(["model", "sae_seed"]):
                 curve = curve.sort_values("l0")

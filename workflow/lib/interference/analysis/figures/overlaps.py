@@ -65,8 +65,9 @@ def draw_graph(
     shade = np.zeros((len(a), 4))
     shade[:, 3] = weight.clip(0.25, 1)
     ends = np.stack([points[a], points[b]], axis=1)
-    axis.add_collection(LineCollection(ends, linewidths=size / 3 * weight**0.5, colors=shade))
-    axis.scatter(*points.T, s=size**2, c=colours, linewidths=0, zorder=2)
+    axis.add_collection(LineCollection(list(ends), linewidths=size / 3 * weight**0.5, colors=shade))
+    x, y = points.T
+    axis.scatter(x, y, s=size**2, c=colours, linewidths=0, zorder=2)
     axis.set(xticks=[], yticks=[])
     axis.set_aspect("equal", adjustable="datalim")
     axis.grid(False)

@@ -45,7 +45,7 @@ def draw(table: pd.DataFrame, which: dict) -> Figure:
 
 def _curves(axis: Axes, part: pd.DataFrame, regime: Regime) -> None:
     """Draw one line per (network, SAE seed). part: rows of the regime, layer and type."""
-    label = regime.label
+    label: str | None = regime.label
     for _, curve in part.groupby(["model", "sae_seed"]):
         curve = curve.sort_values("l0")
         error = [curve["kl"] - curve["kl_low"], curve["kl_high"] - curve["kl"]]

@@ -27,7 +27,7 @@ def draw(table: pd.DataFrame, which: dict) -> Figure:
     top.legend(fontsize=8)
     _line(bottom, rows, "increase_ratio", BLUE, "increase of the loss")
     gain = rows[rows["quantity"] == "gain"].copy()
-    reference = gain.loc[gain["density"].idxmax(), "mean"]
+    reference = gain["mean"].to_numpy()[gain["density"].argmax()]
     gain[["mean", "low", "high"]] /= reference
     _line(bottom, gain, "gain", ORANGE, "increase over $\\epsilon^2$")
     bottom.set(

@@ -37,13 +37,12 @@ def draw(pairs: pd.DataFrame, example: pd.DataFrame, which: dict) -> Figure:
         losses = [((rows[f"output_{name}"] - rows["input_clean"]) ** 2).mean()
                   for name in ("clean", "attacked")]  # fmt: skip
         axis.set_title(f"{TITLES[training]}\nloss {losses[0]:.3g}, attacked {losses[1]:.3g}")
-    dot = {"marker": "o", "ls": "", "ms": SIZE, "mew": 0}
-    ring = {"marker": "o", "ls": "", "ms": 2 * SIZE, "mfc": "none", "mec": ORANGE, "mew": 2}
-    figure.legend(
-        [Line2D([], [], color=BLUE, **dot), Line2D([], [], color=INACTIVE, **dot),
-         Line2D([], [], **ring)],
-        ["active in the input", "inactive", f"the {MOVED} outputs that the attack moves most"],
-        loc="outside lower center", ncols=3,
-    )  # fmt: skip
+    handles = [
+        Line2D([], [], color=colour, marker="o", ls="", ms=SIZE, mew=0)
+        for colour in (BLUE, INACTIVE)
+    ]
+    handles.append(Line2D([], [], marker="o", ls="", ms=2 * SIZE, mfc="none", mec=ORANGE, mew=2))
+    labels = ["active in the input", "inactive", f"the {MOVED} outputs that the attack moves most"]
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
     figure.suptitle(f"one input at density $p={density:.2g}$", fontsize=10)
     return figure

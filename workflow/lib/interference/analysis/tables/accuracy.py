@@ -43,5 +43,7 @@ def build(spec: dict, clean: Sequence[Path], attacked: Sequence[Path]) -> pd.Dat
         zero_gradients=("zero_gradients", "sum"),
     )
     correct = table.pop("correct")
-    table["low"], table["high"] = wilson(correct, table["images"], spec["confidence"])
+    table["low"], table["high"] = wilson(
+        correct.to_numpy(), table["images"].to_numpy(), spec["confidence"]
+    )
     return table

@@ -31,23 +31,20 @@ def build(spec: dict, l0: Sequence[Path]) -> pd.DataFrame:
     bootstrap = Bootstrap.over(frame, spec)
     rows = []
     for key, part in frame.groupby(MEMBER, sort=True):
-        pivot = part.pivot_table(
-            index="image", columns=["attack", "epsilon"], values=["l0", "woken"]
-        )
-        draws = {column: bootstrap.weights @ pivot[column].to_numpy() for column in pivot.columns}
-        clean = draws["l0", "clean", 0.0]
-        for quantity, attack, epsilon in draws:
-            if quantity != "l0" or attack == "clean":
+        l0s, wokens = (_draws(bootstrap, part, name) for name in ("l0", "woken"))
+        clean = l0s["clean", 0.0]
+        for attack, epsilon in l0s:
+            if attack == "clean":
                 continue
             control = spec["controls"][attack]
             noise = (control["noise"], epsilon)
-            active, woken = draws["l0", attack, epsilon], draws["woken", attack, epsilon]
+            active, woken = l0s[attack, epsilon], wokens[attack, epsilon]
             with np.errstate(divide="ignore", invalid="ignore"):
                 quantities = {
                     "ratio": active / clean,
                     "woken": woken / clean,
-                    "over_noise": active / draws["l0", *noise],
-                    "woken_over_noise": woken / draws["woken", *noise],
+                    "over_noise": active / l0s[noise],
+                    "woken_over_noise": woken / wokens[noise],
                 }
             row = dict(zip(MEMBER, key, strict=True)) | {"attack": attack, "epsilon": epsilon}
             row |= {"norm": control["norm"], "control": control["noise"]}
@@ -56,3 +53,11 @@ def build(spec: dict, l0: Sequence[Path]) -> pd.DataFrame:
                 row |= bootstrap.columns(name, values)
             rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _draws(bootstrap: Bootstrap, part: pd.DataFrame, name: str) -> dict[tuple, np.ndarray]:
+    """Draws of a column's mean over images for each (attack, epsilon)."""
+    columns = part.pivot_table(index="image", columns=["attack", "epsilon"], values=name)
+    return {
+        tuple(which): bootstrap.weights @ columns[which].to_numpy() for which in columns.columns
+    }
