@@ -76,7 +76,7 @@ def test_a_change_is_seen_whole_and_tells_its_time(tmp_path):
     claims = Claims(tmp_path)
     own = Claim("a", "launching", "slurm")
     assert claims.take(1, own)
-    changed = claims.update(1, own, state="queued", job="17")
+    changed = claims.update(1, replace(own, state="queued", job="17"))
     assert claims.all() == [changed]
     assert (changed.state, changed.job, changed.host) == ("queued", "17", socket.gethostname())
     assert changed.told > own.told

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFile, PngImagePlugin
 from torchvision import transforms
 
-from interference.data.dataset import fit, part_of
+from interference.data.dataset import part_of, resized_crop
 from interference.data.decode import CorruptPicture, Place, decode, decode_all, read
 from interference.data.errors import DatasetError
 
@@ -71,7 +71,7 @@ def test_the_orientation_in_exif_data_is_ignored():
 def test_an_array_without_a_resize_keeps_its_centre():
     wide = np.zeros((16, 48), np.uint8)
     wide[:, 16:32] = 200
-    assert np.array_equal(fit(Image.fromarray(wide), 16, 16), np.full((1, 16, 16), 200))
+    assert np.array_equal(resized_crop(Image.fromarray(wide), 16, 16), np.full((1, 16, 16), 200))
 
 
 GOOD = encoded(noise("RGB", 200, 150))
@@ -198,7 +198,7 @@ def test_a_picture_for_which_no_memory_is_left_is_named_and_not_skipped(
 
     file = tmp_path / "large.JPEG"
     file.write_bytes(GOOD)
-    monkeypatch.setattr("interference.data.decode.fit", fail)
+    monkeypatch.setattr("interference.data.decode.resized_crop", fail)
     with pytest.raises(
         DatasetError, match=r"cat/large \(.*large.JPEG\): no memory is left to decode it"
     ):

@@ -13,7 +13,13 @@ from interference import compute
 from interference.data.read import read_split
 from interference.models import training
 from interference.models.network import Network, load_network
-from interference.models.training import Adversary, amount_learned, attack_batch, fit, mirror
+from interference.models.training import (
+    Adversary,
+    amount_learned,
+    attack_batch,
+    mirror,
+    train_and_write,
+)
 from interference.store.files import StoreError, sha256
 
 ATTACK = {"norm": "l2", "epsilon": 0.5, "steps": 1, "relative_step": 1.25, "random_start": True}
@@ -37,13 +43,13 @@ def spec(seed=0, attack=None, epochs=1, stem="imagenet"):
 @pytest.fixture(scope="module")
 def trunk(small_images, tmp_path_factory):
     output = tmp_path_factory.mktemp("trunk") / "trunk.json"
-    fit(spec(), small_images, None, output)
+    train_and_write(spec(), small_images, None, output)
     return output
 
 
 def train(small_images, trunk, folder, name, **options):
     output = folder / f"{name}.json"
-    fit(spec(**options), small_images, trunk, output)
+    train_and_write(spec(**options), small_images, trunk, output)
     return output
 
 

@@ -123,7 +123,7 @@ RECIPES = {
         {f"{TABLES}/seeds.py": TABLE, "workflow/report/seeds_table.rst": "Seeds of toy models.\n"},
         {"workflow/lib/interference/plan/catalogue.py": (
             "TABLES = (\n",
-            'TABLES = (\n    Table("seeds", {"toy": Files("vulnerability", "toy/vulnerability.parquet")}, arms=("toy",)),\n',
+            'TABLES = (\n    Table("seeds", {"toy": Input("vulnerability", "toy/vulnerability.parquet")}, arms=("toy",)),\n',
         )},
         None,
         {"seeds_table"},

@@ -1,10 +1,10 @@
-"""Whether there is a GPU, without loading torch where there is none: that takes 2 s of every job."""
+"""Whether there is a GPU. Torch, which takes 2 s to load, is loaded only where there is one."""
 
 import ctypes
 
 
 def visible() -> bool:
-    """Whether the job sees a GPU and torch can use it. CUDA_VISIBLE_DEVICES counts, empty too."""
+    """Return whether torch can use a GPU. CUDA_VISIBLE_DEVICES is respected, also when empty."""
     try:
         driver = ctypes.CDLL("libcuda.so.1")
     except OSError:

@@ -1,8 +1,9 @@
-"""Items that are made while others are used."""
+"""An iterator's next items, prepared by a thread while the last one is used."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import TypeVar
 
 #: Items that wait to be used.
@@ -12,13 +13,13 @@ Item = TypeVar("Item")
 
 
 def ahead(items: Iterable[Item]) -> Iterator[Item]:
-    """Yield items in their order, made by a thread that is at most AHEAD of them further.
+    """Yield items in their order, while a thread prepares up to AHEAD more.
 
     What the thread raises is raised here; closing this iterator ends the thread.
     """
-    iterator, end = iter(items), object()
+    iterator = iter(items)
     with ThreadPoolExecutor(1) as thread:
-        waiting = deque(thread.submit(next, iterator, end) for _ in range(AHEAD))
-        while (item := waiting.popleft().result()) is not end:
-            waiting.append(thread.submit(next, iterator, end))
-            yield item
+        waiting = deque(thread.submit(list, islice(iterator, 1)) for _ in range(AHEAD))
+        while next_item := waiting.popleft().result():  # empty at the end
+            waiting.append(thread.submit(list, islice(iterator, 1)))
+            yield from next_item

@@ -1,15 +1,18 @@
-"""What people see of a job: the progress of long loops, lines of the log, bytes in words."""
+"""What a job writes to its log: the progress of long loops, single lines, sizes in words."""
 
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 #: Seconds between two lines of a log.
 LOG_INTERVAL = 10.0
 
+Item = TypeVar("Item")
 
-def track(items: Iterable, *, total: int, label: str) -> Iterator:
-    """Yield ``items`` and show how many of ``total`` are done under the name ``label``."""
+
+def track(items: Iterable[Item], *, total: int, label: str) -> Iterator[Item]:
+    """Yield ``items``, and show under the name ``label`` how many of ``total`` are done."""
     if sys.stderr.isatty():
         from tqdm import tqdm
 
@@ -28,12 +31,12 @@ def track(items: Iterable, *, total: int, label: str) -> Iterator:
 
 
 def say(line: str) -> None:
-    """One line to the log."""
+    """Write one line to the log, stderr."""
     print(line, file=sys.stderr, flush=True)
 
 
 def in_bytes(count: float) -> str:
-    """A number of bytes for people: 1.5 GB."""
+    """Return a number of bytes in words, such as 1.5 GB (decimal units)."""
     for unit in ("B", "kB", "MB", "GB"):
         if count < 1000:
             return f"{count:.3g} {unit}"

@@ -1,9 +1,9 @@
 """Specs and code digests: why a job reruns, and only then.
 
-A job's *spec* is one canonical JSON string: the slice of the config that the job reads, ``code``, a
+A job's *spec* is a canonical JSON string: the slice of the config that the job reads, ``code``, a
 digest of every module that can change its numbers, and ``inputs``, a digest of the specs of the jobs
 that make its inputs, and so of all that is upstream. Snakemake compares the string (as a rule's only
-param), the verb checks it, and every output carries it as metadata: two outputs of one spec are equal.
+param), the verb checks it, and every output carries it as metadata: outputs of equal specs are equal.
 
 The digest covers the modules named as ``roots`` and everything of this package that they
 import, transitively, read from source without importing anything. Source is normalised through
@@ -24,7 +24,7 @@ from pathlib import Path
 
 PACKAGE = "interference"
 ROOT = Path(__file__).parent
-#: The one constant of what is outside every digest: these never touch a number.
+#: Modules outside every digest: they never touch a number.
 EXEMPT = tuple(
     f"{PACKAGE}.{name}" for name in ("config", "plan", "provenance", "progress", "cluster", "cli")
 )
@@ -35,7 +35,7 @@ class InterferenceError(Exception):
 
 
 class StaleSpecError(InterferenceError):
-    """The code that would run is not the code that the job was planned with."""
+    """The code that would run differs from the code that the job was planned with."""
 
 
 def canonical(value: object) -> str:
@@ -49,11 +49,12 @@ def digest(text: str) -> str:
 
 
 def is_exempt(module: str) -> bool:
+    """Whether a module is outside every digest."""
     return any(module == name or module.startswith(name + ".") for name in EXEMPT)
 
 
 def source_path(module: str) -> Path | None:
-    """File of a module of this package, or None where there is no such module."""
+    """The file of a module of this package; None where there is no such module."""
     stem = ROOT.joinpath(*module.split(".")[1:])
     for path in (stem.with_suffix(".py"), stem / "__init__.py"):
         if module.split(".")[0] == PACKAGE and path.is_file():
@@ -62,7 +63,7 @@ def source_path(module: str) -> Path | None:
 
 
 def normalised(source: str) -> str:
-    """``source`` without comments, docstrings and layout: its syntax tree, as one line.
+    """The syntax tree of ``source`` as one line, without comments, docstrings and layout.
 
     The same under every Python that can parse it. ``ast.unparse`` and ``ast.dump`` are not: quotes of
     f-strings and fields that are empty come and go with Python's version.
@@ -82,16 +83,17 @@ def normalised(source: str) -> str:
 
 
 def _syntax(node: object) -> str:
-    """A syntax tree as text: kinds of nodes and their fields; what is empty is left out."""
+    """A syntax tree as text: kinds of nodes and their fields, without empty ones."""
     if isinstance(node, ast.JoinedStr):  # how its text is cut up is Python's own affair
         return f"JoinedStr({_syntax(_joined(node.values))})"
     if isinstance(node, ast.AST):
         # `kind` says u"…", `type_comment` is a comment
-        fields = ((name, getattr(node, name, None)) for name in sorted(node._fields))
+        names = sorted(set(node._fields) - {"kind", "type_comment"})
+        values = {name: getattr(node, name, None) for name in names}
         fields = [
             f"{name}={_syntax(value)}"
-            for name, value in fields
-            if value is not None and value != [] and name not in ("kind", "type_comment")
+            for name, value in values.items()
+            if value is not None and value != []
         ]
         if isinstance(node, ast.Constant) and node.value is None:
             fields = ["None"]
@@ -108,30 +110,31 @@ def _joined(values: list[ast.expr]) -> list[ast.expr]:
         if not isinstance(value, ast.Constant):
             parts.append(value)
         elif parts and isinstance(parts[-1], ast.Constant):
-            parts[-1] = ast.Constant(parts[-1].value + value.value)
+            parts[-1] = ast.Constant(str(parts[-1].value) + str(value.value))  # both are texts
         elif value.value:
             parts.append(value)
     return parts
 
 
 def imports(source: str) -> set[str]:
-    """Modules of this package that ``source`` names in an import, wherever the import stands.
+    """Modules of this package that ``source`` imports, at its top or within a function.
 
-    Raises ValueError on a relative import, which the digest does not follow.
+    Raises ValueError for a relative import, which the digest does not follow.
     """
-    found = set()
+    names: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            if node.level:
+            if node.level or node.module is None:
                 raise ValueError("relative imports are not followed; write the whole name")
-            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return {name for name in found if source_path(name) is not None}
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name for name in names if source_path(name) is not None}
 
 
 @cache
 def _module(module: str) -> tuple[str, frozenset[str]]:
+    """The digest of a module's own code, and the modules that it imports."""
     path = source_path(module)
     if path is None:
         raise ModuleNotFoundError(f"{module} is not a module of {PACKAGE}")
@@ -140,7 +143,7 @@ def _module(module: str) -> tuple[str, frozenset[str]]:
 
 
 def closure(roots: tuple[str, ...]) -> list[str]:
-    """The modules that the roots can reach, exempt ones left out, sorted."""
+    """Modules that the roots import, directly or not, and the roots; sorted, without exempt ones."""
     seen: set[str] = set()
     queue = list(roots)
     while queue:
@@ -153,14 +156,16 @@ def closure(roots: tuple[str, ...]) -> list[str]:
 
 @cache
 def code_digest(roots: tuple[str, ...]) -> str:
-    """Digest of the code that the roots can reach."""
+    """Digest of the code of the roots and of all that they import."""
     return digest("\n".join(f"{name} {_module(name)[0]}" for name in closure(roots)))
 
 
 def spec(roots: tuple[str, ...], inputs: Iterable[str] = (), **fields: object) -> str:
-    """The canonical spec of a job whose numbers come from ``roots``, ``fields`` and its inputs.
+    """The canonical spec of a job.
 
-    inputs: the specs of the jobs whose outputs it reads.
+    roots: the modules that make its numbers.
+    inputs: specs of the jobs whose outputs it reads.
+    fields: what it reads of the config, and its wildcards.
     """
     roots = tuple(sorted(roots))
     upstream = {"inputs": digest("\n".join(sorted(set(inputs))))} if inputs else {}
@@ -169,11 +174,11 @@ def spec(roots: tuple[str, ...], inputs: Iterable[str] = (), **fields: object) -
 
 
 def read_spec(text: str) -> dict:
-    """A spec as a dict, after loading its roots and checking that they are the code it names.
+    """Parse a spec, load its roots, and check that they are the code that it names.
 
-    Raises StaleSpecError where the code on disk is another (a job that waited in a queue must not
-    run newer code than its spec says, or its output would be taken for what it is not), and where
-    a module of the package is loaded that the digest does not cover.
+    Raises StaleSpecError where the code on disk differs (a job that waited in a queue must not run
+    newer code than its spec says, or its output would be taken for what it is not), and where a
+    module of the package is loaded that the digest does not cover.
     """
     fields = json.loads(text)
     roots = tuple(fields["code"]["roots"])
@@ -191,13 +196,12 @@ def read_spec(text: str) -> dict:
 
 
 def uncovered(roots: tuple[str, ...]) -> list[str]:
-    """Modules of the package that are loaded, hold code, and are not in the digest of ``roots``."""
+    """Loaded modules of the package that hold code and are not in the digest of ``roots``."""
     covered = set(closure(roots))
-    loaded = (name for name in sys.modules if name.startswith(PACKAGE + "."))
+    loaded = [name for name in sys.modules if name.startswith(PACKAGE + ".")]
+    others = {name: source_path(name) for name in loaded if name not in covered}
     return sorted(
         name
-        for name in loaded
-        if name not in covered
-        and not is_exempt(name)
-        and source_path(name).read_text(encoding="utf-8").strip()
+        for name, path in others.items()
+        if path is not None and not is_exempt(name) and path.read_text(encoding="utf-8").strip()
     )

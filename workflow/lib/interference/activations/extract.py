@@ -1,6 +1,6 @@
 """Activations of one layer on clean images: rows to train SAEs on, and rows to score them on.
 
-A row is one spatial position of one image. Rows are standardised a channel with the mean and
+A row is one spatial position of one image. Rows are standardised per channel, with the mean and
 deviation over all positions of all training images, before they are cast to float16. Training
 rows are shuffled once, here, so that a reader that takes whole chunks sees a random order.
 
@@ -40,13 +40,16 @@ PIECE = 2**18
 
 
 def run(spec: dict, data: Path, model: Path, output: Path, parts: list[Path]) -> None:
-    """The job. Beside the manifest ``output`` it writes
+    """Extract, standardise and store one layer's training and held-out rows.
 
+    spec: `Specs.extract`; data, model: manifests of the images and the network; parts: manifests of
+    `part`, all and in order, or none: then the training images pass through the network here.
+    output: the manifest, and beside it
     - .train.zarr (rows, d) float16, standardised, shuffled;
     - .heldout.zarr (images, positions, d) float32, standardised, in order;
-    - .safetensors: mean and deviation, float64 (d,).
-
-    parts: manifests of all parts of the training images, in order; none: they are done here.
+    - .safetensors: mean and std (d,) float64.
+    Raises LayerError where the layer has too few positions or its activations are of no use, and
+    StoreError where an input is damaged, parts are missing or the disk is too small.
     """
     train, heldout = (read_split(data, split).pixels for split in ("train", "heldout"))
     layer = Layer.of(load_network(model), spec, train)
@@ -98,11 +101,11 @@ def run(spec: dict, data: Path, model: Path, output: Path, parts: list[Path]) ->
 def _raw(
     layer: Layer, train: Stretch, output: Path, parts: list[Path], spec: dict
 ) -> Iterator[tuple[Buckets | Parts, list[Sums]]]:
-    """Raw training rows by bucket, and the sums of each block: of the parts, or from the images."""
+    """Yield (raw training rows by bucket, sums per block), from the parts or from the images."""
     count = layer.buckets(len(train))
     if parts:
-        found = read_parts(parts, spec, len(train), count)
-        yield found, found.sums
+        every = read_parts(parts, spec, len(train), count)
+        yield every, every.sums
         return
     with buckets_beside(output, count, layer.d) as buckets:
         yield buckets, collect(layer, train, buckets)
@@ -111,7 +114,7 @@ def _raw(
 def _write_bucket(
     writer: Writer, statistics: Statistics, raw: Buckets | Parts, bucket: int, seed: int
 ) -> int:
-    """Shuffle a bucket's rows, standardise them and write them; how many values overflowed."""
+    """Shuffle, standardise and write a bucket's rows; return how many values overflowed."""
     rows = raw.take(bucket)
     order = torch.randperm(len(rows), generator=compute.generator(seed, PERMUTATIONS, bucket))
     overflowed = 0

@@ -1,8 +1,7 @@
 """Images through a network up to one layer: the rows that are kept, and sums over all positions.
 
-What is drawn, and what is summed, is seeded and kept a block of images, counted from the start of the
-split. So the same rows come out in the same buckets with the same sums whichever jobs share the
-blocks.
+Draws are seeded, and sums kept, per block of images, counted from the start of the split. So the
+same rows come out in the same buckets with the same sums, however jobs share the blocks.
 """
 
 import math
@@ -22,7 +21,7 @@ from interference.store.stretch import Stretch
 
 #: Images of a block. A batch is a power of two up to it, so no batch is in two blocks.
 BLOCK = 256
-#: Streams of random numbers of a job's seed.
+#: Streams of random numbers under a job's seed.
 TRAIN_POSITIONS, PERMUTATIONS, HELDOUT_POSITIONS, BUCKETS = range(4)
 #: Elements that are summed at once on a CPU: float64, they stay in its cache.
 PIECE = 2**16
@@ -32,7 +31,7 @@ PIECE = 2**16
 class Layer:
     """One layer of one network, and what is kept of it.
 
-    available: spatial positions of an image there; d: channels; positions: kept of an image.
+    available: spatial positions per image; d: channels; positions: how many are kept per image.
     """
 
     network: Network
@@ -44,7 +43,10 @@ class Layer:
 
     @classmethod
     def of(cls, network: Network, spec: dict, pixels: Stretch) -> "Layer":
-        """spec: layer, positions, seed. Raises LayerError where the layer has fewer positions."""
+        """Return the layer that a spec names; the first image of ``pixels`` tells its shape.
+
+        Raises LayerError where the layer has fewer positions than asked for.
+        """
         name, positions = spec["layer"], spec["positions"]
         network.to(compute.device())
         with torch.inference_mode():
@@ -55,12 +57,12 @@ class Layer:
         return cls(network, name, available, d, positions, spec["seed"])
 
     def buckets(self, images: int) -> int:
-        """Buckets that the rows of so many training images are shuffled in."""
+        """Return the number of buckets that the rows of so many training images are shuffled in."""
         return bucket_count(images * self.positions, self.d)
 
 
 def forward(layer: Layer, pixels: Stretch) -> Iterator[Tensor]:
-    """Activations, batch by batch: (n, available, d) float32 on the device."""
+    """Yield activations batch by batch: (n, available, d) float32, on the device."""
     total = -(-len(pixels) // batch_size(pixels.shape))
     for x in progress.track(batches(pixels), total=total, label="batches"):
         with torch.inference_mode():
@@ -69,7 +71,7 @@ def forward(layer: Layer, pixels: Stretch) -> Iterator[Tensor]:
 
 
 def choose(images: int, available: int, positions: int, generator: torch.Generator) -> Tensor:
-    """Distinct random positions of each image, ascending: (images, positions) int64.
+    """Draw distinct positions of every image, ascending: (images, positions) int64.
 
     Sorted, since in which order a partition leaves them is up to the CPU's instructions.
     """
@@ -81,28 +83,29 @@ def choose(images: int, available: int, positions: int, generator: torch.Generat
 
 
 def sums(values: Tensor) -> Sums:
-    """Sums over all but the channels, in float64. values: (..., d) float32.
+    """Sum over all axes but the channels, in float64. values: (..., d) float32.
 
     The sum of squares is finite where all values are: float64 holds the square of any float32.
     """
     rows = values.flatten(0, -2)
     size = max(1, PIECE // rows.shape[1]) if rows.device.type == "cpu" else len(rows)
-    found = torch.zeros(2, rows.shape[1], dtype=torch.float64, device=rows.device)
+    powers = torch.zeros(2, rows.shape[1], dtype=torch.float64, device=rows.device)
     for piece in rows.split(size):
         piece = piece.double()
         ones = piece.new_ones(len(piece))
-        found[0] += ones @ piece
-        found[1] += ones @ piece.square_()
-    total, squares = found.cpu().numpy()
+        powers[0] += ones @ piece
+        powers[1] += ones @ piece.square_()
+    total, squares = powers.cpu().numpy()
     return Sums(len(rows), total, squares)
 
 
 def keep(
     layer: Layer, pixels: Stretch, stream: int, start: int = 0
 ) -> Iterator[tuple[int, np.ndarray, Sums]]:
-    """Of each batch: its block, rows kept (n, positions, d) float32, sums over all its positions.
+    """Yield per batch (its block, the rows kept, sums over all positions).
 
-    pixels: whole blocks of a split, the last may have fewer images; start: the image they begin with.
+    The rows kept are (n, positions, d) float32. pixels: whole blocks of a split, of which the last
+    may have fewer images; start: the image of the split that they begin with.
     Raises LayerError where an activation is not finite.
     """
     for values in forward(layer, pixels):
@@ -113,30 +116,30 @@ def keep(
         n = len(values)
         flat = chosen[begin : begin + n] + layer.available * torch.arange(n)[:, None]
         kept = values.flatten(0, 1)[flat.flatten().to(values.device)]
-        found = sums(values)
-        if not np.isfinite(found.squares).all():
+        batch_sums = sums(values)
+        if not np.isfinite(batch_sums.squares).all():
             raise LayerError(f"activations of {layer.name} are not finite: the network is broken")
-        yield block, kept.unflatten(0, (n, layer.positions)).cpu().numpy(), found
+        yield block, kept.unflatten(0, (n, layer.positions)).cpu().numpy(), batch_sums
         start += n
 
 
 def collect(layer: Layer, pixels: Stretch, buckets: Buckets, start: int = 0) -> list[Sums]:
-    """Put the training rows into buckets; the sums of each block. pixels, start: as of `keep`."""
-    found: dict[int, Sums] = {}
+    """Put training rows into buckets; return the sums per block. pixels, start: as of `keep`."""
+    by_block: dict[int, Sums] = {}
     count = len(buckets.sizes)
     generator = None
     for block, kept, part in keep(layer, pixels, TRAIN_POSITIONS, start):
-        if block not in found:
+        if block not in by_block:
             generator = compute.generator(layer.seed, BUCKETS, block)
-            found[block] = Sums.zero(layer.d)
-        found[block] += part
+            by_block[block] = Sums.zero(layer.d)
+        by_block[block] += part
         rows = kept.reshape(-1, layer.d)
         buckets.add(rows, torch.randint(count, (len(rows),), generator=generator).numpy())
-    return list(found.values())
+    return list(by_block.values())
 
 
 def images_of(images: int, part: int, parts: int) -> tuple[int, int]:
-    """First and last + 1 of the images that one of several jobs does, whole blocks of them.
+    """Return [start, stop) of the images of one of several jobs, whole blocks of them.
 
     Raises LayerError where there are fewer blocks than jobs.
     """

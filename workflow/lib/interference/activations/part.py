@@ -1,7 +1,7 @@
-"""The forward pass of one layer shared by jobs: each does some of the training images.
+"""A share of the training images of one layer, where several jobs share the forward pass.
 
-A part holds raw rows, bucket by bucket, and sums a block; `extract` makes of all parts what it would
-have made alone, byte for byte.
+A part holds raw rows, bucket by bucket, and sums per block; from all parts `extract` makes the same
+bytes as it would alone.
 """
 
 from dataclasses import dataclass
@@ -25,12 +25,13 @@ SHARED = ("model", "layer", "positions", "seed")
 
 
 def run(spec: dict, data: Path, model: Path, output: Path) -> None:
-    """The job. spec: as of `extract`, with parts and part, counted from 0.
+    """Extract one part's raw rows and sums.
 
-    Beside the manifest ``output`` it writes
-
-    - .zarr (rows, d) float32, raw, by bucket and in a bucket by image;
+    spec: `Specs.part`; data, model: manifests of the images and the network; output: the manifest,
+    and beside it
+    - .zarr (rows, d) float32, raw, by bucket and within a bucket by image;
     - .safetensors: count (blocks,) int64, total and squares (blocks, d) float64.
+    Raises LayerError where there are fewer blocks of images than parts.
     """
     pixels = read_split(data, "train").pixels
     start, stop = images_of(len(pixels), spec["part"], spec["parts"])
@@ -58,14 +59,17 @@ def run(spec: dict, data: Path, model: Path, output: Path) -> None:
 
 @dataclass(frozen=True)
 class Parts:
-    """All parts of a layer, in order: their rows by bucket, and the sums of every block."""
+    """All parts of a layer, in order: their rows by bucket, and the sums of every block.
+
+    ends: (parts, buckets + 1) int64, where a part's buckets begin and end in its store.
+    """
 
     stores: list[Reader]
     ends: np.ndarray
     sums: list[Sums]
 
     def take(self, bucket: int) -> np.ndarray:
-        """The rows of a bucket (n, d) float32, in the order of the images."""
+        """Read the rows of a bucket: (n, d) float32, in the order of the images."""
         return np.concatenate(
             [
                 store[int(ends[bucket]) : int(ends[bucket + 1])]
@@ -75,7 +79,10 @@ class Parts:
 
 
 def read_parts(manifests: list[Path], spec: dict, images: int, buckets: int) -> Parts:
-    """Raises StoreError where they are not all the parts, in order, of the rows that ``spec`` names."""
+    """Read all the parts of the rows that ``spec`` names.
+
+    Raises StoreError where one is of other rows, is missing or out of order.
+    """
     stores, ends, sums, done = [], [], [], 0
     for path in manifests:
         arrays, manifest = read_described(path)

@@ -21,12 +21,12 @@ BUCKET_BYTES = 2**26
 
 
 def bucket_count(rows: int, d: int) -> int:
-    """Buckets for so many float32 rows of d channels."""
+    """Return the number of buckets for so many float32 rows of d channels."""
     return max(1, math.ceil(4 * rows * d / BUCKET_BYTES))
 
 
 class Buckets:
-    """Takes rows in order, each for a bucket; gives a bucket's rows in the order in which they came."""
+    """Takes rows, every row for one bucket, and returns a bucket's rows in the order they came."""
 
     def __init__(self, folder: Path, count: int, d: int):
         self.folder, self.d = folder, d
@@ -35,7 +35,7 @@ class Buckets:
         self._bytes = 0
 
     def add(self, rows: np.ndarray, buckets: np.ndarray) -> None:
-        """rows: (n, d) float32; buckets: (n,) integers."""
+        """Add rows: (n, d) float32. buckets: (n,) integers, the bucket of every row."""
         self.sizes += np.bincount(buckets, minlength=len(self.sizes))
         self._pending.append((rows, buckets))
         self._bytes += rows.nbytes
@@ -43,10 +43,10 @@ class Buckets:
             self._flush()
 
     def take(self, bucket: int) -> np.ndarray:
-        """The rows of a bucket (n, d) float32, which are then gone. No row may be added afterwards."""
+        """Remove and return the rows of a bucket, (n, d) float32, when all rows have been added."""
         if len(self.sizes) == 1:
-            rows, self._pending = [rows for rows, _ in self._pending], []
-            return np.concatenate(rows)
+            pending, self._pending = self._pending, []
+            return np.concatenate([rows for rows, _ in pending])
         self._flush()
         file = self._file(bucket)
         if not file.exists():
@@ -65,7 +65,7 @@ class Buckets:
         for bucket, part in enumerate(np.split(order, ends[:-1])):
             if len(part):
                 with self._file(bucket).open("ab") as file:
-                    file.write(rows[part])
+                    file.write(rows[part].data)
 
     def _file(self, bucket: int) -> Path:
         return self.folder / f"{bucket}.f32"
@@ -73,7 +73,7 @@ class Buckets:
 
 @contextmanager
 def buckets_beside(output: Path, count: int, d: int) -> Iterator[Buckets]:
-    """Empty buckets whose files, if any, lie beside ``output`` and go when the block ends."""
+    """Yield empty buckets, whose files lie beside ``output`` and are removed at the block's end."""
     folder = temporary_name(output.with_suffix(".buckets"))
     folder.mkdir(parents=True)
     try:

@@ -1,4 +1,4 @@
-"""Statistics of a layer, in float64, and standardising with them and back."""
+"""Statistics of a layer's channels, in float64, and standardising with them and back."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +16,12 @@ _HALF = float(np.finfo(np.float16).max)
 
 
 class LayerError(InterferenceError):
-    """A layer that cannot be looked at as asked, or whose activations are of no use."""
+    """A layer lacks what was asked of it, or its activations are constant or not finite."""
 
 
 @dataclass(frozen=True)
 class Sums:
-    """Sums over rows: count, and Σx and Σx² of each channel, float64 (d,)."""
+    """Sums over rows. count: of the rows; total, squares: Σx and Σx² per channel, (d,) float64."""
 
     count: int
     total: np.ndarray
@@ -39,7 +39,7 @@ class Sums:
 
 @dataclass(frozen=True)
 class Statistics:
-    """mean, std: (d,) float64; floored: channels whose deviation was raised to the floor."""
+    """Mean and std per channel, (d,) float64. floored: how many std were raised to the floor."""
 
     mean: np.ndarray
     std: np.ndarray
@@ -47,7 +47,7 @@ class Statistics:
 
     @classmethod
     def of(cls, sums: Sums) -> "Statistics":
-        """Mean and floored deviation from sums. Raises LayerError where nothing varies."""
+        """Compute mean and floored deviation from sums. Raises LayerError where nothing varies."""
         mean = sums.total / sums.count
         std = np.sqrt(np.maximum(sums.squares / sums.count - mean**2, 0))
         if not std.any():
@@ -57,20 +57,20 @@ class Statistics:
 
     @classmethod
     def read(cls, rows: Path) -> "Statistics":
-        """The statistics beside the manifest of a layer's rows. Raises StoreError."""
+        """Read the statistics beside the manifest of a layer's rows. Raises StoreError."""
         arrays, _ = read_described(rows)
         return cls(arrays["mean"], arrays["std"], floored=0)
 
     def apply(self, values: np.ndarray) -> np.ndarray:
-        """(x − mean) / std for each channel: (..., d) → (..., d) float32."""
+        """Standardise, (x − mean) / std per channel: (..., d) → (..., d) float32."""
         return ((values - self.mean) / self.std).astype(np.float32)
 
     def restore(self, standardised: np.ndarray) -> np.ndarray:
-        """Back to raw activations: (..., d) → (..., d) float32."""
+        """Return to raw activations, x · std + mean: (..., d) → (..., d) float32."""
         return (standardised * self.std + self.mean).astype(np.float32)
 
     def half(self, values: np.ndarray) -> tuple[np.ndarray, int]:
-        """Standardised values as float16, and how many had to be clipped to its range."""
+        """Standardise as float16: (values (..., d), how many were clipped to its range)."""
         standardised = self.apply(values)
         clipped = int((np.abs(standardised) > _HALF).sum())
         return standardised.clip(-_HALF, _HALF).astype(np.float16), clipped

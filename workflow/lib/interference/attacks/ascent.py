@@ -1,8 +1,8 @@
 """The one loop behind every gradient attack: start → gradient → step → project → clip.
 
 An attack maximises a loss over a ball around each image, inside [0, 1]. It knows nothing of the
-network: the loss is any callable from images to a loss an image, so that adversarial training can
-use the same code before there is a trained model.
+network: the loss is any function from images to one number per image, so that adversarial training
+can use the same code before there is a trained model.
 """
 
 from collections.abc import Callable
@@ -13,16 +13,23 @@ from torch import Tensor
 
 from interference.attacks.norms import norm_of, project, steepest
 
+#: (n, ...) float32 in [0, 1] → (n,), one loss per image: a mean would underflow in low precision.
+Loss = Callable[[Tensor], Tensor]
+
 
 class Ascent(NamedTuple):
-    """images: (n, ...) float32 in [0, 1]; zero_gradients: (n,) int64, how many were exactly zero."""
+    """Result of an attack.
+
+    images: (n, ...) float32 in [0, 1].
+    zero_gradients: (n,) int64, the steps at which an image's gradient was exactly zero.
+    """
 
     images: Tensor
     zero_gradients: Tensor
 
 
 def ascend(
-    loss: Callable[[Tensor], Tensor],
+    loss: Loss,
     x: Tensor,
     *,
     norm: str,
@@ -34,12 +41,11 @@ def ascend(
 ) -> Ascent:
     """Raise ``loss`` within ‖x' − x‖ ≤ epsilon and 0 ≤ x' ≤ 1 (Madry et al. 2018).
 
-    loss: (n, ...) → (n,), one loss an image: a mean would underflow in low precision.
     x: (n, ...) float32 in [0, 1].
-    epsilon: radius in pixel units; a step is ``relative_step`` × epsilon long.
+    norm: l2 or linf. epsilon: radius in pixel units; a step is ``relative_step`` × epsilon long.
     start: begin at x + start, a point of the ball, (n, ...); None begins at x.
-    keep_best: return, image by image, the iterate of the highest loss, the last one included
-        (one more forward pass); else the last iterate.
+    keep_best: return the iterate of the highest loss per image, the last iterate included (one
+        more forward pass); else the last iterate.
     """
     current = x
     if start is not None:

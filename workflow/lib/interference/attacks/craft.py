@@ -32,7 +32,11 @@ class AttackError(InterferenceError):
 
 
 def check(x: Tensor, adversarial: Tensor, norm: str, epsilon: float) -> Tensor:
-    """Norms (n,) of the perturbations, after checking that they are allowed. Raises AttackError."""
+    """Return the perturbations' norms (n,).
+
+    x, adversarial: (n, ...) float32. norm: l2 or linf. epsilon: radius in pixel units.
+    Raises AttackError where a perturbation exceeds epsilon or an image leaves [0, 1].
+    """
     norms = norm_of(adversarial - x, norm)
     limit = epsilon * (1 + RELATIVE_SLACK) + (LINF_SLACK if norm == "linf" else 0)
     if not bool((norms <= limit).all()):
@@ -43,7 +47,13 @@ def check(x: Tensor, adversarial: Tensor, norm: str, epsilon: float) -> Tensor:
 
 
 def run(spec: dict, data: Path, model: Path, output: Path) -> None:
-    """The job: adversarial images (epsilons, n, channels, height, width) and a table of outcomes."""
+    """Attack the first evaluation images at every epsilon of the method.
+
+    spec: `Specs.craft`; data, model: manifests of the images and the network; output: the manifest,
+    and beside it .zarr (epsilons × n, channels, height, width) float32, epsilon by epsilon, and
+    .parquet, one row per (epsilon, image).
+    Raises AttackError where an adversarial image leaves its ball or [0, 1].
+    """
     method = dict(spec["method"])
     perturb = importlib.import_module(f"interference.attacks.methods.{method.pop('type')}").perturb
     epsilons = method.pop("epsilons")
@@ -55,14 +65,14 @@ def run(spec: dict, data: Path, model: Path, output: Path) -> None:
     rows |= {"prediction": [], "loss": [], "zero_gradients": []}
     size = batch_size(pixels.shape)
     total = len(epsilons) * -(-len(pixels) // size)
-    each = (
+    epsilon_batches = (
         (i, epsilon, slice(start, start + len(x)), x)
         for i, epsilon in enumerate(epsilons)
         for start, x in zip(itertools.count(0, size), batches(pixels))
     )
     shape = (len(epsilons) * len(pixels), *pixels.shape[1:])
     with writing(output.with_suffix(".zarr"), shape, "float32", spec) as writer:
-        for i, epsilon, part, x in progress.track(each, total=total, label="batches"):
+        for i, epsilon, part, x in progress.track(epsilon_batches, total=total, label="batches"):
             y = labels[part].to(device)
             generator = compute.generator(spec["seed"], i, part.start)
             result = perturb(loss_of(network, y), x, epsilon=epsilon, generator=generator, **method)
@@ -76,7 +86,7 @@ def run(spec: dict, data: Path, model: Path, output: Path) -> None:
             for name, values in score(network, result.images, y).items():
                 rows[name].append(values)
     table = {name: np.concatenate(values) for name, values in rows.items()}
-    norms = table.pop("norm")
+    perturbation_norms = table.pop("norm")
     write_table(
         output.with_suffix(".parquet"),
         {
@@ -84,7 +94,7 @@ def run(spec: dict, data: Path, model: Path, output: Path) -> None:
             "attack": spec["attack"],
             "type": spec["method"]["type"],
             "norm": method["norm"],
-            "perturbation_norm": norms,
+            "perturbation_norm": perturbation_norms,
             **table,
         },
         spec,

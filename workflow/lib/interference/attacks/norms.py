@@ -1,6 +1,6 @@
 """Balls: norm, projection, steepest direction and uniform draws, for L2 and Linf.
 
-Everything acts on one image at a time: x is (n, ...), norms are (n,). All in float32 or wider.
+Every function acts per image: x is (n, ...), norms are (n,). All in float32 or wider.
 """
 
 import math
@@ -19,18 +19,18 @@ def _rows(x: Tensor) -> Tensor:
 
 
 def _like(values: Tensor, x: Tensor) -> Tensor:
-    """(n,) reshaped to broadcast over x: (n, ...)."""
+    """Reshape values (n,) to broadcast over x (n, ...)."""
     return values.view(-1, *[1] * (x.dim() - 1))
 
 
 def norm_of(x: Tensor, norm: str) -> Tensor:
-    """Norm of each image: (n, ...) → (n,)."""
+    """Return the norm, l2 or linf, of every image: (n, ...) → (n,)."""
     order = {"l2": 2, "linf": math.inf}[norm]
     return torch.linalg.vector_norm(_rows(x), ord=order, dim=1)
 
 
 def project(delta: Tensor, epsilon: float, norm: str) -> Tensor:
-    """The nearest point of the ball of radius ``epsilon``: (n, ...) → (n, ...)."""
+    """Return the nearest points of the ball of radius ``epsilon``: (n, ...) → (n, ...)."""
     if norm == "linf":
         return delta.clamp(-epsilon, epsilon)
     scale = (epsilon / norm_of(delta, norm).clamp_min(TINY)).clamp_max(1)
@@ -38,10 +38,10 @@ def project(delta: Tensor, epsilon: float, norm: str) -> Tensor:
 
 
 def steepest(gradient: Tensor, norm: str) -> Tensor:
-    """The direction of unit norm that the loss rises fastest in; zero where the gradient is.
+    """Return the direction of unit norm in which the loss rises fastest: (n, ...) → (n, ...).
 
-    L2: g / ‖g‖₂. Linf: sign(g). Neither depends on the gradient's size: each is brought near 1 by a
-    power of two, which rounds nothing, before it is squared.
+    L2: g / ‖g‖₂. Linf: sign(g). Zero where the gradient is zero. For L2 a gradient is brought near
+    1 by a power of two, which rounds nothing, so that its square neither overflows nor underflows.
     """
     if norm == "linf":
         return gradient.sign()
@@ -52,7 +52,7 @@ def steepest(gradient: Tensor, norm: str) -> Tensor:
 
 
 def uniform_in_ball(like: Tensor, epsilon: float, norm: str, generator: torch.Generator) -> Tensor:
-    """One uniform draw from the ball for each image of ``like``: (n, ...).
+    """Draw one uniform point of the ball per image of ``like``: (n, ...) float32.
 
     L2: a Gaussian direction with radius ε·u^(1/dimension).
     """

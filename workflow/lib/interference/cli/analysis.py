@@ -1,16 +1,17 @@
-"""Tables, figures, and what a run found."""
+"""Verbs of the room analysis: tables, figures, conclusions."""
 
 import importlib
+import math
 from pathlib import Path
 
 import typer
 
 from interference.cli.job import Output, Spec, begin
-from interference.cli.steps import arguments, named_words
+from interference.cli.steps import arguments, declared, named_words
 
 
 def table(context: typer.Context, spec: Spec, output: Output) -> None:
-    """Build the table that the spec names, as Parquet and CSV. Inputs: --NAME PATH PATH … each."""
+    """Build the table that the spec names, as Parquet and CSV. Inputs: --NAME PATH PATH …"""
     words, fields = named_words(context.args), begin(spec)
     from interference.analysis.frames import write_frame
 
@@ -19,39 +20,43 @@ def table(context: typer.Context, spec: Spec, output: Output) -> None:
 
 
 def figure(context: typer.Context, spec: Spec, output: Output) -> None:
-    """Draw the figure that the spec names, as SVG and PNG. Its tables: --NAME PATH each."""
+    """Draw the figure that the spec names, as SVG and PNG. Inputs: --NAME PATH PATH …"""
     words, fields = named_words(context.args), begin(spec)
     from interference.analysis.figures.style import save
     from interference.analysis.frames import read_frames, shown
 
     draw = importlib.import_module(f"interference.analysis.figures.{fields['figure']}").draw
-    inputs = arguments(draw, words)
-    frames = {name: shown(read_frames(paths), fields) for name, paths in inputs.items()}
+    frames = {
+        name: shown(read_frames([Path(word) for word in words[name]]), fields)
+        for name in declared(draw, words)
+    }
     save(draw(which=fields, **frames), output, fields)
 
 
 def conclude(results: Path) -> None:
-    """Print what a finished run found, and where its figures and report are."""
+    """Print the conclusions of a finished run, and where its figures and report are."""
     from interference.analysis.frames import read_frame
     from interference.store.files import read_json
 
     claims = read_frame(results / "analysis" / "tables" / "claims.parquet")
     for claim, part in claims.groupby("claim", sort=False):
         print(f"\n{claim}")
-        for row in part.itertuples():
-            limits = f"[{row.low:.3f}, {row.high:.3f}]" if row.low == row.low else "no interval"
-            measured = f"{row.measured:7.3f} {limits}"
-            print(f"  {measured:28s} reported {row.reported:12s} {row.verdict:15s} {row.scope}")
-            if row.why:
-                print(f"  {'':28s} {'':21s} {row.why}")
+        for row in part.to_dict("records"):
+            limits = f"[{row['low']:.3f}, {row['high']:.3f}]"
+            measured = (
+                f"{row['measured']:7.3f} {'no interval' if math.isnan(row['low']) else limits}"
+            )
+            reported = f"reported {row['reported']:12s} {row['verdict']:15s} {row['scope']}"
+            print(f"  {measured:28s} {reported}")
+            if row["why"]:
+                print(f"  {'':28s} {'':21s} {row['why']}")
     gates = results / "analysis" / "tables" / "gates.parquet"
     if gates.exists():
         print("\ngates: accuracy of the checkpoints, beside what their authors reported")
-        for row in read_frame(gates).itertuples():
-            measured = f"{row.measured:7.4f} [{row.low:.4f}, {row.high:.4f}]"
-            print(
-                f"  {measured} reported {row.reported:.4f} {row.verdict:10s} {row.model}, {row.gate}"
-            )
+        for row in read_frame(gates).to_dict("records"):
+            measured = f"{row['measured']:7.4f} [{row['low']:.4f}, {row['high']:.4f}]"
+            verdict = f"{row['verdict']:10s} {row['model']}, {row['gate']}"
+            print(f"  {measured} reported {row['reported']:.4f} {verdict}")
     for manifest in sorted((results / "models").glob("*.json")):
         learned = read_json(manifest).get("learned", "something")
         if learned != "something":

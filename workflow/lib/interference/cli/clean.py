@@ -1,4 +1,4 @@
-"""Remove what jobs keep in hidden files of an experiment's results: never a result."""
+"""Removal of hidden files that jobs keep among an experiment's results; never of a result."""
 
 import os
 import re
@@ -13,9 +13,9 @@ import typer
 from interference.plan.catalogue import ROOMS
 from interference.provenance import InterferenceError
 
-#: Names of a trainer's checkpoint, of a finished member of an SAE sweep, and of what a job has
-#: begun to write (`store.files.replacing`).
+#: Names of a trainer's checkpoint and of a finished member of an SAE sweep.
 KEPT = re.compile(r"\..+\.[0-9a-f]{16}\.(checkpoint|member)\.safetensors")
+#: Names of what a job has begun to write (`store.files.replacing`).
 TEMPORARY = re.compile(r"\..+\.\d+-[0-9a-f]{8}(\.old)?")
 #: Seconds without a change after which no job is writing to a temporary file any more.
 STALE_AFTER = 3600.0
@@ -35,7 +35,7 @@ def hidden(results: Path) -> Iterator[Path]:
 
 
 def parts(path: Path) -> list[os.stat_result]:
-    """What the system says of a file, or of a folder and all in it."""
+    """Sizes and times of a file, or of a folder and all in it. Raises FileNotFoundError."""
     inside = path.rglob("*") if path.is_dir() and not path.is_symlink() else ()
     return [part.lstat() for part in (path, *inside)]
 
@@ -54,11 +54,11 @@ def clean(
     total = 0
     for path in hidden(results):
         try:
-            found = parts(path)
+            stats = parts(path)
         except FileNotFoundError:  # a job has just finished with it
             continue
-        size = sum(part.st_size for part in found)
-        age = time.time() - max(part.st_mtime for part in found)
+        size = sum(part.st_size for part in stats)
+        age = time.time() - max(part.st_mtime for part in stats)
         if TEMPORARY.fullmatch(path.name) and age < STALE_AFTER:
             print(f"{size:>15,} B  {path}: left, it changed {age:.0f} s ago")
             continue

@@ -1,4 +1,4 @@
-"""The config: check it, and its JSON schema."""
+"""Verbs of the config: check it, print its results folder, print its JSON schema."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a process of ours runs under, whatever the shell that starts it has set.
+"""The environment of a verb, whatever the shell that starts it has set.
 
 Libraries read the environment when they are imported: a notebook's backend fails every figure, kernels
 that are not compiled take hours, other instructions give other bytes. A job's numbers come from its
@@ -13,7 +13,7 @@ import sys
 import warnings
 from pathlib import Path
 
-#: What every verb runs under.
+#: Variables that every verb runs under.
 _FIXED = {
     # one thread in every numeric library that a verb may load: see compute.py
     "OMP_NUM_THREADS": "1",
@@ -24,7 +24,7 @@ _FIXED = {
     "MPLBACKEND": "agg",
     "MATPLOTLIBRC": os.devnull,
 }
-#: How names of variables begin that change what is computed, or break what computes it.
+#: Beginnings of names of variables that change what is computed, or break what computes it.
 _DROPPED = (
     "NUMBA_",
     "ZARR_",
@@ -46,12 +46,12 @@ _DROPPED = (
     "TORCH_LOGS",
     "SOURCE_DATE_EPOCH",
 )
-#: Where Snakemake keeps what it reads, below the folder of caches.
+#: Folder of what Snakemake reads, below the folder of caches.
 _SNAKEMAKE = "snakemake/snakemake/source-cache/snakemake-runtime-cache"
 
 
 def settle() -> None:
-    """Set what a verb runs under; before any library that computes or draws is imported."""
+    """Set the environment of a verb; called before any library that computes or draws is imported."""
     for name in [name for name in os.environ if name.startswith(_DROPPED)]:
         del os.environ[name]
     os.environ.update(_FIXED)
@@ -66,9 +66,9 @@ def settle() -> None:
 
 
 def settle_home() -> None:
-    """What Snakemake cannot start without: caches that can be written, and a user's name.
+    """Set what Snakemake cannot start without: a folder for caches, and a user's name.
 
-    Where the user's caches cannot be written (HOME is read-only, or not there), they are in
+    Where the user's caches cannot be written (HOME is read-only, or missing), they are in
     ``.snakemake/cache`` of the working directory. In a container a user may be a number alone.
     """
     try:

@@ -1,4 +1,4 @@
-"""What the verbs of jobs share: their options, and how they begin."""
+"""The options that all verbs of jobs share, and how a job begins."""
 
 import os
 import platform
@@ -22,27 +22,23 @@ _LIBRARIES = ("numpy", "numba", "torch", "torchvision", "zarr", "pyarrow", "pand
 
 
 def place() -> str:
-    """The node that a job runs on; of a Slurm job also the CPUs and GPUs that it was given there."""
-    told = os.environ.get
+    """The node that a job runs on, in words; of a Slurm job also its CPUs and GPUs."""
+    variable = os.environ.get
     if "SLURM_JOB_ID" not in os.environ:
         return f"on {platform.node()}"
-    node, cpus = told("SLURMD_NODENAME", platform.node()), told("SLURM_CPUS_PER_TASK", "?")
-    gpus = told("CUDA_VISIBLE_DEVICES") or "none"
-    return f"on {node}, Slurm job {told('SLURM_JOB_ID')}, CPUs {cpus}, GPUs {gpus}"
+    node, cpus = variable("SLURMD_NODENAME", platform.node()), variable("SLURM_CPUS_PER_TASK", "?")
+    gpus = variable("CUDA_VISIBLE_DEVICES") or "none"
+    return f"on {node}, Slurm job {variable('SLURM_JOB_ID')}, CPUs {cpus}, GPUs {gpus}"
 
 
 def begin(spec: str) -> dict:
     """Read and check a job's spec, load its code, and log where and with which versions it runs.
 
-    Library versions are recorded, and no reason to rerun. Raises StaleSpecError.
+    Versions of libraries are no reason to rerun. Raises StaleSpecError.
     """
     fields = read_spec(spec)
-    loaded = ((name, getattr(sys.modules.get(name), "__version__", None)) for name in _LIBRARIES)
-    python = ".".join(map(str, sys.version_info[:3]))
-    say(
-        ", ".join(
-            [f"python {python}", *(f"{name} {version}" for name, version in loaded if version)]
-        )
-    )
+    versions = {"python": ".".join(map(str, sys.version_info[:3]))}
+    versions |= {name: getattr(sys.modules.get(name), "__version__", "") for name in _LIBRARIES}
+    say(", ".join(f"{name} {version}" for name, version in versions.items() if version))
     say(place())
     return fields

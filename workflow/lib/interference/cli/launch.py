@@ -1,4 +1,4 @@
-"""Launch a run whose controller needs no terminal, look at it, and stop it."""
+"""Verbs of a run whose controller needs no terminal: launch it, look at it, stop it."""
 
 import os
 import sys
@@ -83,7 +83,7 @@ def launch(
 
 
 def status(results: Results = None) -> None:
-    """Say what a launched run does: its controller, its jobs, and how far it is."""
+    """Say what a launched run does: its controller, its jobs, its progress."""
     from interference.cluster.watching import describe, find
 
     print(describe(find(results)))
@@ -95,7 +95,7 @@ def logs(
         bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")
     ] = False,
 ) -> None:
-    """Print the log of a run's controller, which has what Snakemake says."""
+    """Print the log of a run's controller, with all that Snakemake says."""
     from interference.cluster.watching import find, log_of
 
     log = log_of(find(results))

@@ -1,4 +1,4 @@
-"""The command `interference ROOM STEP`: a verb per rule, one error per line; and verbs of a run."""
+"""The command `interference`: one verb per rule, ROOM STEP, and the verbs of a run and its config."""
 
 import errno
 import sys
@@ -46,13 +46,13 @@ _MENDS = {
 
 
 def main() -> None:
-    """Run a verb; an expected failure ends in one message and exit code 1, without a traceback."""
+    """Run a verb; a failure that a user can mend ends in a message and exit code 1, no traceback."""
     try:
         app()
     except InterferenceError as error:
         _fail(str(error))
     except OSError as error:
-        mend = _MENDS.get(error.errno)
+        mend = _MENDS.get(error.errno or 0)
         if mend is None:
             raise
         _fail(f"{error.filename or error.strerror}: {mend}")

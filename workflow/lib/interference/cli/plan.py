@@ -1,4 +1,4 @@
-"""What a run will do and cost."""
+"""The verb plan: jobs and costs of a run."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +8,7 @@ import typer
 ConfigFile = Annotated[Path, typer.Option(help="The experiment.")]
 Run = Annotated[
     Path | None,
-    typer.Option(help="The config of a finished run, whose seconds a job are the measure."),
+    typer.Option(help="The config of a finished run, whose seconds per job are the measure."),
 ]
 
 
@@ -18,7 +18,7 @@ def plan(
     core_run: Run = None,
     gpu_run: Run = None,
 ) -> None:
-    """Say what a whole run would do and cost: jobs, bytes and hours a rule, and what is missing."""
+    """Say what a whole run would do and cost: jobs, bytes and hours per rule, and what is missing."""
     from interference.config.load import read_config
     from interference.plan import costs
     from interference.plan.jobs import missing

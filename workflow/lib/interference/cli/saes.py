@@ -1,4 +1,4 @@
-"""SAEs for other libraries."""
+"""Export of SAEs for other libraries."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +8,7 @@ import typer
 
 def export(
     manifest: Annotated[Path, typer.Argument(help="Trained SAEs: saes/MODEL/LAYER/TYPE.json.")],
-    output: Annotated[Path, typer.Argument(help="Where each SAE gets a folder of its own.")],
+    output: Annotated[Path, typer.Argument(help="A folder, in which each SAE gets its own.")],
     sparsity: Annotated[float | None, typer.Option(help="Only SAEs of this sparsity.")] = None,
     seed: Annotated[int | None, typer.Option(help="Only SAEs of this seed.")] = None,
     rows: Annotated[
@@ -19,7 +19,7 @@ def export(
         ),
     ] = None,
 ) -> None:
-    """Write trained SAEs in the format of SAELens, a folder each."""
+    """Write trained SAEs in the format of SAELens, one folder per SAE."""
     from interference.saes.export import export
 
     for folder in export(manifest, output, sparsity, seed, rows):

@@ -1,12 +1,12 @@
 """Verbs of jobs: `interference ROOM STEP --spec JSON --output PATH --INPUT PATH…`.
 
-Each is ``run`` of the module of its name, whose arguments are the inputs. Modules are imported when
-their verb runs, so that no verb pays for another's libraries.
+A verb calls ``run`` of the module of its name, whose arguments are the inputs. A module is imported
+when its verb runs, so that no verb pays for another's libraries.
 """
 
 import importlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import typer
@@ -19,12 +19,12 @@ NAMED = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 #: Arguments that a step's function has besides its inputs.
 GIVEN = ("spec", "output", "which")
-#: Annotations of inputs of which there is one; whatever has another is several paths.
-SINGLE = {Path: Path, int | None: int}
+#: How the word of an input becomes its value, by annotation; other annotations stand for paths.
+SINGLE: dict[object, Callable[[str], object]] = {Path: Path, int | None: int}
 
 
 def verb(step: Step) -> Callable[[typer.Context, Spec, Output], None]:
-    """The verb of a step, to be added to its room's."""
+    """The verb of a step, a command of its room. Raises BadParameter for the spec of another step."""
     module = f"interference.{step.room}.{step.name}"
 
     def run(context: typer.Context, spec: Spec, output: Output) -> None:
@@ -41,7 +41,7 @@ def verb(step: Step) -> Callable[[typer.Context, Spec, Output], None]:
 
 
 def named_words(words: list[str]) -> dict[str, list[str]]:
-    """What follows each name on a command line. Raises BadParameter where a word has no name."""
+    """The words after each name on a command line. Raises BadParameter where a word has no name."""
     named: dict[str, list[str]] = {}
     values = None
     for word in words:
@@ -59,22 +59,31 @@ def arguments(work: Callable, words: dict[str, list[str]]) -> dict[str, object]:
 
     Raises BadParameter where a name is unknown or missing, or has too many words or too few.
     """
-    declared = {
+    return {name: _value(name, words[name], kind) for name, kind in declared(work, words).items()}
+
+
+def declared(work: Callable, words: Iterable[str]) -> dict[str, object]:
+    """Annotations of those inputs of ``work`` that are named on a command line.
+
+    Raises BadParameter where a name is unknown or missing.
+    """
+    parameters = {
         name: parameter
         for name, parameter in inspect.signature(work).parameters.items()
         if name not in GIVEN
     }
     for name in words:
-        if name not in declared:
-            allowed = ", ".join(f"--{known}" for known in declared)
+        if name not in parameters:
+            allowed = ", ".join(f"--{known}" for known in parameters)
             raise typer.BadParameter(f"--{name}: unknown; allowed: {allowed or 'none'}")
-    for name, parameter in declared.items():
+    for name, parameter in parameters.items():
         if parameter.default is parameter.empty and name not in words:
             raise typer.BadParameter(f"--{name} is missing")
-    return {name: _value(name, words[name], declared[name].annotation) for name in words}
+    return {name: parameters[name].annotation for name in words}
 
 
 def _value(name: str, words: list[str], kind: object) -> object:
+    """The value of an input with the annotation ``kind``. Raises BadParameter."""
     if kind not in SINGLE:
         return [Path(word) for word in words]
     if len(words) != 1:

@@ -1,4 +1,4 @@
-"""What jobs made while no Snakemake watched them: give it the record that it would have written.
+"""Records of outputs that jobs made while no Snakemake watched them.
 
 Snakemake records of each output the params that made it when the job ends under its eyes. A job that
 outlived its Snakemake leaves an output without a record, which is taken for good whatever changes
@@ -19,12 +19,12 @@ from interference.cluster.request import LaunchError, config_of
 from interference.progress import say
 from interference.provenance import ROOT, canonical, digest, normalised
 
-#: A name in Snakemake's records is cut into parts of this length: the longest that Linux allows, less 1.
+#: Snakemake cuts names in its records into parts of this length: the longest that Linux allows, less 1.
 _PART = 254
 
 
 def plan_digest(arguments: Sequence[str], folder: Path) -> str:
-    """Digest of what a run's specs can depend on: config, rules, and the package without comments."""
+    """Digest of all that a run's specs can depend on: config, rules, and code without comments."""
     config = canonical(config_of(arguments).model_dump(mode="json"))
     rules = [folder / "Snakefile", *sorted(folder.glob("workflow/rules/*.smk"))]
     code = [normalised(path.read_text(encoding="utf-8")) for path in sorted(ROOT.rglob("*.py"))]
@@ -32,16 +32,18 @@ def plan_digest(arguments: Sequence[str], folder: Path) -> str:
 
 
 def record_of(output: str, folder: Path, kind: str = "metadata") -> Path:
-    """The file of Snakemake's record of an output: metadata, or that it is incomplete."""
+    """The file of Snakemake's record of an output. kind: metadata, or incomplete."""
     name = urlsafe_b64encode(output.encode()).decode()
     parts = [name[i : i + _PART] for i in range(0, len(name), _PART)]
     return Path(folder, ".snakemake", kind, *(f"@{part}" for part in parts[:-1]), parts[-1])
 
 
 def unrecorded(summary: str, folder: Path, since: float) -> list[str]:
-    """Of `snakemake --summary`, outputs without a record that need no update, changed after a time.
+    """Outputs without a record that are up to date and no older than ``since``.
 
-    The summary calls an incomplete one up to date; that it is not is a mark of its own.
+    summary: what `snakemake --summary` prints. It calls an incomplete output up to date; that it is
+        not, another record says.
+    since: seconds since 1970
     """
     rows = [line.split("\t") for line in summary.splitlines()[1:]]
     there = [row[0] for row in rows if row[1] != "-" and row[-1] == "no update"]
@@ -55,9 +57,10 @@ def unrecorded(summary: str, folder: Path, since: float) -> list[str]:
 
 
 def adopt(arguments: Sequence[str], folder: Path, since: float, *, unchanged: bool) -> None:
-    """Give outputs without a record theirs, or remove them where code or config has changed.
+    """Record outputs that have no record, or remove them where code or config has changed.
 
-    since: when the last Snakemake started, whose jobs these were
+    since: when the last Snakemake started, whose jobs made them, in seconds since 1970
+    unchanged: whether code and config are what they were then
     """
     summary = _snakemake(arguments, "--summary", folder=folder)
     outputs = unrecorded(summary, folder, since)
@@ -77,6 +80,7 @@ def adopt(arguments: Sequence[str], folder: Path, since: float, *, unchanged: bo
 
 
 def _snakemake(arguments: Sequence[str], *options: str, folder: Path) -> str:
+    """What Snakemake prints with these options. Raises LaunchError where it fails."""
     command = [sys.executable, "-m", "snakemake", *arguments, *options]
     done = subprocess.run(
         command,

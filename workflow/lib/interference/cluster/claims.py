@@ -1,11 +1,11 @@
-"""Who controls a run: numbered claims on an experiment's results folder, each taken by one process.
+"""Numbered claims on an experiment's results folder, which say what process controls the run.
 
-A run is one results folder: whatever writes to it has one controller, and another experiment in the
-same working directory has its own. ``results/EXPERIMENT/controller/claims/`` holds a file for each
-change of hands: a launch, each start of the controller, a stop. The one with the highest number
-counts. Taking the next number is atomic (a hard link, which fails where the name is there), so of two
-launches at one instant, or of a launch and a controller that starts again, one comes first and the
-other sees it. Only who made a claim writes to it.
+A run is a results folder: whatever writes to it has one controller, and another experiment in the
+same working directory has its own. ``results/EXPERIMENT/controller/claims/`` holds one file per
+change of hands: a launch, a start of the controller, a stop. The claim with the highest number counts.
+Taking the next number is atomic (a hard link, which fails where the name is there), so of two launches
+at one instant, or of a launch and a controller that starts again, one comes first and the other sees
+it. A claim is written by the process that took it and by no other.
 """
 
 import json
@@ -16,31 +16,37 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from interference.cluster import processes
 from interference.store.files import write_json
 
-#: Where a run keeps what is about its controller, below its results.
+#: Folder of a run's controller, below its results.
 FOLDER = "controller"
 #: States of a run that nobody holds.
 FREE = ("ended", "stopped")
+#: What a run is by its last claim; lost: its holder is gone.
+Standing = Literal["free", "held", "lost", "unknown"]
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One hold on a run.
+    """A hold on a run.
 
-    launch: an id that a launch shares with every start of its controller
+    launch: id that a launch shares with every start of its controller
     state: launching, queued, running, stopping (held); requeued (held by a job that waits); ended,
         stopped (free)
-    cluster: slurm or local, where the controller is; executor: likewise, where its jobs are
-    job: the Slurm job, or the number of submitit's process on this machine; empty before it is known
-    host, process, born: who made the claim (of a queued local run: submitit's process)
-    session: that of the Snakemake it started, 0 before
-    locks: Snakemake's locks that this Snakemake made
-    plan: a digest of what its jobs' specs depend on; empty before it starts Snakemake
-    told: seconds since 1970 of the last change
-    exit_code: Snakemake's, once it has ended by itself
+    cluster: slurm or local, where the controller is
+    job: id of the Slurm job, or number of submitit's process here; empty before it is known
+    executor: slurm or local, where the jobs of the run are
+    host: name of the machine of the process that took it
+    process: number of that process; of a queued local run, of submitit's process
+    born: when that process began, seconds since 1970
+    session: session of the Snakemake that it started; 0 before
+    locks: Snakemake's locks that this Snakemake made: name, time of change in nanoseconds
+    plan: digest of what its jobs' specs depend on; empty before it starts Snakemake
+    told: time of the last change, seconds since 1970
+    exit_code: exit code of its Snakemake; None until that has ended by itself
     """
 
     launch: str
@@ -70,7 +76,7 @@ class Claim:
 
 
 def starts(claims: Sequence[Claim]) -> list[Claim]:
-    """Those that are the start of a controller, not a launch or a stop."""
+    """Claims that starts of a controller took, without those of launches and stops."""
     return [claim for claim in claims if claim.state in ("running", "requeued", "ended")]
 
 
@@ -84,12 +90,12 @@ class Claims:
         return self.folder / f"{number:06d}.json"
 
     def all(self) -> list[Claim]:
-        """Every claim, the oldest first: the claim with number n is the nth."""
+        """Every claim, the oldest first; the claim with number n is the nth."""
         paths = sorted(self.folder.glob("[0-9]*.json"))
         return [Claim(**json.loads(path.read_text(encoding="utf-8"))) for path in paths]
 
     def take(self, number: int, claim: Claim) -> bool:
-        """Make a claim under a number that was free; False where another was first."""
+        """Take a claim under the next number; False where another process was first."""
         self.folder.mkdir(parents=True, exist_ok=True)
         written = self.folder / f".{uuid.uuid4().hex}"
         write_json(written, asdict(claim))
@@ -101,18 +107,17 @@ class Claims:
             written.unlink()
         return True
 
-    def update(self, number: int, claim: Claim, **changes: object) -> Claim:
-        """Change one's own claim."""
-        changed = replace(claim, told=time.time(), **changes)
+    def update(self, number: int, claim: Claim) -> Claim:
+        """Write the claim of this process anew, with the time; the claim as it is written."""
+        changed = replace(claim, told=time.time())
         write_json(self.path(number), asdict(changed))
         return changed
 
 
-def standing(last: Claim | None, controllers: int | None) -> str:
-    """What the last claim on a run says: free, held, lost (its holder is gone), or unknown.
+def standing(last: Claim | None, controllers: int | None) -> Standing:
+    """What a run is by its last claim.
 
-    controllers: how many controllers of this run Slurm has, None where it was not asked or did not
-        answer.
+    controllers: how many controllers of the run Slurm has; None where it was not asked or was mute.
     """
     if last is None or last.state in FREE:
         return "free"

@@ -1,4 +1,4 @@
-"""The controller of a run: Snakemake as the child of a small job that submitit starts anew.
+"""The controller of a run: a small job that submitit starts anew, with Snakemake as its child.
 
 Before its time limit Slurm sends a signal; the controller then kills Snakemake, leaves its jobs alone
 and is put back into the queue. When it starts again, after that or because its node failed, it waits
@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from interference.cluster.slurm import job_prefix
 from interference.progress import say
 from interference.provenance import InterferenceError
 
-#: What tells processes of a run's Snakemake from others of the machine.
+#: Variable that marks the processes of a run's Snakemake.
 MARK = "INTERFERENCE_RUN"
 #: Seconds between two looks at Snakemake and its locks.
 _POLL = 1.0
@@ -34,10 +34,13 @@ _POLL = 1.0
 class Run:
     """What a controller needs to know, small enough to wait in a queue.
 
-    launch: the id of its launch; cluster: slurm or local
-    arguments: all of Snakemake's; executor: slurm or local
-    folder: the working directory; results: the experiment's, relative to it
-    devices: CUDA_VISIBLE_DEVICES where it was launched; submitit's local executor hides all
+    launch: id of its launch
+    cluster: slurm or local, where the controller is
+    arguments: all arguments of Snakemake
+    executor: slurm or local, where the jobs are
+    folder: the working directory
+    results: the experiment's results folder, relative to the working directory
+    devices: CUDA_VISIBLE_DEVICES of the launch; submitit's local executor hides all
     """
 
     launch: str
@@ -50,11 +53,12 @@ class Run:
 
     @property
     def prefix(self) -> str:
+        """What the names of its jobs begin with."""
         return job_prefix(self.folder / self.results)
 
 
 class Controller(Checkpointable):
-    """What submitit calls at each start; a failed Snakemake's exit code becomes its own."""
+    """What submitit calls at each start; it ends with the exit code of a Snakemake that failed."""
 
     def __init__(self, run: Run):
         self.run = run
@@ -72,14 +76,14 @@ class Controller(Checkpointable):
             self._clear()
         except InterferenceError as error:
             say(f"error: {error}")
-            self._tell(state="ended", exit_code=1)
+            self._update(replace(self._own, state="ended", exit_code=1))
             raise SystemExit(1) from None
         code = self._snakemake()
         if code < 0:
             say(f"Snakemake was killed by signal {-code}; where memory was short: --memory")
             self._end_child()
             code = 128 - code
-        self._tell(state="ended", exit_code=code, session=0, locks={})
+        self._update(replace(self._own, state="ended", exit_code=code, session=0, locks={}))
         if code:
             raise SystemExit(code)
 
@@ -88,7 +92,7 @@ class Controller(Checkpointable):
         say("the time of this controller is over: Snakemake ends, its jobs go on")
         self._end_child()
         if self._claim is not None:
-            self._tell(state="requeued")
+            self._update(replace(self._claim, state="requeued"))
         return DelayedSubmission(Controller(self.run))
 
     def _take_over(self) -> bool:
@@ -113,26 +117,26 @@ class Controller(Checkpointable):
                 return True
 
     def _clear(self) -> None:
-        """Wait for jobs that are left, remove the lock of this run's dead Snakemake, record their work."""
+        """Wait for jobs that are left, remove locks of this run's dead Snakemake, record their work."""
         run, earlier = self.run, self._claims.all()[: self._number - 1]
         for claim in earlier:
-            if claim.session and claim.host == self._claim.host:
+            if claim.session and claim.host == self._own.host:
                 processes.end_session(claim.session, (MARK, run.prefix))
         if run.executor == "slurm":
             look = partial(orphans.left, run.prefix, run.results, run.folder)
-            orphans.wait(look, orphans.settle_after(earlier, self._claim.host))
-        found = locks.locks_on(run.results, run.folder)
-        if strange := locks.foreign(found, (claim.locks for claim in earlier)):
+            orphans.wait(look, orphans.settle_after(earlier, self._own.host))
+        held = locks.locks_on(run.results, run.folder)
+        if strange := locks.foreign(held, (claim.locks for claim in earlier)):
             raise LaunchError(locks.complaint(run.results, strange, run.folder))
-        locks.remove(found, run.folder)
+        locks.remove(held, run.folder)
         plan = adoption.plan_digest(run.arguments, run.folder)
         for last in [claim for claim in starts(earlier) if claim.plan][-1:]:
             same = last.plan == plan
             adoption.adopt(run.arguments, run.folder, last.born, unchanged=same)
-        self._tell(plan=plan)  # from here on its jobs are this start's
+        self._update(replace(self._own, plan=plan))  # from here on its jobs are this start's
 
     def _snakemake(self) -> int:
-        """Run Snakemake to its end; its exit code, or minus the signal that killed it."""
+        """Run Snakemake to its end; returns its exit code, or minus the signal that killed it."""
         run = self.run
         command = [sys.executable, "-m", "snakemake", *run.arguments]
         environment = processes.cleaned(os.environ) | {MARK: run.prefix}
@@ -140,7 +144,7 @@ class Controller(Checkpointable):
         if run.devices is not None:
             environment["CUDA_VISIBLE_DEVICES"] = run.devices
         self._child = processes.start(command, run.folder, environment)
-        self._tell(session=self._child.pid)
+        self._update(replace(self._own, session=self._child.pid))
         while True:
             try:
                 return self._child.wait(_POLL)
@@ -153,10 +157,10 @@ class Controller(Checkpointable):
             say("another start of this controller has taken over: Snakemake ends here")
             self._end_child()
             raise SystemExit(1)
-        if not self._claim.locks:
-            found = locks.locks_on(self.run.results, self.run.folder)
-            if found:
-                self._tell(locks=found)
+        if not self._own.locks:
+            held = locks.locks_on(self.run.results, self.run.folder)
+            if held:
+                self._update(replace(self._own, locks=held))
 
     def _end_child(self) -> None:
         """Kill Snakemake and what it runs on this machine, and remove its lock."""
@@ -165,22 +169,28 @@ class Controller(Checkpointable):
             self._child.wait()
             processes.end_session(self._child.pid, (MARK, self.run.prefix))
             locks.remove(self._own_locks(), self.run.folder)
-            self._tell(session=0, locks={})
+            self._update(replace(self._own, session=0, locks={}))
 
     def _own_locks(self) -> locks.Locks:
-        """All on the results, those taken since the last look too: before Snakemake started there were
-        none. None where another start has taken over and its Snakemake may have made them."""
+        """Locks of this start's Snakemake: all on the results, since there were none before it started.
+        Empty where another start has taken over, whose Snakemake may have made them."""
         if any(claim.session for claim in self._claims.all()[self._number :]):
             return {}
         return locks.locks_on(self.run.results, self.run.folder)
 
     def _terminated(self, *_: object) -> None:
-        """End at once where `stop` asks for it; Slurm asks, too, whom it preempts and starts again."""
+        """End at once where `stop` asks for it; Slurm signals a job that it preempts and requeues, too."""
         if self._claims.all()[-1].state == "stopping":
             self._end_child()
             if self._claim is not None:
-                self._tell(state="ended")
+                self._update(replace(self._claim, state="ended"))
             raise SystemExit(128 + signal.SIGTERM)
 
-    def _tell(self, **changes: object) -> None:
-        self._claim = self._claims.update(self._number, self._claim, **changes)
+    @property
+    def _own(self) -> Claim:
+        """The claim of this start, which has taken over."""
+        assert self._claim is not None
+        return self._claim
+
+    def _update(self, claim: Claim) -> None:
+        self._claim = self._claims.update(self._number, claim)

@@ -1,9 +1,10 @@
-"""Launch a run: refuse where it is held, claim it, submit its controller."""
+"""Launching of a run: refuse where it is held, claim it, submit its controller."""
 
 import subprocess
 import sys
 import time
 import uuid
+from dataclasses import replace
 from pathlib import Path
 
 from interference.cluster import locks, processes, slurm
@@ -14,7 +15,7 @@ from interference.cluster.submission import Resources, submit_here, submit_to_sl
 
 
 def command(request: Request, *options: str) -> tuple[str, ...]:
-    """Snakemake's arguments; what was given to the launch comes last and unchanged."""
+    """Snakemake's arguments; those given to the launch come last and unchanged."""
     profile = ("--profile", str(request.profile)) if request.profile else ()
     named = ("--slurm-jobname-prefix", slurm.job_prefix(request.folder / request.results))
     return (*profile, *named, "--rerun-incomplete", *options, *request.arguments)
@@ -38,12 +39,11 @@ def dry_run(request: Request, *options: str) -> str:
 
 def todo(said: str) -> str:
     """The table of jobs in a dry run's words; empty where there is nothing to do."""
-    _before, found, table = said.partition("Job stats:\n")
-    return table.partition("\n\n")[0] if found else ""
+    return said.partition("Job stats:\n")[2].partition("\n\n")[0]
 
 
 def check_free(request: Request) -> list[Claim]:
-    """Check that nobody holds the run; the claims so far.
+    """Check that nobody holds a run; returns its claims so far.
 
     Raises LaunchError, which says who holds it and what to do.
     """
@@ -51,25 +51,25 @@ def check_free(request: Request) -> list[Claim]:
     last, results = (claims[-1] if claims else None), request.results
     state = standing(last, controllers_in_slurm(last, request.folder / results))
     path = Claims(request.folder / results).path(len(claims))
-    if state == "held":
+    if last and state == "held":
         raise LaunchError(
             f"{results} has a controller already: {last.who}, {last.state} since {when(last.told)}. "
             f"`interference status {results}` shows it, `interference stop {results}` ends it"
         )
-    if state == "unknown":
+    if last and state == "unknown":
         raise LaunchError(
             f"{results} was taken by {last.who} at {when(last.told)} ({last.state}), and from here it "
             "cannot be seen whether that is alive: Slurm does not answer, or it is another machine. "
             f"Try again from there; where you know that it is gone, remove {path}"
         )
-    found = locks.locks_on(results, request.folder)
-    if strange := locks.foreign(found, (claim.locks for claim in claims)):
+    held = locks.locks_on(results, request.folder)
+    if strange := locks.foreign(held, (claim.locks for claim in claims)):
         raise LaunchError(locks.complaint(results, strange, request.folder))
     return claims
 
 
 def controllers_in_slurm(last: Claim | None, results: Path) -> int | None:
-    """How many controllers of a run Slurm has; None where the run is none of Slurm's, or it is mute."""
+    """How many controllers of a run Slurm has; None where the run is not in Slurm, or Slurm is mute."""
     if last is None or last.cluster != "slurm":
         return None
     try:
@@ -79,8 +79,10 @@ def controllers_in_slurm(last: Claim | None, results: Path) -> int | None:
 
 
 def launch(request: Request, cluster: str, resources: Resources, devices: str | None) -> Claim:
-    """Claim a run that is free and submit its controller; the claim. Raises LaunchError.
+    """Claim a free run and submit its controller; returns the claim. Raises LaunchError.
 
+    cluster: slurm or local, where the controller is to be
+    resources: what it asks for in Slurm
     devices: CUDA_VISIBLE_DEVICES of this process
     """
     claims = Claims(request.folder / request.results)
@@ -99,18 +101,16 @@ def launch(request: Request, cluster: str, resources: Resources, devices: str | 
     )
     try:
         if cluster == "slurm":
-            return claims.update(
-                number, own, state="queued", job=submit_to_slurm(Controller(run), resources)
-            )
-        job = submit_here(Controller(run))
-        return claims.update(
-            number, own, state="queued", job=job, process=int(job), born=processes.born(int(job))
-        )
+            queued = replace(own, job=submit_to_slurm(Controller(run), resources))
+        else:
+            job = submit_here(Controller(run))
+            queued = replace(own, job=job, process=int(job), born=processes.born(int(job)))
+        return claims.update(number, replace(queued, state="queued"))
     except BaseException:
-        claims.update(number, own, state="stopped")
+        claims.update(number, replace(own, state="stopped"))
         raise
 
 
 def when(seconds: float) -> str:
-    """A time as people write it."""
+    """A time, seconds since 1970, as people write it."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))

@@ -1,4 +1,4 @@
-"""Snakemake's locks on an experiment's results, and whose they are.
+"""Snakemake's locks on an experiment's results, and which Snakemake made them.
 
 A running Snakemake keeps two files in ``.snakemake/locks`` that list what it reads and what it
 writes; nothing in them says who made them, and ``snakemake --unlock`` removes those of every other
@@ -9,13 +9,13 @@ Snakemake in the folder too. So the controller notes the locks of the Snakemake 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-#: Locks by name, with the time of the last change in nanoseconds.
+#: Name of a lock → time of its last change, nanoseconds since 1970.
 Locks = Mapping[str, int]
 
 
 def locks_on(results: str, folder: Path) -> dict[str, int]:
-    """Locks that name a file below ``results``, as Snakemake writes it, in a working directory."""
-    found = {}
+    """Locks in a working directory that name a file below ``results``, as Snakemake writes it."""
+    held = {}
     for path in sorted(Path(folder, ".snakemake", "locks").glob("*.lock")):
         try:
             names = path.read_text(encoding="utf-8").splitlines()
@@ -23,24 +23,24 @@ def locks_on(results: str, folder: Path) -> dict[str, int]:
         except FileNotFoundError:  # its Snakemake has ended
             continue
         if any(name.startswith(f"{results}/") for name in names):
-            found[path.name] = changed
-    return found
+            held[path.name] = changed
+    return held
 
 
-def foreign(found: Locks, own: Iterable[Locks]) -> list[str]:
-    """Names of the locks that are not among those noted by any controller of this run."""
+def foreign(held: Locks, own: Iterable[Locks]) -> list[str]:
+    """Names of those locks that no controller of this run has noted. own: what each has noted."""
     noted = {lock for locks in own for lock in locks.items()}
-    return [name for name, changed in found.items() if (name, changed) not in noted]
+    return [name for name, changed in held.items() if (name, changed) not in noted]
 
 
 def remove(locks: Iterable[str], folder: Path) -> None:
-    """Remove locks of a Snakemake that is dead."""
+    """Remove locks of a dead Snakemake."""
     for name in locks:
         Path(folder, ".snakemake", "locks", name).unlink(missing_ok=True)
 
 
 def complaint(results: str, strange: Iterable[str], folder: Path) -> str:
-    """What to say of locks that are somebody else's."""
+    """The message about locks that are somebody else's."""
     names = ", ".join(str(Path(folder, ".snakemake", "locks", name)) for name in strange)
     return (
         f"{results} is locked by a Snakemake that no launch started ({names}), perhaps by hand on "

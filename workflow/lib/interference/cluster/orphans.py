@@ -1,10 +1,10 @@
-"""Jobs that an earlier Snakemake left behind: whoever starts the next one waits for them.
+"""Jobs that an earlier Snakemake left behind, which end before the next Snakemake starts.
 
 A Snakemake that was killed leaves its Slurm jobs, and a job that still waits or runs would be
-submitted once more, so that two write one output. Those of a run are known by the prefix of their
-names, whether or not Snakemake came to note them. Those of a Snakemake that somebody started by hand
-are known by its working directory only, and waited for while ``.snakemake/incomplete`` says that
-outputs of this experiment are being written.
+submitted again, so that two write one output. Jobs of a run are known by the prefix of their names,
+whether or not Snakemake came to note them. Jobs of a Snakemake that somebody started by hand are known
+by its working directory only, and waited for while ``.snakemake/incomplete`` says that outputs of this
+experiment are being written.
 """
 
 import time
@@ -26,7 +26,7 @@ POLL = (2.0, 30.0)
 
 
 def being_written(results: str, folder: Path) -> bool:
-    """Whether Snakemake noted that a file below ``results`` was begun and not that it was finished."""
+    """Whether Snakemake noted that a file below ``results`` was begun, and not that it was finished."""
     place = Path(folder, ".snakemake", "incomplete")
     for path in place.rglob("*"):
         name = "".join(part.removeprefix("@") for part in path.relative_to(place).parts)
@@ -39,16 +39,19 @@ def being_written(results: str, folder: Path) -> bool:
 
 
 def left(prefix: str, results: str, folder: Path) -> list[SlurmJob]:
-    """Jobs in the queue that may write to a run's results. Raises SlurmError."""
+    """Jobs in the queue that may write to a run's results. Raises SlurmError.
+
+    prefix: what names of the run's jobs begin with
+    """
     jobs = queue()
     others = by_hand(jobs, folder) if being_written(results, folder) else []
     return of_run(jobs, prefix) + others
 
 
 def settle_after(earlier: Sequence[Claim], host: str) -> float:
-    """Seconds in which a job of an earlier start may still appear; ``host`` is this machine.
+    """Seconds in which a job of an earlier start may still appear.
 
-    A machine on which a start was cut off, and which is not this one, may be alive out of Slurm's sight.
+    Another machine than this one, ``host``, may be alive out of Slurm's sight, with its start cut off.
     """
     last = starts(earlier)[-1:]
     if not last:
@@ -57,11 +60,11 @@ def settle_after(earlier: Sequence[Claim], host: str) -> float:
 
 
 def wait(look: Callable[[], list[SlurmJob]], settle: float = SETTLE) -> None:
-    """Wait until two looks, ``settle`` seconds apart, find no job; Slurm's own limits end each job.
+    """Wait until two looks, ``settle`` seconds apart, see no job; Slurm's own limits end each job.
 
     A look that fails counts for nothing.
     """
-    told: list[str] = []
+    waited_for: list[str] = []
     empty_since = None
     pause = POLL[0]
     while empty_since is None or time.monotonic() - empty_since < settle:
@@ -72,13 +75,13 @@ def wait(look: Callable[[], list[SlurmJob]], settle: float = SETTLE) -> None:
             jobs, empty_since = [], None
         else:
             empty_since = None if jobs else (empty_since or time.monotonic())
-        if jobs and told != [job.id for job in jobs]:
-            told = [job.id for job in jobs]
+        if jobs and waited_for != [job.id for job in jobs]:
+            waited_for = [job.id for job in jobs]
             say(
                 f"waiting for {len(jobs)} jobs of an earlier start, each until its own time limit at "
-                f"most: {', '.join(map(str, jobs))}; not to wait: scancel {' '.join(told)}"
+                f"most: {', '.join(map(str, jobs))}; not to wait: scancel {' '.join(waited_for)}"
             )
         time.sleep(min(settle, POLL[0]) if empty_since else pause)
         pause = POLL[0] if not jobs else min(1.5 * pause, POLL[1])
-    if told:
+    if waited_for:
         say("no job of an earlier start is left")

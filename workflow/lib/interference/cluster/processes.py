@@ -1,4 +1,4 @@
-"""Processes of this machine: who one is, a child that never outlives its parent, ending a session."""
+"""Processes of this machine: their identity, children that never outlive a parent, ends of sessions."""
 
 import ctypes
 import os
@@ -18,9 +18,9 @@ _FOREIGN = ("SLURM_", "SLURMD_", "SBATCH_", "SRUN_", "SUBMITIT_")
 
 
 def born(pid: int) -> float:
-    """When a process began, in seconds since 1970; with its number this names one process for good.
+    """When a process began, in seconds since 1970; 0 where it has ended.
 
-    0 where it has ended.
+    A number and this time together belong to one process for good.
     """
     try:
         return psutil.Process(pid).create_time()
@@ -29,7 +29,7 @@ def born(pid: int) -> float:
 
 
 def is_alive(pid: int, since: float) -> bool:
-    """Whether the process with this number that began then is still there, and more than a zombie."""
+    """Whether the process with this number that began at ``since`` is alive, and no zombie."""
     try:
         process = psutil.Process(pid)
         return process.create_time() == since and process.status() != psutil.STATUS_ZOMBIE
@@ -38,7 +38,7 @@ def is_alive(pid: int, since: float) -> bool:
 
 
 def cleaned(environment: Mapping[str, str]) -> dict[str, str]:
-    """An environment without what Slurm and submitit tell a job; where Slurm is stays in it."""
+    """An environment without the variables of a job in Slurm or submitit; SLURM_CONF stays in it."""
     return {
         name: value
         for name, value in environment.items()
@@ -47,7 +47,7 @@ def cleaned(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def prepare() -> None:
-    """Between fork and exec: end with the parent, and ignore submitit's signal.
+    """Have this process, between fork and exec, end with its parent and ignore submitit's signal.
 
     Slurm sends that signal, ahead of a time limit, to every process of a step.
     """
@@ -57,7 +57,7 @@ def prepare() -> None:
 
 
 def start(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> subprocess.Popen:
-    """Start a command in a session of its own; on Linux it is killed when this process ends."""
+    """Start a command in its own session; on Linux it is killed when this process ends."""
     return subprocess.Popen(
         command,
         cwd=folder,
@@ -69,10 +69,10 @@ def start(command: Sequence[str], folder: Path, environment: Mapping[str, str]) 
 
 
 def end_session(session: int, mark: tuple[str, str]) -> int:
-    """Kill what is left of a session, its leader first; how many processes that were.
+    """Kill what is left of a session, its leader first; returns how many processes that were.
 
-    mark: a variable of its environment and the value, without which a process is left alone: numbers
-    of sessions are used again.
+    mark: a variable and its value. A process without it in its environment is left alone, since
+        numbers of sessions are used again.
     """
     killed = 0
     while members := _members(session, mark):
@@ -84,7 +84,7 @@ def end_session(session: int, mark: tuple[str, str]) -> int:
 
 
 def _members(session: int, mark: tuple[str, str]) -> list[psutil.Process]:
-    found = []
+    members = []
     for process in psutil.process_iter():
         try:
             if (
@@ -92,7 +92,7 @@ def _members(session: int, mark: tuple[str, str]) -> list[psutil.Process]:
                 and process.status() != psutil.STATUS_ZOMBIE
                 and process.environ().get(mark[0]) == mark[1]
             ):
-                found.append(process)
+                members.append(process)
         except (psutil.Error, OSError):  # it has ended, or is another user's
             continue
-    return sorted(found, key=lambda process: process.pid != session)
+    return sorted(members, key=lambda process: process.pid != session)

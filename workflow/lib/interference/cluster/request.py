@@ -1,4 +1,4 @@
-"""What a launch asks for: a profile, Snakemake's own arguments, and the experiment that they name.
+"""Requests for a launch: a profile, Snakemake's own arguments, and the experiment that they name.
 
 The arguments are read by Snakemake's own parser, and the config is put together as Snakemake does, so
 that what is checked here is what will run.
@@ -41,10 +41,11 @@ class LaunchError(InterferenceError):
 class Request:
     """A run that can be started.
 
-    profile: a folder or file, absolute, or None: Snakemake finds profiles/default by itself
-    arguments: Snakemake's, as they were given
-    executor: slurm, or local, which is jobs of the controller's own machine
-    folder: the working directory; results: the experiment's, relative to it
+    profile: a folder or file, absolute; None: Snakemake looks for profiles/default itself
+    arguments: Snakemake's arguments, as they were given
+    executor: slurm or local; local jobs run on the controller's machine
+    folder: the working directory
+    dry_run: whether the plan is asked for and no run
     """
 
     profile: Path | None
@@ -56,13 +57,14 @@ class Request:
 
     @property
     def results(self) -> str:
+        """The experiment's results folder, relative to the working directory."""
         return f"results/{self.config.experiment}"
 
 
 def read(profile: str | None, arguments: Sequence[str], folder: Path) -> Request:
-    """Check what a launch was asked for. Raises LaunchError and ConfigError.
+    """Check what a launch is asked for. Raises LaunchError and ConfigError.
 
-    profile: a path, or a name that is looked for as Snakemake does, then in ``profiles/``
+    profile: a path, or a name that is looked for where Snakemake looks, then in ``profiles/``
     """
     _refuse(arguments)
     place = find_profile(profile, folder) if profile else None
@@ -80,7 +82,7 @@ def read(profile: str | None, arguments: Sequence[str], folder: Path) -> Request
 
 
 def config_of(arguments: Sequence[str]) -> Config:
-    """The config that Snakemake reads with these arguments in this folder. Raises as `read` does."""
+    """The config that Snakemake reads here with these arguments. Raises LaunchError, ConfigError."""
     return check_config(_config(_parse(list(arguments))))
 
 
@@ -88,15 +90,15 @@ def find_profile(name: str, folder: Path) -> Path:
     """The profile with this name or path, absolute. Raises LaunchError, which says where it looked."""
     from snakemake.cli import get_appdirs, get_profile_dir
 
-    found = get_profile_dir(name) or get_profile_dir(str(folder / "profiles" / name))
-    if found is None:
+    located = get_profile_dir(name) or get_profile_dir(str(folder / "profiles" / name))
+    if located is None:
         user, site = get_appdirs().user_config_dir, get_appdirs().site_config_dir
         places = [str(Path(place, name)) for place in (folder, user, site, folder / "profiles")]
         raise LaunchError(
             f"no profile {name!r}: none of {', '.join(places)} is a folder with a config.yaml; "
             "profiles/slurm is this workflow's for Slurm"
         )
-    place, file = found
+    place, file = located
     return (file if Path(name).is_file() else place).absolute()
 
 
@@ -132,7 +134,7 @@ def _check(parsed: Namespace) -> None:
 
 
 def _config(parsed: Namespace) -> dict:
-    """The config as the Snakefile gets it: files merged in order, then single values."""
+    """The values of the config as the Snakefile gets them: files in order, then single values."""
     from snakemake.cli import parse_config
     from snakemake.common.configfile import load_configfile
     from snakemake.exceptions import CliException

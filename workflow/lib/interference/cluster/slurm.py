@@ -1,7 +1,7 @@
-"""Slurm's queue: which jobs of a run there are, and how to end them.
+"""Slurm's queue: the jobs of a run, and how to end them.
 
 The jobs of a run are known by their names. Snakemake's executor calls them ``PREFIX_UUID``, with a
-new UUID at each start; the prefix that `job_prefix` makes is that of one results folder, so that
+new UUID at each start; the prefix that `job_prefix` makes belongs to one results folder, so that
 neither another experiment nor another clone has it.
 """
 
@@ -22,14 +22,17 @@ _UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 class SlurmError(InterferenceError):
-    """Slurm did not answer, or is not here."""
+    """Slurm does not answer, or is not on this machine."""
 
 
 @dataclass(frozen=True)
 class SlurmJob:
-    """A job in the queue.
+    """A job in the queue, as squeue prints it.
 
-    left: time until its limit; node: empty while it waits; folder: its working directory
+    left: time until its limit
+    reason: why it waits
+    node: its node; empty while it waits
+    folder: its working directory
     """
 
     id: str
@@ -49,7 +52,7 @@ class SlurmJob:
 def job_prefix(results: Path) -> str:
     """What names of a run's jobs begin with: at most 50 letters, digits and hyphens, as the plugin asks.
 
-    results: the experiment's results folder; two paths to one folder give one prefix.
+    results: the experiment's results folder; two paths to the same folder give the same prefix.
     """
     place = Path(results).resolve()
     name = re.sub(r"[^A-Za-z0-9-]", "-", place.name)[:30]
@@ -58,12 +61,12 @@ def job_prefix(results: Path) -> str:
 
 
 def controller_name(prefix: str) -> str:
-    """Name of the Slurm job that is a run's controller; no job of the run is called so."""
+    """Name of a controller's Slurm job, which no job of the run has."""
     return f"{prefix}-controller"
 
 
 def parse_queue(text: str) -> list[SlurmJob]:
-    """Jobs from the output of `squeue`, as `queue` asks for it."""
+    """Jobs in the output of `squeue`, in the format that `queue` asks for."""
     return [SlurmJob(*line.split("|", 6)) for line in text.splitlines() if line]
 
 
@@ -74,12 +77,12 @@ def queue() -> list[SlurmJob]:
 
 
 def of_run(jobs: Collection[SlurmJob], prefix: str) -> list[SlurmJob]:
-    """Those jobs that Snakemake submitted for the run with this prefix."""
+    """Jobs that Snakemake submitted for the run with this prefix."""
     return [job for job in jobs if job.name.startswith(f"{prefix}_")]
 
 
 def by_hand(jobs: Collection[SlurmJob], folder: Path) -> list[SlurmJob]:
-    """Those that a Snakemake submitted in a working directory which was not launched."""
+    """Jobs of a Snakemake in this working directory that was started by hand, not launched."""
     named = re.compile(f"(.*_)?{_UUID}")
     launched = re.compile(f".*-[0-9a-f]{{8}}_{_UUID}")
     return [
@@ -92,12 +95,12 @@ def by_hand(jobs: Collection[SlurmJob], folder: Path) -> list[SlurmJob]:
 
 
 def controllers(jobs: Collection[SlurmJob], prefix: str) -> list[SlurmJob]:
-    """The run's controllers: none, or one, which may wait to be started again."""
+    """Controllers of the run with this prefix: at most one, which may wait to be started again."""
     return [job for job in jobs if job.name == controller_name(prefix)]
 
 
 def cancel(jobs: Collection[SlurmJob]) -> None:
-    """Cancel jobs; one that has ended meanwhile is no error. Raises SlurmError."""
+    """Cancel jobs, except those that have ended meanwhile. Raises SlurmError."""
     if jobs:
         _answer("scancel", "--quiet", *(job.id for job in jobs))
 
@@ -112,6 +115,7 @@ def check_here() -> None:
 
 
 def _answer(*command: str) -> str:
+    """What a command of Slurm prints. Raises SlurmError where it fails or does not answer."""
     try:
         done = subprocess.run(
             command,

@@ -1,10 +1,11 @@
-"""Stop a run: end its controller, on request its jobs, and leave a folder that can be resumed."""
+"""Stopping of a run: end its controller, on request its jobs, and leave a folder that can be resumed."""
 
 import os
 import signal
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +21,7 @@ _PATIENCE = 180.0
 
 
 def stop(results: Path, *, jobs: bool) -> None:
-    """End the controller of a run; with ``jobs`` its jobs in Slurm too. Raises LaunchError, SlurmError.
+    """End the controller of a run; with ``jobs`` also its jobs in Slurm. Raises LaunchError, SlurmError.
 
     The claim comes first, so that a controller that starts again just now ends by itself.
     """
@@ -35,10 +36,10 @@ def stop(results: Path, *, jobs: bool) -> None:
     look = partial(orphans.left, prefix, name, folder)
     if jobs and own.uses_slurm:
         _end_jobs(look)
-    found = locks.locks_on(name, folder)
-    strange = locks.foreign(found, (claim.locks for claim in known))
-    locks.remove(found.keys() - set(strange), folder)
-    claims.update(number, own, state="stopped")
+    held = locks.locks_on(name, folder)
+    strange = locks.foreign(held, (claim.locks for claim in known))
+    locks.remove(held.keys() - set(strange), folder)
+    claims.update(number, replace(own, state="stopped"))
     left = look() if own.uses_slurm else []
     say(f"{results}: stopped; launch again, and it resumes")
     if left:
@@ -48,6 +49,7 @@ def stop(results: Path, *, jobs: bool) -> None:
 
 
 def _claim(claims: Claims, results: Path) -> tuple[int, Claim]:
+    """Claim a run in order to stop it: the number and the claim. Raises LaunchError."""
     while True:
         known = claims.all()
         last = known[-1]
@@ -73,7 +75,7 @@ def _end_in_slurm(prefix: str) -> None:
 
 
 def _end_here(known: Sequence[Claim], prefix: str) -> None:
-    """Kill what claims on this machine started: submitit first, which would start a controller anew."""
+    """Kill what this machine's claims started: submitit first, which would start a controller anew."""
     for claim in known:
         here = claim.cluster == "local" and claim.launch == known[-1].launch
         if here and processes.is_alive(claim.process, claim.born):
@@ -82,11 +84,11 @@ def _end_here(known: Sequence[Claim], prefix: str) -> None:
             processes.end_session(claim.session, (MARK, prefix))
 
 
-def _end_jobs(look: partial) -> None:
-    """Cancel jobs until, for as long as a submission may be under way, no new one comes."""
+def _end_jobs(look: Callable[[], list[slurm.SlurmJob]]) -> None:
+    """Cancel jobs until no new one has come for as long as a submission may be under way."""
     empty_since = None
     while empty_since is None or time.monotonic() - empty_since < orphans.SETTLE:
-        found = look()
-        empty_since = None if found else (empty_since or time.monotonic())
-        slurm.cancel([job for job in found if job.state != "COMPLETING"])
+        jobs = look()
+        empty_since = None if jobs else (empty_since or time.monotonic())
+        slurm.cancel([job for job in jobs if job.state != "COMPLETING"])
         time.sleep(1)

@@ -1,4 +1,4 @@
-"""Submit a controller: to Slurm as a small job, or on this machine as a process that outlives a logout."""
+"""Submission of a controller: as a small job in Slurm, or as a process here that outlives a logout."""
 
 import os
 import signal
@@ -16,17 +16,19 @@ from interference.cluster.processes import cleaned
 from interference.cluster.request import LaunchError
 from interference.cluster.slurm import controller_name
 
-#: Starts after a time-out, for submitit: without end.
+#: How often submitit starts a controller again after a time-out: without end.
 _STARTS = 10**9
-#: Minutes of a controller on a workstation, for submitit: ten years.
+#: Minutes that submitit gives a controller on a workstation: ten years.
 _FOREVER = 10 * 365 * 24 * 60
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What a controller on Slurm asks for beside one CPU.
+    """What a controller in Slurm asks for, besides a CPU.
 
-    minutes: between two of its starts; memory: MB; partition, account: None is the site's default
+    minutes: its time limit; it starts anew after that
+    memory: in MB
+    partition, account: None for the site's default
     """
 
     minutes: int
@@ -40,22 +42,22 @@ class Resources:
 
     @property
     def warning(self) -> int:
-        """Seconds before the limit at which the controller is told; Slurm may be a minute early."""
+        """Seconds from the signal to the time limit; Slurm may send it a minute early."""
         return min(120, 30 * self.minutes)
 
 
 def memory_for(jobs: int) -> int:
-    """MB for the controller of a plan with this many jobs: 1 GB, and as much for each 10,000."""
+    """Memory in MB for the controller of a plan with this many jobs: 1 GB, and 1 GB per 10,000 jobs."""
     return 1000 + jobs // 10
 
 
 def log_path(results: Path, job: str) -> Path:
-    """The log of a controller, one for all its starts."""
+    """The log of all starts of a controller."""
     return Path(results, FOLDER, f"{job}_0_log.out")
 
 
 def submit_to_slurm(controller: Controller, resources: Resources) -> str:
-    """Submit to Slurm; the job's id. Raises LaunchError with what sbatch says."""
+    """Submit a controller to Slurm; returns the job's id. Raises LaunchError with sbatch's words."""
     run = controller.run
     executor = SlurmExecutor(run.folder / run.results / FOLDER, max_num_timeout=_STARTS)
     executor.update_parameters(
@@ -77,11 +79,14 @@ def submit_to_slurm(controller: Controller, resources: Resources) -> str:
 
 
 def submit_here(controller: Controller) -> str:
-    """Start submitit's process on this machine, in a session of its own; its number."""
+    """Start submitit's process on this machine, in its own session; returns its number.
+
+    Raises LaunchError where it does not start.
+    """
     run = controller.run
     folder = run.folder / run.results / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    told, tell = os.pipe()
+    reader, writer = os.pipe()
     if os.fork() == 0:  # what is started here must not hold the terminal, nor end with it
         try:
             os.setsid()
@@ -90,13 +95,13 @@ def submit_here(controller: Controller) -> str:
             executor = LocalExecutor(folder)
             executor.update_parameters(timeout_min=_FOREVER, stderr_to_stdout=True)
             with _environment():
-                os.write(tell, executor.submit(controller).job_id.encode())
+                os.write(writer, executor.submit(controller).job_id.encode())
         except BaseException:
             traceback.print_exc()
         finally:
             os._exit(0)
-    os.close(tell)
-    with os.fdopen(told, encoding="utf-8") as pipe:
+    os.close(writer)
+    with os.fdopen(reader, encoding="utf-8") as pipe:
         job = pipe.read()
     os.wait()
     if not job:
@@ -105,6 +110,7 @@ def submit_here(controller: Controller) -> str:
 
 
 def _redirect(log: Path) -> None:
+    """Read from nowhere, and write to a log."""
     with open(os.devnull, "rb") as nothing, log.open("ab") as file:
         os.dup2(nothing.fileno(), 0)
         os.dup2(file.fileno(), 1)
@@ -113,7 +119,7 @@ def _redirect(log: Path) -> None:
 
 @contextmanager
 def _environment() -> Iterator[None]:
-    """Without the variables of a Slurm job that this may run in; back at the end."""
+    """Take the variables of a Slurm job out of the environment; they are back at the end."""
     saved = dict(os.environ)
     kept = cleaned(saved)
     for name in saved.keys() - kept.keys():

@@ -1,4 +1,4 @@
-"""Look at a run that was launched: its controller, its jobs, how far Snakemake is."""
+"""State of a launched run: its controller, its jobs, its progress."""
 
 import re
 from pathlib import Path
@@ -14,20 +14,23 @@ _PROGRESS = re.compile(r"^\d+ of \d+ steps \(.*\) done$", re.MULTILINE)
 
 
 def find(results: Path | None) -> Path:
-    """The results folder of a launched run: the one named, or the only one here. Raises LaunchError."""
+    """The results folder of a launched run: the named folder, or the only one here.
+
+    Raises LaunchError where nothing was launched there, or more than one run here.
+    """
     if results is not None:
         if not Path(results, FOLDER, "claims").is_dir():
             raise LaunchError(f"{results}: nothing was launched there; name results/EXPERIMENT")
         return Path(results)
-    found = sorted(path.parent.parent for path in Path("results").glob(f"*/{FOLDER}/claims"))
-    if len(found) == 1:
-        return found[0]
-    choice = f"one of {', '.join(map(str, found))}" if found else "nothing was launched here yet"
+    runs = sorted(path.parent.parent for path in Path("results").glob(f"*/{FOLDER}/claims"))
+    if len(runs) == 1:
+        return runs[0]
+    choice = f"one of {', '.join(map(str, runs))}" if runs else "nothing was launched here yet"
     raise LaunchError(f"name the results folder of a run: {choice}")
 
 
 def log_of(results: Path) -> Path:
-    """The log of the last controller. Raises LaunchError where there is none yet."""
+    """The log of a run's last controller. Raises LaunchError where there is none yet."""
     job = Claims(results).all()[-1].job
     if not job or not log_path(results, job).exists():
         raise LaunchError(f"{results}: the controller has not started yet, so there is no log")
@@ -61,6 +64,7 @@ def progress(log: Path) -> str:
 
 
 def _controller(last: Claim, in_slurm: list[slurm.SlurmJob]) -> str:
+    """The state of a run's controller in words; ``in_slurm`` are its controllers in Slurm's queue."""
     state = standing(last, len(in_slurm) if last.cluster == "slurm" else None)
     since = f"since {when(last.told)}"
     if last.state in FREE:

@@ -1,7 +1,8 @@
-"""What no section can check alone: values of different sections that do not go together."""
+"""Checks that no section can do alone: values of different sections that do not go together."""
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 from interference.config.facts import ARCHITECTURES, BLOCK, positions
 
@@ -9,13 +10,13 @@ from interference.config.facts import ARCHITECTURES, BLOCK, positions
 NETWORKS = ("data", "models", "attacks", "activations", "saes")
 
 
-def problems(config) -> list[str]:
-    """One line a problem of a `schema.Config`, each naming its field, what was found and the mend."""
-    found = [*_arms(config)]
-    if found or "networks" not in config.arms:
-        return found
+def problems(config: Any) -> list[str]:
+    """One line per problem of a `schema.Config`: its field, what was found, the mend."""
+    lacking = [*_arms(config)]
+    if lacking or "networks" not in config.arms:
+        return lacking
     return [
-        *_networks(config),
+        *_channels(config),
         *_radii(config),
         *_attacks(config),
         *_layers(config),
@@ -23,7 +24,7 @@ def problems(config) -> list[str]:
     ]
 
 
-def _arms(config) -> Iterator[str]:
+def _arms(config: Any) -> Iterator[str]:
     present = [name for name in NETWORKS if getattr(config, name) is not None]
     missing = [name for name in NETWORKS if name not in present]
     if present and missing:
@@ -39,7 +40,7 @@ def _arms(config) -> Iterator[str]:
         )
 
 
-def _networks(config) -> Iterator[str]:
+def _channels(config: Any) -> Iterator[str]:
     channels, source = config.data.channels, config.models.source
     if source != "trained" and channels != 3:
         yield (
@@ -48,8 +49,8 @@ def _networks(config) -> Iterator[str]:
         )
 
 
-def _radii(config) -> Iterator[str]:
-    """Radii that no perturbation of pixels in [0, 1] has; mostly pixels of 0 to 255 were meant."""
+def _radii(config: Any) -> Iterator[str]:
+    """Radii that are too large for pixels in [0, 1]; mostly pixels of 0 to 255 were meant."""
     size = config.data.size
     diameter = {"linf": 1.0, "l2": math.sqrt(config.data.channels * size**2)}
     places = [
@@ -76,7 +77,7 @@ def _radii(config) -> Iterator[str]:
                 )
 
 
-def _attacks(config) -> Iterator[str]:
+def _attacks(config: Any) -> Iterator[str]:
     if config.attacks.images > config.data.evaluation:
         yield (
             f"attacks.images: {config.attacks.images} images to attack, but data.evaluation "
@@ -105,7 +106,7 @@ def _attacks(config) -> Iterator[str]:
             yield f"attacks.methods: {' and '.join(same)} are both {norm} noise; keep one"
 
 
-def _layers(config) -> Iterator[str]:
+def _layers(config: Any) -> Iterator[str]:
     blocks = -(-config.data.train // BLOCK)
     if config.activations.parts > blocks:
         yield (
@@ -128,19 +129,20 @@ def _layers(config) -> Iterator[str]:
             yield f"saes.layers.{layer}: no activations.layers.{layer} gives it rows"
 
 
-def _saes(config) -> Iterator[str]:
+def _saes(config: Any) -> Iterator[str]:
     for layer in config.activations.layers:
         for width in sorted({ARCHITECTURES[name][layer] for name in config.models.architectures}):
             yield from _widths(config.saes, layer, width)
-        fit = config.saes.layers.get(layer)
-        if fit and fit.rows < 10 * fit.batch_size:
+        training = config.saes.layers.get(layer)
+        if training and training.rows < 10 * training.batch_size:
             yield (
-                f"saes.layers.{layer}.rows: {fit.rows} rows are fewer than ten batches of "
-                f"{fit.batch_size}"
+                f"saes.layers.{layer}.rows: {training.rows} rows are fewer than ten batches of "
+                f"{training.batch_size}"
             )
 
 
-def _widths(saes, layer: str, width: int) -> Iterator[str]:
+def _widths(saes: Any, layer: str, width: int) -> Iterator[str]:
+    """Settings of SAEs that ``width`` channels are too few for."""
     for name, settings in saes.types.named.items():
         for k in getattr(settings, "k", []):
             if k >= width:
@@ -148,9 +150,9 @@ def _widths(saes, layer: str, width: int) -> Iterator[str]:
                     f"saes.types.{name}.k: {k} is not below the {width} dimensions of {layer}; "
                     f"a sparse code needs k < {width}"
                 )
-    fit, nested = saes.layers.get(layer), saes.types.matryoshka
-    if fit and nested:
-        latents = width * fit.expansion_factor
+    training, nested = saes.layers.get(layer), saes.types.matryoshka
+    if training and nested:
+        latents = width * training.expansion_factor
         ends = [0, *(round(prefix * latents) for prefix in nested.prefixes)]
         for prefix, start, end in zip(nested.prefixes, ends, ends[1:]):
             if start == end:

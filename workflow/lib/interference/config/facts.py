@@ -3,17 +3,23 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-#: Images that draw their positions together, whoever's part they are in.
+#: Images that draw their positions together, in whichever part of an extraction.
 BLOCK = 256
 
-#: Images that ship with the repository, one folder a dataset.
+#: Images that ship with the repository, one folder per dataset.
 RESOURCES = Path(__file__).parents[3] / "resources"
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """reader: the module that reads its files; embedded: it ships with the repository;
-    size: pixels a side; train, test: images there are; None where the files decide."""
+    """A dataset; None where its files decide.
+
+    reader: module that reads its files
+    embedded: whether it ships with the repository
+    channels: colours per pixel
+    size: pixels per side
+    train, test: number of images of each part
+    """
 
     reader: str
     embedded: bool
@@ -36,31 +42,34 @@ DATASETS = {
 
 @dataclass(frozen=True)
 class Hook:
-    """channels after the hook; halvings of the side since the one before it, and how each rounds:
-    `c` up, `f` down."""
+    """A place in an architecture whose activations are taken.
+
+    channels: channels there
+    halvings: halvings of the side since the hook before it, a letter for how each rounds: c up, f down
+    """
 
     channels: int
-    halvings: str = ""
+    halvings: str
 
 
-def _hooks(*channels_halvings: int | str) -> dict[str, Hook]:
+def _hooks(channels: tuple[int, ...], halvings: tuple[str, ...]) -> dict[str, Hook]:
     names = ("stem", "layer1", "layer2", "layer3", "layer4")
-    pairs = zip(channels_halvings[::2], channels_halvings[1::2], strict=True)
-    return {name: Hook(*pair) for name, pair in zip(names, pairs, strict=True)}
+    hooks = zip(names, channels, halvings, strict=True)
+    return {name: Hook(width, roundings) for name, width, roundings in hooks}
 
 
-_RESNET50 = _hooks(64, "cc", 256, "", 512, "c", 1024, "c", 2048, "c")
+_RESNET50 = _hooks((64, 256, 512, 1024, 2048), ("cc", "", "c", "c", "c"))
 _HOOKS = {
-    "resnet18": _hooks(64, "cc", 64, "", 128, "c", 256, "c", 512, "c"),
+    "resnet18": _hooks((64, 64, 128, 256, 512), ("cc", "", "c", "c", "c")),
     "resnet50": _RESNET50,
     "wide_resnet50_2": _RESNET50,
     "wide_resnet50_4": _RESNET50,
     "resnext50_32x4d": _RESNET50,
-    "densenet161": _hooks(96, "cc", 384, "", 768, "f", 2112, "f", 2208, "f"),
-    "mnasnet1_0": _hooks(16, "c", 24, "c", 40, "c", 96, "c", 1280, "c"),
-    "mobilenet_v2": _hooks(16, "c", 24, "c", 32, "c", 96, "c", 1280, "c"),
-    "shufflenet_v2_x1_0": _hooks(24, "cc", 116, "c", 232, "c", 464, "c", 1024, ""),
-    "vgg16_bn": _hooks(64, "f", 128, "f", 256, "f", 512, "f", 512, "f"),
+    "densenet161": _hooks((96, 384, 768, 2112, 2208), ("cc", "", "f", "f", "f")),
+    "mnasnet1_0": _hooks((16, 24, 40, 96, 1280), ("c", "c", "c", "c", "c")),
+    "mobilenet_v2": _hooks((16, 24, 32, 96, 1280), ("c", "c", "c", "c", "c")),
+    "shufflenet_v2_x1_0": _hooks((24, 116, 232, 464, 1024), ("cc", "c", "c", "c", "")),
+    "vgg16_bn": _hooks((64, 128, 256, 512, 512), ("f", "f", "f", "f", "f")),
 }
 
 #: Channels after each hook; interference.models.architectures says where the hooks are.
@@ -68,7 +77,7 @@ ARCHITECTURES = {
     name: {layer: hook.channels for layer, hook in hooks.items()} for name, hooks in _HOOKS.items()
 }
 
-#: Parameters, for the bytes of a plan (the last layer left out: it follows from the classes).
+#: Number of parameters, for the bytes of a plan, without the last layer, which the classes decide.
 PARAMETERS = {
     "resnet18": 11_176_512,
     "resnet50": 23_508_032,
@@ -82,8 +91,8 @@ PARAMETERS = {
     "vgg16_bn": 134_268_992,
 }
 
-#: Floating-point operations of a pass of one image of 224 pixels a side up to each hook, and to the
-#: logits of ImageNet's classes; a multiply-add is two.
+#: Floating-point operations of a forward pass of one image of 224 pixels per side, up to each hook and
+#: to the logits of ImageNet's classes; a multiply-add is two.
 FLOPS = {
     "resnet18": {
         "stem": 236_027_904,
@@ -169,11 +178,11 @@ FLOPS = {
 
 
 def positions(size: int, stem: str, architecture: str = "resnet18") -> dict[str, int]:
-    """Spatial positions after each hook for images of ``size`` pixels a side."""
-    found, side = {}, size
+    """Spatial positions after each hook for images of ``size`` pixels per side."""
+    counts, side = {}, size
     for layer, hook in _HOOKS[architecture].items():
         halvings = "" if (layer, stem) == ("stem", "small") else hook.halvings
         for rounding in halvings:
             side = (side + (rounding == "c")) // 2
-        found[layer] = side * side
-    return found
+        counts[layer] = side * side
+    return counts

@@ -1,4 +1,4 @@
-"""Read and check a config; every error in one message that says what to write instead."""
+"""Reading and checking of a config: all its errors in one message, each with what to write instead."""
 
 import difflib
 import math
@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -14,17 +15,20 @@ from interference.config.reader import ConfigError, read_file, read_values
 from interference.config.schema import Config
 from interference.config.values import FRACTION, NAME, WORDS
 
+#: Where pydantic sees an error: keys and places in lists, and values of discriminators among them.
+Location = tuple[int | str, ...]
+
 
 def read_config(path: Path) -> Config:
-    """Read and check a YAML file. Raises ConfigError."""
+    """Read and check a config file. Raises ConfigError."""
     return check_config(read_file(path))
 
 
-def read_workflow(workflow) -> Config:
-    """Read and check what a Snakemake workflow was given: its config files and ``--config``.
+def read_workflow(workflow: Any) -> Config:
+    """Read and check the config files and ``--config`` of a Snakemake workflow. Raises ConfigError.
 
-    Snakemake has read both already, by rules of its own, which take a key that stands twice and words
-    that its users did not mean. Raises ConfigError.
+    workflow: Snakemake's Workflow. It has read both by rules of its own, which take a key that stands
+        twice, and words that its users did not mean.
     """
     return check_config(
         read_values(workflow.configfiles, workflow.config_settings.config_args or ())
@@ -32,9 +36,11 @@ def read_workflow(workflow) -> Config:
 
 
 def check_config(values: object) -> Config:
-    """Check what a config file holds. Raises ConfigError."""
+    """Check the values of a config file. Raises ConfigError."""
     if not isinstance(values, Mapping):
-        raise ConfigError(f"config: found {_found(values)}, needs sections such as data and models")
+        raise ConfigError(
+            f"config: found {_in_words(values)}, needs sections such as data and models"
+        )
     try:
         return Config.model_validate(dict(values))
     except ValidationError as error:
@@ -71,7 +77,8 @@ def check_path(python: str) -> None:
         )
 
 
-def _found(value: object) -> str:
+def _in_words(value: object) -> str:
+    """A value of a config as messages show it."""
     if isinstance(value, str):
         return f"{value!r} (text)"
     if value is None:
@@ -81,12 +88,13 @@ def _found(value: object) -> str:
     return repr(value)
 
 
-def _path(location: tuple) -> str:
+def _path(location: Location) -> str:
+    """A location as people write it: attacks.methods.pgd."""
     return ".".join(str(part) for part in location) or "config"
 
 
-def _untagged(location: tuple) -> tuple:
-    """A path without the discriminator's value, which pydantic puts after what it tells apart."""
+def _untagged(location: Location) -> Location:
+    """A location without values of discriminators, which pydantic puts after what they tell apart."""
     for tagged in (("models",), ("attacks", "methods", "*"), ("toy", "adversarial", "attack")):
         start = location[: len(tagged)]
         if len(start) == len(tagged) and all(t in (part, "*") for t, part in zip(tagged, start)):
@@ -95,82 +103,73 @@ def _untagged(location: tuple) -> tuple:
 
 
 def _explain(detail: ErrorDetails) -> list[str]:
-    """One line an error: field: found, allowed, mend."""
+    """The lines about an error: the field, what was found, what is allowed, the mend."""
     location, kind = _untagged(detail["loc"]), detail["type"]
     if location and location[-1] == "[key]":
         location = location[:-2]
-    found, context = detail["input"], detail.get("ctx", {})
+    value, context = detail["input"], detail.get("ctx", {})
     field = _path(location)
     if kind == "value_error":
         message = str(context["error"])
         if len(location) == 0:  # checks across sections name their fields themselves
             return message.split("\n")
-        own = message.split(":")[0]
-        return [
-            f"{field}.{message}" if " " not in own and ":" in message else f"{field}: {message}"
-        ]
+        own, colon, _ = message.partition(":")
+        return [f"{field}.{message}" if colon and " " not in own else f"{field}: {message}"]
     if kind == "extra_forbidden":
-        names = _allowed_keys(detail["loc"][:-1])
+        names = list(_node(detail["loc"][:-1]).get("properties", {}))
         return [f"{field}: unknown key; allowed: {', '.join(names)}{_nearest(location[-1], names)}"]
     if kind == "missing":
         return [f"{field}: missing; config.yaml shows every key with its meaning"]
     if kind == "literal_error":
         names = [n.strip("'") for n in context["expected"].replace(" or ", ", ").split(", ")]
-        return [
-            f"{field}: found {_found(found)}, allowed: {', '.join(names)}{_nearest(found, names)}"
-        ]
+        allowed = f"allowed: {', '.join(names)}{_nearest(value, names)}"
+        return [f"{field}: found {_in_words(value)}, {allowed}"]
     if kind.startswith("union_tag"):
-        expected = context.get("expected_tags") or ", ".join(_tags(detail["loc"]))
-        names = [n.strip("'") for n in expected.split(", ")]
+        tags = context.get("expected_tags") or ", ".join(
+            _node(detail["loc"])["discriminator"]["mapping"]
+        )
+        names = [n.strip("'") for n in tags.split(", ")]
         tag, key = context.get("tag"), context["discriminator"].strip("'")
-        return [
-            f"{field}.{key}: found {_found(tag)}, allowed: {', '.join(names)}{_nearest(tag, names)}"
-        ]
+        allowed = f"allowed: {', '.join(names)}{_nearest(tag, names)}"
+        return [f"{field}.{key}: found {_in_words(tag)}, {allowed}"]
     if kind == "string_pattern_mismatch":
-        return [f"{field}: found {_found(found)}, allowed: {_in_words(found, context['pattern'])}"]
-    if kind == "string_type" and found is not None and not isinstance(found, Mapping | list):
-        return [f"{field}: found {_found(found)}, should be text; quote it: {str(found)!r}"]
+        return [
+            f"{field}: found {_in_words(value)}, allowed: {_pattern(value, context['pattern'])}"
+        ]
+    if kind == "string_type" and value is not None and not isinstance(value, Mapping | list):
+        return [f"{field}: found {_in_words(value)}, should be text; quote it: {str(value)!r}"]
     allowed = detail["msg"].removeprefix("Input ").partition(" or instance of")[0]
     allowed = allowed.replace("valid dictionary", "block of keys")
-    return [f"{field}: found {_found(found)}, {allowed[0].lower()}{allowed[1:]}{_number(found)}"]
+    return [f"{field}: found {_in_words(value)}, {allowed[0].lower()}{allowed[1:]}{_number(value)}"]
 
 
-def _in_words(found: str, pattern: str) -> str:
-    """What a pattern allows, and of a name the nearest that it does."""
-    near = re.sub(r"[^a-z0-9.]+", "-", found.lower()).strip("-.")
+def _pattern(value: str, pattern: str) -> str:
+    """What a pattern allows, in words; for a name also the nearest that is allowed."""
+    near = re.sub(r"[^a-z0-9.]+", "-", value.lower()).strip("-.")
     return WORDS[pattern] + (f"; write {near}" if pattern == NAME and near else "")
 
 
-def _number(found: object) -> str:
-    """How to write a number that stands there as text."""
-    if not isinstance(found, str):
+def _number(value: object) -> str:
+    """How to write a number that stands in a config as text; empty for anything else."""
+    if not isinstance(value, str):
         return ""
     try:
-        parts = re.match(FRACTION, found)
-        number = float(parts[1]) / float(parts[2]) if parts else float(found.replace(",", ".", 1))
+        parts = re.match(FRACTION, value)
+        number = float(parts[1]) / float(parts[2]) if parts else float(value.replace(",", ".", 1))
     except (ValueError, ZeroDivisionError):
         return ""
     plain = int(number) if number.is_integer() else float(f"{number:.6g}")
-    return f"; write {plain!r} ({found!r} is text)" if math.isfinite(number) else ""
+    return f"; write {plain!r} ({value!r} is text)" if math.isfinite(number) else ""
 
 
-def _nearest(found: object, names: list[str]) -> str:
-    close = difflib.get_close_matches(str(found), names, n=1, cutoff=0.5)
+def _nearest(value: object, names: list[str]) -> str:
+    """The question whether the name most like a value was meant; empty where none is like it."""
+    close = difflib.get_close_matches(str(value), names, n=1, cutoff=0.5)
     return f"; did you mean {close[0]}?" if close else ""
 
 
-def _allowed_keys(location: tuple) -> list[str]:
-    """The keys of the section at ``location``, as pydantic writes it."""
-    return list(_node(location).get("properties", {}))
-
-
-def _tags(location: tuple) -> list[str]:
-    """What tells the members of a union apart, at ``location``."""
-    return list(_node(location)["discriminator"]["mapping"])
-
-
-def _node(location: tuple) -> dict:
-    """The schema of what stands at a path in which discriminators' values stand, too."""
+def _node(location: Location) -> dict:
+    """The JSON schema of what stands at a location."""
     schema = Config.model_json_schema()
     node = schema
     for part in location:
@@ -182,6 +181,7 @@ def _node(location: tuple) -> dict:
 
 
 def _resolve(schema: dict, node: dict) -> dict:
+    """A node without references, and of an optional one what it is where it is there."""
     while "$ref" in node or "anyOf" in node:
         if "$ref" in node:
             node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]

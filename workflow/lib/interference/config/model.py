@@ -1,17 +1,21 @@
-"""One network of an experiment, and which ones there are."""
+"""Networks of an experiment, their names and order."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from interference.config.networks import Files, Hub, Trained
-from interference.config.zoo import CHECKPOINTS
+from interference.config.networks import Files, Hub, NetworkFile, Trained
+from interference.config.zoo import CHECKPOINTS, Checkpoint
 
 
 @dataclass(frozen=True)
 class Model:
-    """One network: clean (epsilon 0), or trained against an L2 or Linf radius in pixel units.
+    """A network.
 
-    name: its folder: clean-s0, l2-0.5-s0; of networks that are not trained here, that of the file.
-    seed: of its training, 0 where that was not here.
+    name: name of its folder: clean-s0, l2-0.5-s0; of a network that is not trained here, of its file.
+    architecture: a key of `facts.ARCHITECTURES`.
+    norm: norm of the attack that it was trained against: l2, linf, or clean for none.
+    epsilon: radius of that attack in pixel units [0, 1]; 0 for none.
+    seed: seed of its training; 0 where it was not trained here.
     """
 
     name: str
@@ -22,13 +26,13 @@ class Model:
 
     @classmethod
     def trained(cls, architecture: str, norm: str, epsilon: float, seed: int) -> "Model":
-        """One that the experiment trains, and names by what it is trained against."""
+        """A network that the experiment trains, named by its training."""
         kind = norm if epsilon == 0 else f"{norm}-{epsilon_name(epsilon)}"
         return cls(f"{kind}-s{seed}", architecture, norm, epsilon, seed)
 
     @property
     def identity(self) -> dict:
-        """Columns that name the network in every table."""
+        """Columns that identify the network in every table."""
         return {
             "model": self.name,
             "model_architecture": self.architecture,
@@ -39,23 +43,24 @@ class Model:
 
 
 def epsilon_name(epsilon: float) -> str:
-    """How a radius is written in a path: the shortest decimal that is the same number."""
+    """A radius as paths write it: the shortest decimal that is the same number."""
     return repr(float(epsilon)).removesuffix(".0")
 
 
-def networks(source: Trained | Hub | Files | None) -> list[Model]:
+def models_of(source: Trained | Hub | Files | None) -> list[Model]:
     """Every network of a config's section `models`, the clean baseline of each seed first."""
     if source is None:
         return []
-    if source.source == "trained":
+    if isinstance(source, Trained):
         return [
             Model.trained(source.architecture, norm, epsilon, seed)
             for seed in source.seeds
             for norm, epsilons in (("clean", [0.0]), *source.epsilons)
             for epsilon in sorted(epsilons or [])
         ]
-    if source.source == "hub":
-        found = {name: CHECKPOINTS[name] for name in source.checkpoints}
-    else:
-        found = source.networks
-    return [Model(n, f.architecture, f.norm, f.epsilon, 0) for n, f in found.items()]
+    files: Mapping[str, Checkpoint | NetworkFile] = (
+        {name: CHECKPOINTS[name] for name in source.checkpoints}
+        if isinstance(source, Hub)
+        else source.networks
+    )
+    return [Model(n, f.architecture, f.norm, f.epsilon, 0) for n, f in files.items()]

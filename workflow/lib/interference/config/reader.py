@@ -1,9 +1,9 @@
-"""One reader of YAML for every way in: files, and ``--config key=value``.
+"""Reader of YAML, for config files and for ``--config key=value``.
 
-A config says one thing to every reader. YAML 1.1, which PyYAML reads, takes some plain words for what
+A config means the same to every reader. YAML 1.1, which PyYAML reads, takes some plain words for what
 nobody means: ``no`` for false, ``010`` for eight, ``1:30`` for ninety, ``2026-11-26`` for a date, and
-``1e-3`` for text. Each is refused, with what to write instead. Anchors and merge keys (``<<``) are
-taken; a key that stands twice is refused.
+``1e-3`` for text. All these are refused, with what to write instead, and so is a key that stands twice.
+Anchors and merge keys (``<<``) are taken.
 """
 
 import re
@@ -26,11 +26,10 @@ class ConfigError(InterferenceError):
 
 
 def read_values(paths: Sequence[Path], overrides: Sequence[str] = ()) -> dict:
-    """The values of config files, each over those before it, and of overrides, over all of them.
+    """Values of config files, each over those before it, and of overrides, over all. Raises ConfigError.
 
     paths: YAML files with a block of keys; a block within a block is merged key by key.
     overrides: ``key=value`` as `snakemake --config` takes them; the value is YAML.
-    Raises ConfigError.
     """
     values: dict = {}
     for path in paths:
@@ -55,14 +54,15 @@ def read_file(path: Path) -> dict:
         raise ConfigError(f"{path} is not UTF-8 text") from None
     values = parse(text, str(path))
     if not isinstance(values, dict):
-        found = "nothing" if values is None else f"{values!r}"
-        raise ConfigError(f"{path}: found {found}, needs sections such as data and models")
+        content = "nothing" if values is None else f"{values!r}"
+        raise ConfigError(f"{path}: found {content}, needs sections such as data and models")
     return values
 
 
 def parse(text: str, where: str, at: tuple[str, ...] = ()) -> object:
-    """The value that YAML text means. where: what an error names; at: the path of keys to it.
+    """The value that YAML text means.
 
+    where: what an error calls the text; at: the keys that lead to the value.
     Raises ConfigError with every word that YAML's versions read differently.
     """
     loader = yaml.SafeLoader(text)
@@ -70,11 +70,11 @@ def parse(text: str, where: str, at: tuple[str, ...] = ()) -> object:
         node = loader.get_single_node()
         if node is None:
             return None
-        found = list(_problems(node, at, ()))
-        if found:
-            plural = "" if len(found) == 1 else "s"
-            lines = "\n".join(f"  {line}" for line in found)
-            raise ConfigError(f"{where} has {len(found)} error{plural}:\n{lines}")
+        problems = list(_problems(node, at, ()))
+        if problems:
+            plural = "" if len(problems) == 1 else "s"
+            lines = "\n".join(f"  {line}" for line in problems)
+            raise ConfigError(f"{where} has {len(problems)} error{plural}:\n{lines}")
         return loader.construct_document(node)
     except yaml.YAMLError as error:
         raise ConfigError(f"{where} is not YAML: {error}") from None
@@ -83,6 +83,7 @@ def parse(text: str, where: str, at: tuple[str, ...] = ()) -> object:
 
 
 def _merge(values: dict, above: Mapping) -> None:
+    """Put what stands above over values, block by block."""
     for key, value in above.items():
         if isinstance(value, Mapping) and isinstance(values.get(key), dict):
             _merge(values[key], value)
@@ -91,7 +92,7 @@ def _merge(values: dict, above: Mapping) -> None:
 
 
 def _problems(node: yaml.Node, path: tuple, parents: tuple) -> Iterator[str]:
-    """One line a word that is refused, with its field, its line and the mend."""
+    """One line per word that is refused: its field, its line, the mend."""
     field, line = ".".join(map(str, path)) or "config", node.start_mark.line + 1
     if any(node is parent for parent in parents):
         yield f"{field}: line {line}: an alias leads back to the block that it stands in"
@@ -114,8 +115,8 @@ def _problems(node: yaml.Node, path: tuple, parents: tuple) -> Iterator[str]:
             mend = _trap(key) or _no_text(key)
             if mend:
                 reading = mend.partition(";")[0]
-                found = f"found the key {key.value or 'nothing'}, {reading}"
-                yield f"{name}: line {at}: {found}; quote it: {key.value!r}"
+                meant = f"found the key {key.value or 'nothing'}, {reading}"
+                yield f"{name}: line {at}: {meant}; quote it: {key.value!r}"
             elif key.value in seen:
                 yield (
                     f"{name}: line {at}: the key {key.value!r} stands twice in its block, first at "
@@ -126,7 +127,7 @@ def _problems(node: yaml.Node, path: tuple, parents: tuple) -> Iterator[str]:
 
 
 def _no_text(key: yaml.ScalarNode) -> str | None:
-    """What to write in place of a key that YAML reads as something else than text."""
+    """The mend of a key that YAML reads as something else than text; None for text."""
     if key.tag in (f"{_TAG}str", _MERGE):
         return None
     kind = key.tag.removeprefix(_TAG)
@@ -134,7 +135,7 @@ def _no_text(key: yaml.ScalarNode) -> str | None:
 
 
 def _trap(node: yaml.ScalarNode) -> str | None:
-    """Why a plain word means one thing to a person and another to YAML 1.1, and the mend."""
+    """How YAML 1.1 reads a plain word that people mean otherwise, and the mend; None if it does not."""
     word, kind = node.value, node.tag.removeprefix(_TAG)
     if node.style is not None:  # quoted, or a block of text
         return None
@@ -158,7 +159,7 @@ def _trap(node: yaml.ScalarNode) -> str | None:
 
 
 def _readings(word: str) -> str:
-    """What a number in another base is to YAML 1.1, where it is one to it."""
+    """The value of a number in another base to YAML 1.1; "text" where it is no number to it."""
     try:
         value = yaml.safe_load(word)
     except ValueError:  # 0b_ and the like

@@ -1,18 +1,19 @@
-"""What the sections of a config are made of: a strict section, and kinds of values."""
+"""Kinds of values that a config is made of, and the strict section that holds them."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 
 class Section(BaseModel):
-    """Strict: unknown keys and values of another type are errors."""
+    """A section of a config. Unknown keys and values of another type are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 def distinct(values: list) -> list:
+    """The values, unless one stands twice. Raises ValueError."""
     for i, value in enumerate(values):
         if value in values[:i]:
             raise ValueError(f"{value:g} is there twice; each value may stand once")
@@ -24,7 +25,10 @@ FRACTION = r"^\s*(\d+(?:\.\d+)?)\s*/\s*(\d+(?:\.\d+)?)\s*$"
 
 
 def _quotient(value: object) -> object:
-    """A fraction that stands as text, 8/255, as its number; anything else as it is."""
+    """The number that a fraction such as "8/255" stands for; any other value as it is.
+
+    Raises ValueError where the fraction divides by zero.
+    """
     parts = re.match(FRACTION, value) if isinstance(value, str) else None
     if parts is None:
         return value
@@ -34,26 +38,28 @@ def _quotient(value: object) -> object:
     return numerator / denominator
 
 
-def _pixels(**bounds: float) -> type:
-    """A number of pixel units within bounds, or a fraction such as 8/255."""
-    number = Annotated[float, Field(**bounds)]
+def _or_fraction(number: Any) -> BeforeValidator:
+    """What has a field of the type ``number`` take a fraction such as "8/255", too."""
     text = Annotated[str, Field(pattern=FRACTION)]
-    return Annotated[number, BeforeValidator(_quotient, json_schema_input_type=number | text)]
+    return BeforeValidator(_quotient, json_schema_input_type=number | text)
 
 
-#: In units of pixels in [0, 1]: a radius, one that may be zero, and any value.
-Radius, RadiusOrZero, Pixel = _pixels(gt=0), _pixels(ge=0), _pixels()
 Norm = Literal["l2", "linf"]
 Layer = Literal["stem", "layer1", "layer2", "layer3", "layer4"]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+#: In units of pixels in [0, 1]: a radius, a radius that may be zero, and any value.
+Radius = Annotated[Positive, _or_fraction(Positive)]
+RadiusOrZero = Annotated[NonNegative, _or_fraction(NonNegative)]
+Pixel = Annotated[float, _or_fraction(float)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Sweep = Annotated[list[Positive], Field(min_length=1), AfterValidator(distinct)]
 Radii = Annotated[list[Radius], Field(min_length=1), AfterValidator(distinct)]
 Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(distinct)]
 NAME, SHA256, REVISION = r"^[a-z0-9][a-z0-9.-]*$", r"^[0-9a-f]{64}$", r"^[\w./-]+$"
-#: What a pattern allows, in words.
+#: What each pattern allows, in words.
 WORDS = {
     NAME: "small letters, digits, dots and hyphens, a letter or digit first, since it names a folder",
     SHA256: "64 hexadecimal digits in small letters, as sha256sum prints them, or null",

@@ -1,20 +1,20 @@
 """MadryLab's robust ImageNet networks (Salman et al. 2020): every file of the hub, with its accuracy.
 
-Accuracies are clean top-1 on ImageNet's 50,000 validation images, as the repository's page tables
-them; AutoAttack's are RobustBench's, on 5,000 of these images. The files of epsilon 0 are the clean
-baselines of both norms.
+Accuracies are clean top-1 on ImageNet's 50,000 validation images, from the tables of the repository's
+page; those under AutoAttack are from RobustBench, on 5,000 of these images. The files of epsilon 0 are
+the clean baselines of both norms.
 """
 
 from dataclasses import dataclass
 
 REPOSITORY = "madrylab/robust-imagenet-models"
-#: How many images RobustBench attacks.
+#: Number of images that RobustBench attacks.
 ROBUSTBENCH_IMAGES = 5000
 
 _L2 = ("0", "0.01", "0.03", "0.05", "0.1", "0.25", "0.5", "1", "3", "5")
 _LINF = ("0.5", "1.0", "2.0", "4.0", "8.0")  # over 255
 
-#: How files call an architecture → percent at each radius of `_L2`, and at each of `_LINF`.
+#: Architecture, as files call it → percent at each radius of `_L2`, and at each of `_LINF`.
 _EVERY_RADIUS = {
     "resnet18": (
         (69.79, 69.90, 69.24, 69.15, 68.77, 67.43, 65.49, 62.32, 53.12, 45.59),
@@ -33,7 +33,7 @@ _EVERY_RADIUS = {
         (),
     ),
 }
-#: The same where there are two: L2 radii 0 and 3.
+#: Architecture, as files call it → percent at L2 radii 0 and 3, where there are no others.
 _TWO_RADII = {
     "densenet": (77.37, 66.98),
     "mnasnet": (60.97, 41.83),
@@ -42,14 +42,14 @@ _TWO_RADII = {
     "shufflenet": (64.25, 43.32),
     "vgg16_bn": (73.66, 57.19),
 }
-#: Architectures that torchvision calls otherwise than the files do.
+#: Architecture, as files call it → its name in torchvision, where that differs.
 _TORCHVISION = {
     "densenet": "densenet161",
     "mnasnet": "mnasnet1_0",
     "mobilenet": "mobilenet_v2",
     "shufflenet": "shufflenet_v2_x1_0",
 }
-#: Percent under AutoAttack at the training radius.
+#: Name of a file → percent under AutoAttack at the training radius.
 _AUTOATTACK = {
     "resnet18_linf_eps4.0": 25.32,
     "resnet50_linf_eps4.0": 34.96,
@@ -61,8 +61,11 @@ _AUTOATTACK = {
 class Checkpoint:
     """A file of the hub.
 
-    architecture: as torchvision calls it; norm: clean, l2 or linf; epsilon: in pixel units [0, 1];
-    clean_accuracy, autoattack: shares in [0, 1]; autoattack is None where nobody measured it.
+    architecture: as torchvision calls it
+    norm: clean, l2 or linf
+    epsilon: training radius in pixel units [0, 1]
+    clean_accuracy: share in [0, 1]
+    autoattack: accuracy under AutoAttack, share in [0, 1]; None where it was not measured
     """
 
     file: str
@@ -87,7 +90,7 @@ def _checkpoint(kind: str, norm: str, radius: str, percent: float) -> tuple[str,
     )
 
 
-#: The name of each file without its suffix → what it is.
+#: Name of a file, without its suffix → the file.
 CHECKPOINTS: dict[str, Checkpoint] = dict(
     [
         _checkpoint(kind, norm, radius, percent)
@@ -104,13 +107,16 @@ CHECKPOINTS: dict[str, Checkpoint] = dict(
 
 
 def gates(names: list[str]) -> list[dict]:
-    """Accuracies that are known of checkpoints of the hub, and on how many images."""
+    """Reported accuracies of checkpoints of the hub, one per row.
+
+    reported: accuracy, share in [0, 1]; norm, epsilon, images: the attack, none for clean accuracy.
+    """
     known = {name: CHECKPOINTS[name] for name in names}
-    found = [
+    clean = [
         {"model": name, "source": "Salman et al. 2020", "reported": checkpoint.clean_accuracy}
         for name, checkpoint in known.items()
     ]
-    found += [
+    attacked = [
         {
             "model": name,
             "source": "RobustBench",
@@ -122,4 +128,4 @@ def gates(names: list[str]) -> list[dict]:
         for name, checkpoint in known.items()
         if checkpoint.autoattack is not None
     ]
-    return found
+    return [*clean, *attacked]

@@ -8,10 +8,11 @@ import io
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from interference.data.dataset import Dataset, Part, part_of
+from interference.data.dataset import Arrays, Dataset, part_of
 from interference.data.errors import DatasetError
 
 #: What a pickled numpy array names; numpy 2 moved the first.
@@ -25,7 +26,7 @@ ADMITTED = {
 
 @dataclass(frozen=True)
 class Layout:
-    """Where one of the two datasets keeps what."""
+    """Names of the files of a dataset, and the keys of labels and class names in them."""
 
     folder: str
     train: tuple[str, ...]
@@ -51,14 +52,14 @@ LAYOUTS = {
 
 
 class _Unpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str):
+    def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in ADMITTED:
             raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is no part of CIFAR")
         return super().find_class(module.replace("numpy.core", "numpy._core"), name)
 
 
 def unpickle(path: Path) -> dict:
-    """The dict in a CIFAR file, read without running anything that the file names.
+    """Read the dict in a CIFAR file, without running anything that the file names.
 
     Raises DatasetError where the file is damaged or holds anything but plain values and arrays.
     """
@@ -74,7 +75,7 @@ def unpickle(path: Path) -> dict:
 def read(dataset: str, root: Path, image_size: int | None) -> Dataset:
     """Read ``dataset`` (cifar10 or cifar100) under ``root``: images (N, 3, 32, 32) uint8.
 
-    image_size: pixels a side to resize to, or None.
+    image_size: pixels per side to resize to, None to keep 32.
     Raises DatasetError where a file is missing, damaged or not what CIFAR is.
     """
     layout = LAYOUTS[dataset]
@@ -90,7 +91,7 @@ def read(dataset: str, root: Path, image_size: int | None) -> Dataset:
     if not isinstance(names, list) or not all(isinstance(name, bytes) for name in names):
         raise DatasetError(f"{folder / layout.meta} has no list {layout.names.decode()}")
 
-    def part(files: tuple[str, ...]) -> Part:
+    def part(files: tuple[str, ...]) -> Arrays:
         batches = [_batch(folder / name, layout.labels) for name in files]
         return part_of(
             np.concatenate([images for images, _ in batches]),
@@ -104,7 +105,7 @@ def read(dataset: str, root: Path, image_size: int | None) -> Dataset:
 
 
 def _batch(path: Path, key: bytes) -> tuple[np.ndarray, np.ndarray]:
-    """Images (N, 3, 32, 32) uint8 and labels (N,) int64 of one file."""
+    """Read one file: images (N, 3, 32, 32) uint8 and labels (N,) int64."""
     batch = unpickle(path)
     data, labels = batch.get(b"data"), batch.get(key)
     if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.shape[1:] != (3072,):

@@ -1,7 +1,4 @@
-"""What becomes of what is not taken: the job is refused, or it is listed.
-
-That is a picture that cannot be read, and whatever else a dataset's folder holds in place of one.
-"""
+"""Pictures that cannot be read and other entries that are not taken: refused, or listed."""
 
 import csv
 from pathlib import Path
@@ -14,22 +11,20 @@ from interference.store.files import replacing
 #: Entries that an error names; the log names all.
 NAMED = 5
 
-#: Name of a part → (name, reason) of each of its pictures that cannot be read, or of its entries
-#: that are not taken.
+#: Name of a part → its pictures that cannot be read, or its entries that are not taken.
 Corrupt = dict[str, Named]
 
 
 def settle(corrupt: Corrupt, pictures: dict) -> None:
-    """Name each corrupt picture in the log, and refuse them where the config says so.
+    """Log every picture that cannot be read. Raises DatasetError where the config refuses them.
 
     pictures: the config's section, of which "corrupt" is skip or refuse.
-    Raises DatasetError that names the first few of all.
     """
     _settle(corrupt, pictures, "corrupt", "{} of the pictures asked for are corrupt")
 
 
 def settle_untaken(untaken: Corrupt, pictures: dict) -> None:
-    """The same of entries that are not taken: known before any picture is decoded."""
+    """Do the same with entries that are not taken, before any picture is decoded."""
     _settle(untaken, pictures, "not taken", "{} entries of the dataset's folder are not taken")
 
 
@@ -46,13 +41,13 @@ def _settle(entries: Corrupt, pictures: dict, word: str, sentence: str) -> None:
 
 
 def some(entries: Named) -> str:
-    """The first few with their reasons, and how many more."""
+    """Return the first few entries with their reasons, and how many more there are."""
     more = f"; and {len(entries) - NAMED} more" if len(entries) > NAMED else ""
     return "; ".join(f"{name} ({reason})" for name, reason in entries[:NAMED]) + more
 
 
 def write(path: Path, corrupt: Corrupt) -> None:
-    """A table as CSV: part (train or test), name and reason."""
+    """Write a CSV with the columns part (train or test), name and reason."""
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(["part", "name", "reason"])

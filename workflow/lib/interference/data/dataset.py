@@ -1,7 +1,7 @@
-"""What a dataset is to the rest of the room: two parts, each with labels and pixels on demand.
+"""A dataset: two parts, with labels in memory and pixels on demand.
 
-Pixels are asked for in an order and come block by block, so that a folder of a million pictures
-is never held in memory.
+Pixels are asked for in an order and come in blocks, so that a folder of a million pictures is never
+held in memory.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ from PIL import Image
 from interference.data.errors import DatasetError
 from interference.data.listing import Named
 
-#: Images of an array that are taken at once.
+#: Images per block of an array.
 BLOCK = 256
 
 
@@ -24,8 +24,8 @@ class Block:
     """Some images of a part, in the order in which they were asked for.
 
     pixels: (n, channels, height, width) uint8. indices: (n,) int64, in the part.
-    names: of their files, none where images are no files.
-    corrupt: (name, reason) of the pictures among them that cannot be read and are not in ``pixels``.
+    names: of their files; empty where images are no files.
+    corrupt: pictures that were asked for and cannot be read; the other fields are without them.
     """
 
     pixels: np.ndarray
@@ -35,13 +35,15 @@ class Block:
 
 
 class Part(Protocol):
-    """The training or the test part of a dataset.
+    """The training or the test part of a dataset."""
 
-    shape: (channels, height, width) of an image. labels: (N,) int64, in [0, classes).
-    """
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Return the shape of an image: (channels, height, width)."""
 
-    shape: tuple[int, int, int]
-    labels: np.ndarray
+    @property
+    def labels(self) -> np.ndarray:
+        """Return the labels: (N,) int64, in [0, classes)."""
 
     def stream(
         self,
@@ -51,10 +53,10 @@ class Part(Protocol):
         scratch: Path,
         workers: int | None = None,
     ) -> Iterator[Block]:
-        """The first ``count`` images of an order.
+        """Yield the first ``count`` images of an order.
 
         order: (N,) int64, a permutation of the part. pictures: the config's section of that name,
-        None where images are arrays. scratch: a folder where temporary files may lie.
+        None where images are arrays. scratch: a folder for temporary files.
         workers: processes that decode pictures, as `workers.cpus` takes them.
         """
 
@@ -85,9 +87,10 @@ class Arrays:
 
 @dataclass(frozen=True)
 class Dataset:
-    """class_names: one name per class, in the order of the labels.
-    untaken: (name, reason) of what lies among the images of a part, train or test, and is not taken.
+    """Both parts of a dataset.
 
+    class_names: one per class, in the order of the labels.
+    untaken: by part, train or test, the entries among its images that are not taken.
     Raises DatasetError where the images of the two parts differ in shape.
     """
 
@@ -96,7 +99,7 @@ class Dataset:
     class_names: list[str]
     untaken: dict[str, Named] = field(default_factory=lambda: {"train": [], "test": []})
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.train.shape != self.test.shape:
             raise DatasetError(
                 f"training images are {self.train.shape} and test images {self.test.shape}"
@@ -106,10 +109,10 @@ class Dataset:
 def part_of(
     images: np.ndarray, labels: np.ndarray, *, classes: int, image_size: int | None, where: str
 ) -> Arrays:
-    """A part whose images are in memory.
+    """Return a part whose images are in memory.
 
     images: (N, channels, height, width) uint8. labels: (N,) integers.
-    image_size: pixels a side that `fit` brings each image to; None leaves them.
+    image_size: pixels per side that `resized_crop` brings images to; None leaves them.
     where: what an error names.
     Raises DatasetError where the counts differ, a label is outside [0, classes), or resized images
     would be too large.
@@ -126,13 +129,14 @@ def part_of(
         raise DatasetError(f"{where}: {reason}; give data.image_size: null")
 
     def resized(indices: np.ndarray) -> np.ndarray:
-        return np.stack([fit(_picture(image), image_size, image_size) for image in images[indices]])
+        pictures = map(_picture, images[indices])
+        return np.stack([resized_crop(picture, image_size, image_size) for picture in pictures])
 
     return Arrays((channels, image_size, image_size), labels, resized)
 
 
 def check_labels(labels: np.ndarray, classes: int, where: str) -> None:
-    """labels: (N,) int64. Raises DatasetError where one is outside [0, classes)."""
+    """Raise DatasetError where one of the labels, (N,) int64, is outside [0, classes)."""
     if labels.size and not 0 <= labels.min() <= labels.max() < classes:
         raise DatasetError(
             f"{where}: labels from {labels.min()} to {labels.max()}, expected 0 to {classes - 1}"
@@ -144,7 +148,7 @@ def _picture(image: np.ndarray) -> Image.Image:
 
 
 def scaled(width: int, height: int, shorter_side: int) -> tuple[int, int]:
-    """Width and height after the shorter of them is brought to ``shorter_side`` pixels."""
+    """Return width and height after the shorter of them is brought to ``shorter_side`` pixels."""
     shorter = min(width, height)
     if shorter == shorter_side:
         return width, height
@@ -152,12 +156,13 @@ def scaled(width: int, height: int, shorter_side: int) -> tuple[int, int]:
 
 
 def too_large(width: int, height: int, resize: int) -> str | None:
-    """Why an image cannot be brought to ``resize`` pixels in bounded memory; None where it can.
+    """Return why an image's shorter side cannot be brought to ``resize`` pixels; None where it can.
 
-    A long thin one of few pixels becomes one of many. The bound, before and after, is that of
-    pillow for a decompression bomb.
+    The bound is pillow's for a decompression bomb, before and after the resize: a long thin image
+    of few pixels may come to have many.
     """
     limit = Image.MAX_IMAGE_PIXELS
+    assert limit is not None
     if not min(width, height):
         return f"{width} x {height} pixels: a side has none"
     if width * height > limit:
@@ -171,11 +176,11 @@ def too_large(width: int, height: int, resize: int) -> str | None:
     return None
 
 
-def fit(picture: Image.Image, resize: int, crop: int) -> np.ndarray:
+def resized_crop(picture: Image.Image, resize: int, crop: int) -> np.ndarray:
     """Resize so that the shorter side has ``resize`` pixels, and keep ``crop`` in the centre.
 
-    Bilinear with antialiasing; sides are cut and places rounded as by torchvision's Resize and
-    CenterCrop on a picture of pillow, so that the values are theirs bit for bit.
+    Bilinear with antialiasing; sides and offsets are rounded as by torchvision's Resize and
+    CenterCrop on a pillow image, so that the values are theirs bit for bit.
     picture: grey (mode L) or RGB. crop: at most ``resize``.
     Returns (1 or 3, crop, crop) uint8.
     """

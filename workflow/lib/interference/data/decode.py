@@ -1,6 +1,6 @@
-"""Pictures from bytes to squares: what a worker process does, and all that it loads.
+"""Read and decode pictures: what a worker process does, and all that it loads.
 
-A worker is told where the bytes of some pictures lie, reads them itself and gives back pixels.
+A worker gets the places of some pictures, reads them and returns pixels.
 """
 
 import io
@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import AvifImagePlugin, Image, UnidentifiedImageError
 
-from interference.data.dataset import fit, too_large
+from interference.data.dataset import resized_crop, too_large
 from interference.data.errors import DatasetError
 
 # pillow's only decoder with threads of its own: it would take every CPU of the machine.
@@ -24,7 +24,7 @@ MOST_BYTES = 2**29
 
 
 class Place(NamedTuple):
-    """Where one encoded picture lies: a file, or ``length`` bytes of it from ``offset`` on.
+    """Where an encoded picture lies: ``length`` bytes of a file from ``offset`` on.
 
     name: what the dataset calls it. length: -1 reads to the file's end.
     """
@@ -36,9 +36,9 @@ class Place(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """What became of some pictures.
+    """Some pictures, decoded.
 
-    pixels: (n, 3, size, size) uint8, of those that are sound. reasons: one for each picture, None
+    pixels: (n, 3, size, size) uint8, of those that are sound. reasons: one per picture, None
     where it is sound. bytes_read: of the encoded pictures.
     """
 
@@ -52,11 +52,13 @@ class CorruptPicture(Exception):
 
 
 def decode_all(places: list[Place], resize: int, size: int) -> Decoded:
-    """Read and decode pictures in order.
+    """Read and decode pictures in order. resize, size: pixels, as `decode` takes them.
 
     Raises DatasetError where a file cannot be read, or no memory is left for a picture.
     """
-    squares, reasons, bytes_read = [], [], 0
+    squares: list[np.ndarray] = []
+    reasons: list[str | None] = []
+    bytes_read = 0
     for place in places:
         try:
             encoded = read(place)
@@ -75,10 +77,10 @@ def decode_all(places: list[Place], resize: int, size: int) -> Decoded:
 
 
 def read(place: Place) -> bytes:
-    """The encoded picture.
+    """Read an encoded picture.
 
-    Raises CorruptPicture where nobody lets us read it or it is beyond all bounds, and DatasetError
-    where reading fails: a failing disk must not pass for a bad picture.
+    Raises CorruptPicture where there is no permission or it is too large, and DatasetError where
+    reading fails: a failing disk must not pass for a bad picture.
     """
     try:
         with open(place.path, "rb") as file:
@@ -97,13 +99,13 @@ def read(place: Place) -> bytes:
 
 
 def decode(encoded: bytes, resize: int, size: int) -> np.ndarray:
-    """torchvision's Resize(resize) and CenterCrop(size) of a picture as RGB: (3, size, size) uint8.
+    """Decode a picture as RGB, resized and cropped by `resized_crop`: (3, size, size) uint8.
 
     As in torchvision's ImageFolder, an orientation in the EXIF data is ignored, an alpha channel
     is dropped, and grey, palette and CMYK become RGB as pillow converts them.
     Raises CorruptPicture with the reason: no bytes, no picture, cut short, damaged, more than
-    8 bits a value, or more pixels, as it is or after the resize, than pillow's bound for a
-    decompression bomb; that is told by the header, before memory is taken. Raises MemoryError.
+    8 bits per value, or too large by `too_large`, which the header tells before memory is taken.
+    Raises MemoryError.
     """
     if not encoded:
         raise CorruptPicture("no bytes")
@@ -117,7 +119,7 @@ def decode(encoded: bytes, resize: int, size: int) -> np.ndarray:
                 _check_size(picture, resize)
                 picture.load()
                 _check_size(picture, resize)  # what was decoded may not be what the header says
-                return fit(picture.convert("RGB"), resize, size)
+                return resized_crop(picture.convert("RGB"), resize, size)
     except (CorruptPicture, MemoryError):
         raise
     except UnidentifiedImageError:  # its message holds an address in memory
@@ -135,9 +137,11 @@ def _check_size(picture: Image.Image, resize: int) -> None:
 
 def end_with_parent() -> None:
     """End this worker when its parent is killed: it would wait for work for ever."""
+    parent = parent_process()
+    assert parent is not None
 
     def wait() -> None:
-        parent_process().join()
+        parent.join()
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()

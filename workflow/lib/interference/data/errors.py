@@ -1,7 +1,7 @@
-"""What is wrong with a dataset, in words that say what to do."""
+"""The error of datasets."""
 
 from interference.provenance import InterferenceError
 
 
 class DatasetError(InterferenceError):
-    """A dataset's files are missing, damaged, too few, or do not fit together or the config."""
+    """A dataset's files are missing, damaged, too few, or contradict each other or the config."""

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 
 from interference.config.facts import DATASETS, RESOURCES
-from interference.data.dataset import Dataset, part_of
+from interference.data.dataset import Arrays, Dataset, part_of
 from interference.data.errors import DatasetError
 from interference.data.idx import read_idx
 from interference.store.files import sha256
 
-#: The four files of Fashion-MNIST (Xiao et al. 2017), images before labels, train before test.
+#: The four files, images before labels, train before test.
 FASHION_FILES = (
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",
@@ -32,17 +32,19 @@ FASHION_CLASSES = (
 
 
 def read(dataset: str, root: Path | None, image_size: int | None) -> Dataset:
-    """The subset that ships with the repository, or the whole from its files under ``root``.
+    """Read the subset that ships with the repository, or the whole from its files under ``root``.
 
-    Raises DatasetError where files are missing, damaged or do not fit together.
+    image_size: pixels per side to resize to, None to keep 28.
+    Raises DatasetError where files are missing, damaged or contradict each other.
     """
     if DATASETS[dataset].embedded:
         return read_embedded(RESOURCES / dataset, image_size)
+    assert root is not None
     return read_fashion(find_fashion(root), image_size)
 
 
 def read_embedded(folder: Path, image_size: int | None) -> Dataset:
-    """Fashion-MNIST files that ship with the repository, each checked against SHA256SUMS first."""
+    """Read Fashion-MNIST files that ship with the repository, after `check_sums`."""
     check_sums(folder)
     return read_fashion([folder / f"{name}.xz" for name in FASHION_FILES], image_size)
 
@@ -50,7 +52,7 @@ def read_embedded(folder: Path, image_size: int | None) -> Dataset:
 def check_sums(folder: Path) -> None:
     """Check every file that SHA256SUMS names (the format of `sha256sum`).
 
-    Raises DatasetError where one is missing or another than it says.
+    Raises DatasetError where one is missing or has another checksum.
     """
     for line in (folder / "SHA256SUMS").read_text(encoding="utf-8").splitlines():
         expected, name = line.split(maxsplit=1)
@@ -62,19 +64,19 @@ def check_sums(folder: Path) -> None:
 
 
 def find_fashion(root: Path) -> list[Path]:
-    """The four files of Fashion-MNIST, plain or .gz, in ``root`` or in torchvision's folder there.
+    """Find the four files, plain or .gz, in ``root`` or in torchvision's folder there.
 
-    Raises DatasetError that names what was looked for, where, and how to get it.
+    Raises DatasetError where one is missing.
     """
     folders = (root, root / "FashionMNIST" / "raw")
-    found = {
+    paths = {
         name: path
         for name in FASHION_FILES
         for folder in reversed(folders)
         for path in (folder / f"{name}.gz", folder / name)
         if path.is_file()
     }
-    missing = [name for name in FASHION_FILES if name not in found]
+    missing = [name for name in FASHION_FILES if name not in paths]
     if missing:
         raise DatasetError(
             f"fashion-mnist: {', '.join(missing)} (plain or .gz) not found in "
@@ -82,16 +84,16 @@ def find_fashion(root: Path) -> list[Path]:
             f"torchvision.datasets.FashionMNIST({str(root)!r}, download=True) puts them there, or "
             "the Debian package dataset-fashion-mnist in /usr/share/datasets/fashion-mnist"
         )
-    return [found[name] for name in FASHION_FILES]
+    return [paths[name] for name in FASHION_FILES]
 
 
 def read_fashion(paths: list[Path], image_size: int | None) -> Dataset:
-    """paths: in the order of `FASHION_FILES`. Images (N, 1, height, width) uint8.
+    """Read the four files, in the order of `FASHION_FILES`: images (N, 1, height, width) uint8.
 
     Raises DatasetError where a file is damaged, or images and labels differ in number.
     """
 
-    def part(images: Path, labels: Path):
+    def part(images: Path, labels: Path) -> Arrays:
         return part_of(
             read_idx(images, axes=3)[:, np.newaxis],
             read_idx(labels, axes=1),

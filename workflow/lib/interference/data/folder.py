@@ -25,7 +25,7 @@ from interference.data.listing import (
 from interference.data.pictures import Pictures
 from interference.progress import say
 
-#: Names of the second part, in the order in which they are looked for.
+#: Names of the second part, in the order in which they are tried.
 SECOND = ("val", "test")
 #: Folders below a class folder that are searched for pictures.
 DEPTH = 3
@@ -33,9 +33,10 @@ DEPTH = 3
 
 @dataclass(frozen=True)
 class _Layout:
-    """A part's folder. classes: name of a class → its folder's own name and what that holds.
+    """A part's folder.
 
-    untaken: (name, reason) of what lies beside the class folders and is none.
+    classes: name of a class → its folder's name as it is spelt on disk, and that folder's entries.
+    untaken: entries beside the class folders. hidden: how many names start with a dot.
     """
 
     folder: Path
@@ -47,14 +48,14 @@ class _Layout:
 def read(dataset: str, root: Path, image_size: int) -> Dataset:
     """List the pictures; they are opened when their pixels are asked for.
 
-    Classes are the folders' names in sorted order, and so are pictures within a class. One name
-    in two Unicode forms, as macOS and Linux write `café`, is one class: names are compared, sorted
-    and told in the composed form (NFC), and each folder is read under its own spelling. The second
-    part is val, as ImageNet calls it, else test. A picture's name is CLASS/FILE. Pictures become
-    RGB, (n, 3, image_size, image_size) uint8. What else lies in the folders is told as not taken;
-    names that start with a dot are counted in the log.
-    Raises DatasetError where a folder is missing, empty or one level off, where there are fewer than
-    two classes, where the two parts differ in classes.
+    Classes are the folders' names, sorted; so are pictures within a class. A name in two Unicode
+    forms, as macOS and Linux write `café`, is a single class: names are compared, sorted and shown
+    in the composed form (NFC), and every folder is read under its own spelling. The second part is
+    val, as ImageNet calls it, else test. A picture's name is CLASS/FILE. Pictures become RGB,
+    (n, 3, image_size, image_size) uint8. Other entries are listed as not taken; names that start
+    with a dot are counted in the log.
+    Raises DatasetError where a folder is missing, empty or at another level, where there are fewer
+    than two classes, where the two parts differ in classes.
     """
     train, test = (_layout(folder) for folder in _parts(root))
     _check_several(train)
@@ -67,7 +68,7 @@ def read(dataset: str, root: Path, image_size: int) -> Dataset:
     classes = sorted(train.classes)
     untaken = {"train": _untaken(train, classes), "test": _untaken(test, classes)}
     for part in (train, test):
-        hidden = part.hidden + sum(found.hidden for _, found in part.classes.values())
+        hidden = part.hidden + sum(entries.hidden for _, entries in part.classes.values())
         if hidden:
             say(f"{part.folder.name}: {hidden} names that start with a dot are left out")
     return Dataset(
@@ -76,7 +77,7 @@ def read(dataset: str, root: Path, image_size: int) -> Dataset:
 
 
 def _parts(root: Path) -> tuple[Path, Path]:
-    """The folders of the two parts. Raises DatasetError where one is missing, or a link to nothing."""
+    """Return both parts' folders. Raises DatasetError where one is missing or a link to nothing."""
     there = [name for name in SECOND if os.path.lexists(root / name)]
     second = there[0] if there else "test"
     for part in ("train", second):
@@ -90,28 +91,29 @@ def _parts(root: Path) -> tuple[Path, Path]:
             f"image-folder: {root / part} {what}; it needs {root}/train/CLASS/* and "
             f"{root}/val/CLASS/* (or test/CLASS/*){_nearby(root)}"
         )
-    found = listing(root)
-    rest = {*found.folders, *found.files, *dict(found.others)} - {"train", second}
+    entries = listing(root)
+    rest = {*entries.folders, *entries.files, *dict(entries.others)} - {"train", second}
     if rest:
         say(f"{root}: train and {second} are read, not {few(sorted(map(printable, rest)))}")
     return root / "train", root / second
 
 
 def _nearby(root: Path) -> str:
-    """Where the parts may lie instead, in words, or nothing."""
+    """Return where the parts may lie instead, in words, or nothing."""
     if root.name in ("train", *SECOND) and (root.parent / "train").is_dir():
         return f"; data.root is one level too low: give {root.parent}"
     if not root.is_dir():
         return ""
-    found = listing(root)
-    if deeper := [name for name in found.folders if (root / name / "train").is_dir()]:
+    entries = listing(root)
+    if deeper := [name for name in entries.folders if (root / name / "train").is_dir()]:
         return f"; data.root is one level too high: {few(deeper)} there has a train"
-    return f"; it holds {few(found.folders + found.files) or 'nothing'}"
+    return f"; it holds {few(entries.folders + entries.files) or 'nothing'}"
 
 
 def _layout(folder: Path) -> _Layout:
-    found, classes = listing(folder), {}
-    for own in found.folders:
+    entries = listing(folder)
+    classes: dict[str, tuple[str, Listing]] = {}
+    for own in entries.folders:
         name = unicodedata.normalize("NFC", own)
         if name in classes:
             raise DatasetError(
@@ -119,8 +121,8 @@ def _layout(folder: Path) -> _Layout:
                 f"{classes[name][0]!a} and {own!a}; put their pictures in one of them"
             )
         classes[name] = own, listing(folder / own)
-    beside = [(name, "a file beside the class folders") for name in found.files]
-    return _Layout(folder, classes, under("", found.others + beside), found.hidden)
+    beside = [(name, "a file beside the class folders") for name in entries.files]
+    return _Layout(folder, classes, under("", entries.others + beside), entries.hidden)
 
 
 def _check_several(part: _Layout) -> None:
@@ -139,27 +141,27 @@ def _check_several(part: _Layout) -> None:
 
 
 def _level(part: _Layout) -> str:
-    """What to do about a part with one class folder, in words."""
-    ((own, found),) = part.classes.values()
-    if not found.folders:
+    """Return what to do about a part with a single class folder, in words."""
+    ((own, entries),) = part.classes.values()
+    if not entries.folders:
         return "; sort its pictures into one folder per class"
     return (
-        f"; {own} itself holds the folders {few(found.folders)}: if these are the classes, "
+        f"; {own} itself holds the folders {few(entries.folders)}: if these are the classes, "
         f"data.root is one level too high; the classes must lie as {part.folder}/CLASS, so move "
         f"them up, or link {part.folder} to {part.folder / own}"
     )
 
 
 def _check_depth(part: _Layout) -> None:
-    """Raises DatasetError where pictures lie in folders within a class folder, and not in it."""
-    for own, found in part.classes.values():
-        endings = {os.path.splitext(name)[1].lower() for name in found.files}
+    """Raise DatasetError where pictures lie in folders within a class folder, and not in it."""
+    for own, entries in part.classes.values():
+        endings = {os.path.splitext(name)[1].lower() for name in entries.files}
         if endings & {*PICTURES}:
             continue
-        for name in found.folders:
+        for name in entries.folders:
             example, count = _below(part.folder / own / name)
-            # files without an ending may be pictures themselves: then the more of them count
-            if example and ("" not in endings or len(found.files) < count):
+            # files without an ending may be pictures: then the folder with more files decides
+            if example and ("" not in endings or len(entries.files) < count):
                 raise DatasetError(
                     f"image-folder: pictures of {part.folder / own} lie deeper than in it, such as "
                     f"{example}; they must lie as {part.folder}/CLASS/FILE: move them up into their "
@@ -169,7 +171,7 @@ def _check_depth(part: _Layout) -> None:
 
 
 def _below(folder: Path) -> tuple[str | None, int]:
-    """A picture in a folder or not far below it, and how many lie beside it; by their names."""
+    """Return (a picture in or not far below a folder, how many lie beside it), by their names."""
     for where, folders, files in os.walk(folder):
         pictures = sorted(name for name in files if name.lower().endswith(PICTURES))
         if pictures:
@@ -180,26 +182,26 @@ def _below(folder: Path) -> tuple[str | None, int]:
 
 
 def _difference(train: _Layout, test: _Layout) -> str:
-    """In which classes the two parts differ, and what may be the reason."""
+    """Return in which classes the two parts differ, and what may be the reason."""
     only = {
         part.folder.name: sorted(part.classes.keys() - other.classes.keys())
         for part, other in ((train, test), (test, train))
     }
-    told = [f"only in {part}: {few(names)}" for part, names in only.items() if names]
+    reasons = [f"only in {part}: {few(names)}" for part, names in only.items() if names]
     loose = [{_loose(name): name for name in names} for names in only.values()]
     alike = [(loose[0][key], loose[1][key]) for key in loose[0] if key in loose[1]]
     if alike:
-        told.append(
+        reasons.append(
             "these differ only in letter case, spaces or compatible characters: "
             + few([f"{ours!r} and {theirs!r}" for ours, theirs in alike])
             + "; rename one of each"
         )
     for part in (train, test):
         if len(part.classes) == 1:
-            told.append(f"{part.folder.name} has one class folder{_level(part)}")
+            reasons.append(f"{part.folder.name} has one class folder{_level(part)}")
         if part.untaken:
-            told.append(f"not taken of {part.folder.name}: {some(part.untaken)}")
-    return "; ".join(told)
+            reasons.append(f"not taken of {part.folder.name}: {some(part.untaken)}")
+    return "; ".join(reasons)
 
 
 def _loose(name: str) -> str:
@@ -207,12 +209,12 @@ def _loose(name: str) -> str:
 
 
 def _untaken(part: _Layout, classes: list[str]) -> Named:
-    """(name, reason) of all in a part that is not taken. Raises DatasetError where a class is empty."""
+    """Return a part's entries that are not taken. Raises DatasetError where a class is empty."""
     every = list(part.untaken)
-    for own, found in (part.classes[name] for name in classes):
-        folders = [(name, inside(part.folder / own / name)) for name in found.folders]
-        of_class = under(own, found.others + folders)
-        if not found.files:
+    for own, entries in (part.classes[name] for name in classes):
+        folders = [(name, inside(part.folder / own / name)) for name in entries.folders]
+        of_class = under(own, entries.others + folders)
+        if not entries.files:
             why = f"; not taken: {some(of_class)}" if of_class else ""
             raise DatasetError(f"image-folder: no pictures in {part.folder / own}{why}")
         every += of_class

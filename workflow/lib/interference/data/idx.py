@@ -10,23 +10,24 @@ import lzma
 import math
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from interference.data.errors import DatasetError
 
-OPENERS = {".gz": gzip.open, ".xz": lzma.open}
+#: By the ending of a file's name; others are read as they are.
+DECOMPRESS: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.decompress, ".xz": lzma.decompress}
 
 
 def read_idx(path: Path, axes: int) -> np.ndarray:
-    """Read an array of unsigned bytes with ``axes`` axes: uint8, of the shape the file gives.
+    """Read an array of unsigned bytes with ``axes`` axes: uint8, of the shape that the file names.
 
     Raises DatasetError where the file is damaged, cut short or no IDX of that many axes.
     """
     try:
-        with OPENERS.get(path.suffix, open)(path, "rb") as file:
-            content = file.read()
+        content = DECOMPRESS.get(path.suffix, bytes)(path.read_bytes())
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise DatasetError(f"{path} cannot be read ({error}); fetch the file again") from None
     start = 4 + 4 * axes
@@ -42,6 +43,6 @@ def read_idx(path: Path, axes: int) -> np.ndarray:
 
 
 def idx_bytes(array: np.ndarray) -> bytes:
-    """array: uint8, any shape → the bytes of a plain IDX file."""
+    """Return the bytes of a plain IDX file. array: uint8, any shape."""
     header = bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
     return header + array.astype(np.uint8, casting="safe").tobytes()

@@ -1,13 +1,13 @@
 """The experiment's images: one store in the order train, heldout, evaluation.
 
 Train and heldout come from the dataset's training part, evaluation from its test part. Every
-split, and every leading stretch of one, has the classes in the proportions of its part: images
-are permuted, the j-th of a class of n gets the place (j + 1/2) / n, and all are sorted by it.
-So the first images of the evaluation split, which are attacked, are a fair sample of it.
+split, and the first images of it, however many, have the classes in the proportions of the part:
+images are permuted, the j-th of a class of n gets the place (j + 1/2) / n, and all are sorted by
+place. So the first images of the evaluation split, which are attacked, are a fair sample of it.
 
-Pictures that cannot be read are refused or left out, as the config says: the next in a part's
-order takes the place of one that is left out, and where none is left the part's last split is
-shorter than asked for. So is whatever else lies among the pictures and is not taken.
+Pictures that cannot be read, and other entries among them that are not taken, are refused or left
+out, as the config says. The next picture in a part's order takes the place of one that is left out;
+where there is no next, the part's last split is shorter than asked for.
 """
 
 import math
@@ -35,10 +35,10 @@ SPLITS = {"train": ("train", "heldout"), "test": ("evaluation",)}
 
 @dataclass
 class Taken:
-    """What was taken of one part.
+    """The images taken of a part.
 
-    indices: (n,) int64 in the part, in blocks. names: of their files, none where they are no files.
-    corrupt: (name, reason) of pictures that cannot be read.
+    indices: in the part, arrays (n,) int64, one per block. names: of their files; empty where
+    images are no files. corrupt: pictures that cannot be read.
     """
 
     indices: list[np.ndarray] = field(default_factory=list)
@@ -54,16 +54,16 @@ class Taken:
 def run(spec: dict, output: Path, workers: int | None = None) -> None:
     """Read a dataset, split it and write the store.
 
-    spec: {"data": the config's section, "checksums": of the shipped files or None, ...}.
-    output: the manifest (.json); beside it go a .zarr store of pixels, (N, channels, height,
-    width) uint8, and a .parquet table of image (position in the store), split, label, source
-    (index in the dataset's training or test part) and, of pictures, name (of the file). Where
-    images are pictures, .skipped.csv lists those that cannot be read and what else is not taken,
-    and the manifest counts them by part.
-    workers: processes that decode pictures; None: as many as the job has CPUs. Bytes are the same
-    with any number.
-    Raises DatasetError where files are missing, damaged, too few, of one class or not those of the
-    spec.
+    spec: `Specs.images`. workers: processes that decode pictures, None for the job's CPUs; bytes
+    are the same with any number.
+    output: the manifest, and beside it
+    - .zarr (N, channels, height, width) uint8, the pixels;
+    - .parquet, one row per image: image (position in the store), split, label, source (index in the
+      dataset's training or test part) and, for pictures, name (of the file);
+    - .skipped.csv, for pictures: those that cannot be read and other entries that are not taken,
+      which the manifest counts by part.
+    Raises DatasetError where files are missing, damaged, too few, of a single class or not those of
+    the spec.
     """
     output = Path(output)
     data = spec["data"]
@@ -112,8 +112,8 @@ def run(spec: dict, output: Path, workers: int | None = None) -> None:
 def check_shipped(dataset: str, checksums: str | None) -> None:
     """Check that the shipped files are those that the job was planned with.
 
-    checksums: first 16 digits of the SHA-256 of the dataset's SHA256SUMS; None: nothing shipped.
-    Raises DatasetError where it is another.
+    checksums: first 16 digits of the SHA-256 of the dataset's SHA256SUMS, None for other datasets.
+    Raises DatasetError where they differ.
     """
     sums = RESOURCES / dataset / "SHA256SUMS"
     if checksums is not None and sha256(sums)[:16] != checksums:
@@ -133,7 +133,7 @@ def _check_enough(name: str, part: Part, data: dict, untaken: Named) -> None:
 
 
 def _check_classes(dataset: Dataset, data: dict) -> None:
-    """Raises DatasetError where a part has fewer than two classes: nothing can be learned of one."""
+    """Raise DatasetError where a part has a single class: nothing can be learned from it."""
     for name, part in {"train": dataset.train, "test": dataset.test}.items():
         labels = np.unique(part.labels)
         if len(labels) < 2:
@@ -147,7 +147,7 @@ def _check_classes(dataset: Dataset, data: dict) -> None:
 
 
 def _check_splits(columns: dict[str, np.ndarray], class_names: list[str], data: dict) -> None:
-    """The same of the images that were taken to train networks, and to evaluate them."""
+    """Raise DatasetError where the images taken for a split are of a single class."""
     for split in ("train", "evaluation"):
         labels = np.unique(columns["label"][columns["split"] == split])
         if len(labels) < 2:
@@ -159,7 +159,7 @@ def _check_splits(columns: dict[str, np.ndarray], class_names: list[str], data: 
 
 
 def stratified_order(labels: np.ndarray, seed: tuple[int, ...]) -> np.ndarray:
-    """A permutation of range(N) of which every stretch has the classes in proportion.
+    """Return a permutation of range(N) of which every stretch has the classes in proportion.
 
     labels: (N,) int64. Returns (N,) int64; equal seeds give equal orders.
     """
@@ -180,7 +180,7 @@ def _write(
     scratch: Path,
     workers: int | None,
 ) -> dict[str, Taken]:
-    """Write the images of all splits; returns what was taken of each part."""
+    """Write the images of all splits; return those taken, by part."""
     taken = {name: Taken() for name in parts}
     counts = {name: sum(data[split] for split in SPLITS[name]) for name in parts}
 
@@ -201,7 +201,7 @@ def _write(
 
 
 def _bounds(taken: dict[str, Taken], data: dict) -> dict[str, list[int]]:
-    """Name of a split → its [start, stop) in the store.
+    """Return name of a split → its [start, stop) in the store.
 
     Raises DatasetError where so many pictures are corrupt that a split has none.
     """
@@ -222,27 +222,28 @@ def _bounds(taken: dict[str, Taken], data: dict) -> dict[str, list[int]]:
 
 
 class Histogram:
-    """How often each value occurs in the first images, (channels, 256) int64 in ``counts``."""
+    """Counts how often pixels have each value. counts: (channels, 256) int64."""
 
     def __init__(self, channels: int, images: int):
+        """Start at zero; only the first ``images`` images that are added will count."""
         self.counts, self._left = np.zeros((channels, 256), np.int64), images
 
     def add(self, pixels: np.ndarray) -> None:
-        """pixels: (n, channels, height, width) uint8, the next of them."""
+        """Count the next images: (n, channels, height, width) uint8."""
         pixels = pixels[: self._left]
         self._left -= len(pixels)
         self.counts += channel_histogram(pixels)
 
 
 def channel_histogram(pixels: np.ndarray) -> np.ndarray:
-    """How often each value occurs: (n, channels, height, width) uint8 → (channels, 256) int64."""
+    """Count every value per channel: (n, channels, height, width) uint8 → (channels, 256) int64."""
     return np.stack(
         [np.bincount(pixels[:, c].ravel(), minlength=256) for c in range(pixels.shape[1])]
     )
 
 
 def statistics(histogram: np.ndarray) -> tuple[list[float], list[float]]:
-    """Mean and population standard deviation of pixels in [0, 1], one float64 a channel each.
+    """Return mean and population standard deviation of pixels in [0, 1], both (channels,) float64.
 
     histogram: (channels, 256) int64. The sums are whole numbers, so every machine gives the same.
     Raises DatasetError where a channel is constant: networks divide by its deviation.

@@ -1,4 +1,4 @@
-"""The hash by which a reader knows that labels belong to their images."""
+"""The checksum of labels, by which a reader knows that they belong to their images."""
 
 import hashlib
 
@@ -6,5 +6,5 @@ import numpy as np
 
 
 def labels_sha256(labels: np.ndarray) -> str:
-    """SHA-256 of labels (n,) as little-endian 64-bit numbers, hexadecimal."""
+    """Return the SHA-256 of labels (n,) as little-endian 64-bit numbers, hexadecimal."""
     return hashlib.sha256(labels.astype("<i8").tobytes()).hexdigest()

@@ -1,9 +1,8 @@
-"""What a folder holds, with nothing passed over: names that a reader takes, and why not the others.
+"""A folder's entries: files, folders, and why any other entry is neither.
 
-A link that leads nowhere, a pipe or a folder among pictures is easily dropped without a word by a
-listing that asks only for files. Here each such entry has a name and a reason, and `images.build`
-refuses or lists them as it does corrupt pictures. Names that start with a dot (.DS_Store) are left
-out on purpose and only counted.
+A listing that asks only for files drops a link to nothing, a pipe or a folder without a word. Here
+every such entry has a name and a reason, and `images.run` refuses or lists them as it does corrupt
+pictures. Names that start with a dot (.DS_Store) are left out on purpose and only counted.
 """
 
 import errno
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from interference.data.errors import DatasetError
 
-#: Entries that are not taken, or pictures that cannot be read: (name, reason) of each.
+#: (name, reason) of entries that are not taken, or of pictures that cannot be read.
 Named = list[tuple[str, str]]
 
 #: How the names of pictures end, in small letters.
@@ -32,9 +31,9 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class Listing:
-    """What a folder holds, each list in the order of the names.
+    """A folder's entries, every list in the order of the names.
 
-    folders, files: names, also of links to such. others: (name, reason) of what is neither.
+    folders, files: names, also of links to folders and files. others: (name, reason) of the rest.
     hidden: how many names start with a dot; they are in none of the lists.
     """
 
@@ -46,7 +45,10 @@ class Listing:
 
 def listing(folder: Path) -> Listing:
     """List a folder. Raises DatasetError where it cannot be listed, or the disk fails."""
-    folders, files, others, hidden = [], [], [], 0
+    folders: list[str] = []
+    files: list[str] = []
+    others: Named = []
+    hidden = 0
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -65,7 +67,7 @@ def listing(folder: Path) -> Listing:
 
 
 def _reason(entry: os.DirEntry) -> str | None:
-    """Why an entry is neither a file nor a folder; None where it is one."""
+    """Return why an entry is neither a file nor a folder; None where it is either."""
     try:
         if entry.is_file() or entry.is_dir():
             return None
@@ -81,7 +83,7 @@ def _reason(entry: os.DirEntry) -> str | None:
 
 
 def inside(folder: Path) -> str:
-    """How much a folder that is not taken holds, in words."""
+    """Return how many entries a folder that is not taken has, in words."""
     try:
         count = sum(1 for _ in os.scandir(folder))
     except OSError as error:
@@ -90,16 +92,16 @@ def inside(folder: Path) -> str:
 
 
 def under(prefix: str, entries: Named) -> Named:
-    """The entries with ``prefix``/ before their names, either may be empty, as a table can hold."""
+    """Return entries with ``prefix``/ before their names, `printable`; either may be empty."""
     return [(printable(f"{prefix}/{name}".strip("/")), why) for name, why in entries]
 
 
 def printable(name: str) -> str:
-    """A file's name as a table can hold it: bytes that are no UTF-8 become U+FFFD."""
+    """Return a file's name as a table can hold it: bytes that are no UTF-8 become U+FFFD."""
     return name.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def few(names: list[str]) -> str:
-    """The first names, and how many more."""
+    """Return the first five names, and how many more there are."""
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     return ", ".join(names[:5]) + more

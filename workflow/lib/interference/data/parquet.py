@@ -1,17 +1,19 @@
 """Pictures in Parquet files as Hugging Face's datasets writes them (ImageNet's are imagenet-1k).
 
 ROOT/train-*.parquet and ROOT/validation-*.parquet (else val-*, test-*), or the same in ROOT/data.
-Columns: ``image``, a struct of bytes and path, and ``label``, whole numbers. A file can be read
-well only in its own order, and images are asked for in another: those asked for are first copied,
-row group after row group, into one temporary file beside the store. What is in memory meanwhile
-is a page of a row group: 10 MB where a group has 100 rows, as Hugging Face writes ImageNet, but
-pyarrow puts up to 1,024 pictures in a page where groups are large.
+Columns: ``image``, a struct of bytes and path, and ``label``, whole numbers. A file is fast to read
+only in its own order, and images are asked for in another: those asked for are first copied, row
+group after row group, into a temporary file beside the store. Memory holds a page of a row group
+meanwhile: 10 MB where a group has 100 rows, as Hugging Face writes ImageNet, but pyarrow puts up to
+1,024 pictures in a page where groups are large.
 """
 
 import json
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -28,6 +30,9 @@ from interference.data.shards import Form, choose
 ROWS = 32
 #: Bytes that are read at once, of a column that is not read whole.
 BUFFER = 2**20
+
+Result = TypeVar("Result")
+
 FORM = Form(
     dataset="image-parquet",
     shown="{word}-*.parquet",
@@ -41,11 +46,11 @@ FORM = Form(
 def read(dataset: str, root: Path, image_size: int) -> Dataset:
     """Read the labels; pictures are read when their pixels are asked for.
 
-    Files are in the order of their names. Classes are named by the files' own metadata, else by
-    their number. A picture's name is its ``path``, else FILE:ROW. Files that cannot be read, that
-    are missing by the others' numbers or have no rows are told as not taken.
-    Raises DatasetError where files are missing, damaged or of other columns, or name the classes
-    otherwise, or a label is none.
+    Files are in the order of their names. Classes are named by the files' metadata, else by number.
+    A picture's name is its ``path``, else FILE:ROW. Files that cannot be read, that are missing by
+    the others' numbers or have no rows are listed as not taken.
+    Raises DatasetError where files are missing, damaged, of other columns or contradict each other
+    on the names of classes, or where a label is missing.
     """
     shards = choose(FORM, [root, root / "data"])
     heads = {part: [_head(file) for file in files] for part, files in shards.files.items()}
@@ -64,14 +69,14 @@ def read(dataset: str, root: Path, image_size: int) -> Dataset:
     if names is None:
         highest = max(int(rows.max()) for rows in labels["train"] if len(rows))
         names = [str(label) for label in range(1 + highest)]
-    parts = (
+    train, test = (
         _part(files, labels[part], len(names), image_size) for part, files in shards.files.items()
     )
-    return Dataset(*parts, names, shards.untaken)
+    return Dataset(train, test, names, shards.untaken)
 
 
 def _open(path: Path) -> pq.ParquetFile:
-    """Raises DatasetError where it is no Parquet file or its columns are others."""
+    """Open a file. Raises DatasetError where it is no Parquet file or its columns are others."""
     try:
         file = pq.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False)
     except (pa.ArrowInvalid, OSError) as error:
@@ -87,17 +92,17 @@ def _open(path: Path) -> pq.ParquetFile:
         or not pa.types.is_integer(label)
     ):
         file.close()
-        found = ", ".join(f"{name}: {kind}" for name, kind in fields.items())
+        columns = ", ".join(f"{name}: {kind}" for name, kind in fields.items())
         raise DatasetError(
-            f"{path} has the columns {found}; it needs image, a struct of bytes and path, and "
+            f"{path} has the columns {columns}; it needs image, a struct of bytes and path, and "
             "label, an integer"
         )
     return file
 
 
 def _head(path: Path) -> tuple[np.ndarray, list[str] | None]:
-    """Labels, (rows,) int64, and the names of the classes as Hugging Face's datasets keeps them in
-    the metadata, None where it does not."""
+    """Read the labels, (rows,) int64, and the names of the classes, which Hugging Face's datasets
+    keeps in the metadata; None without."""
     with _open(path) as file:
         column = _read(path, lambda: file.read(columns=["label"], use_threads=False))["label"]
         metadata = file.schema_arrow.metadata or {}
@@ -113,9 +118,10 @@ def _head(path: Path) -> tuple[np.ndarray, list[str] | None]:
     return labels, [str(name) for name in names]
 
 
-def _read(path: Path, work):
+def _read(path: Path, read_some: Callable[[], Result]) -> Result:
+    """Return what ``read_some`` returns. Raises DatasetError where the file is damaged."""
     try:
-        return work()
+        return read_some()
     except MemoryError as error:
         raise DatasetError(f"{path}: no memory is left to read it ({error}); give more") from None
     except (pa.ArrowException, OSError) as error:
@@ -123,10 +129,10 @@ def _read(path: Path, work):
 
 
 def _class_names(named: dict[Path, list[str] | None]) -> list[str] | None:
-    """The names of the classes by the first file; composed or not, a name in Unicode is one.
+    """Return the names of the classes, as the first file spells them; None where it has none.
 
-    named: those by each file. Raises DatasetError where two files differ, as a label would then
-    mean one class in this and another in that.
+    named: file → its names. Raises DatasetError where two files differ, but for the Unicode form,
+    as a label would then mean different classes.
     """
     composed = {
         file: [unicodedata.normalize("NFC", name) for name in names]
@@ -166,7 +172,7 @@ def _part(files: list[Path], labels: list[np.ndarray], classes: int, image_size:
 
 
 def _rows(files: list[Path], starts: np.ndarray, rows: np.ndarray) -> Iterator[tuple[str, bytes]]:
-    """Name and bytes of the pictures at ``rows``, (n,) int64 ascending over all files."""
+    """Yield name and bytes of the pictures at ``rows``, (n,) int64, ascending, over all files."""
     for path, start, stop in zip(files, starts, starts[1:]):
         chosen = rows[slice(*np.searchsorted(rows, (start, stop)))] - start
         if len(chosen):
@@ -182,7 +188,7 @@ def _rows_of(path: Path, file: pq.ParquetFile, rows: np.ndarray) -> Iterator[tup
             batches = file.iter_batches(
                 ROWS, row_groups=[group], columns=["image"], use_threads=False
             )
-            while batch := _read(path, lambda batches=batches: next(batches, None)):
+            while batch := _read(path, partial(next, batches, None)):
                 inside = slice(*np.searchsorted(rows, (first, first + len(batch))))
                 for row in rows[inside]:
                     image = batch.column("image")[int(row - first)].as_py() or {}

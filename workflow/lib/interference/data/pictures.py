@@ -1,4 +1,4 @@
-"""A part whose images are encoded pictures, whatever holds their bytes: decoded on the way."""
+"""A part whose images are encoded pictures, in files of any kind, and decoded on the way."""
 
 import shutil
 import time
@@ -21,9 +21,9 @@ from interference.store.files import temporary_name
 class Pictures:
     """One part of a dataset of pictures.
 
-    where: what the log calls it. image_size: pixels a side. labels: (N,) int64.
-    locate: indices (n,) and an empty folder for temporary files → where those pictures lie, one
-    by one in that order; the files stay while they are read.
+    where: what the log calls it. image_size: pixels per side. labels: (N,) int64.
+    locate: indices (n,) and an empty folder for temporary files → the places of those pictures, in
+    that order; the files stay while they are read.
     """
 
     where: str
@@ -39,19 +39,19 @@ class Pictures:
         self,
         order: np.ndarray,
         count: int,
-        pictures: dict,
+        pictures: dict | None,
         scratch: Path,
         workers: int | None = None,
     ) -> Iterator[Block]:
-        """The first ``count`` pictures of an order, decoded by one process per CPU of the job.
+        """Yield the first ``count`` pictures of an order, decoded by a process per CPU of the job.
 
-        A corrupt one is told with its reason; where ``pictures`` says skip, the next in the order
-        takes its place while there is one.
-        pictures: {"resize": pixels of the shorter side before the crop, "corrupt": skip, refuse}.
+        Where ``pictures`` says skip, the next in the order takes the place of a corrupt picture.
+        pictures: {"resize": pixels of the shorter side before the crop, "corrupt": skip or refuse}.
         workers: the CPUs, as `cpus` takes them.
-        Raises DatasetError where resize is smaller than the crop or beyond all bounds, a file cannot be read, or a
-        process was killed.
+        Raises DatasetError where resize is smaller than the crop or too large, a file cannot be
+        read, or a process was killed.
         """
+        assert pictures is not None
         if pictures["resize"] < self.image_size:
             raise DatasetError(
                 f"data.pictures.resize: {pictures['resize']} is smaller than data.image_size "
@@ -115,7 +115,7 @@ class Rate:
 
 @contextmanager
 def _folder(parent: Path) -> Iterator[Path]:
-    """A folder for temporary files, named as `interference clean` knows them."""
+    """Yield the name of a folder for temporary files, which `interference clean` would remove."""
     folder = temporary_name(parent / "pictures")
     try:
         yield folder

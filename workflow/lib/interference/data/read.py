@@ -1,4 +1,4 @@
-"""Read images back: what jobs downstream need of the store, and no more."""
+"""Read images back from their store."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +16,8 @@ from interference.store.tables import read_columns
 class Images:
     """Images of one split.
 
-    pixels: (n, channels, height, width) uint8, read when sliced: ``pixels[:]`` is all of them in
-    memory, ``pixels.batches(size)`` a batch at a time. labels: (n,) int64.
+    pixels: (n, channels, height, width) uint8, read when sliced: ``pixels[:]`` holds all of them in
+    memory, ``pixels.batches(size)`` one batch at a time. labels: (n,) int64.
     indices: (n,) int64, positions in the store.
     """
 
@@ -27,7 +27,7 @@ class Images:
 
 
 def read_manifest(manifest: Path) -> dict:
-    """The manifest of an image store: spec, array, splits, classes, class_names, mean, std.
+    """Read the manifest of an image store: spec, array, splits, classes, class_names, mean, std.
 
     Raises StoreError where it is missing, damaged or of something else.
     """
@@ -38,25 +38,24 @@ def read_manifest(manifest: Path) -> dict:
 
 
 def read_split(manifest: Path, split: str, count: int | None = None) -> Images:
-    """The first ``count`` images of a split (train, heldout or evaluation), or all of it.
+    """Open the first ``count`` images of a split (train, heldout or evaluation), None for all.
 
     Raises StoreError where the split has fewer, or the store or its labels are missing, damaged
-    or not what the manifest says; pixels that are damaged are told when they are read.
+    or not what the manifest says; damaged pixels raise it when they are read.
     """
     manifest = Path(manifest)
     content = read_manifest(manifest)
     start, stop = content["splits"][split]
     if count is not None and count > stop - start:
         raise StoreError(f"{count} {split} images asked for, {manifest} has {stop - start}")
-    rows = slice(start, stop if count is None else start + count)
+    if count is not None:
+        stop = start + count
+    store = open_array(manifest.with_suffix(".zarr"), content["array"])
+    labels = _read_labels(manifest.with_suffix(".parquet"), content["labels_sha256"])
     return Images(
-        pixels=Stretch(
-            open_array(manifest.with_suffix(".zarr"), content["array"]), rows.start, rows.stop
-        ),
-        labels=_read_labels(manifest.with_suffix(".parquet"), content["labels_sha256"])[
-            rows
-        ].copy(),
-        indices=np.arange(rows.start, rows.stop),
+        pixels=Stretch(store, start, stop),
+        labels=labels[start:stop].copy(),
+        indices=np.arange(start, stop),
     )
 
 

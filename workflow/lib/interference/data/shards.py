@@ -1,7 +1,7 @@
-"""Shards of a dataset by their names: which are read, and a name and a reason for each that is not.
+"""Choose the shards of a dataset by their names: those to read, and why the others are not taken.
 
 A link to nothing, a tar that is compressed or a gap in the numbers would otherwise be pictures that
-are missing without a word. What stands beside shards and holds no pictures, a README, is logged.
+are missing without a word. Other files beside the shards, such as a README, are only logged.
 """
 
 import re
@@ -16,7 +16,7 @@ from interference.data.listing import PICTURES, Named, few, inside, listing, pri
 from interference.progress import say
 
 _ENDINGS = ("parquet", "arrow", "tar", "tgz", "zip", *(ending[1:] for ending in PICTURES))
-#: Names of what may hold pictures: also where a download is not done, or a tar is compressed.
+#: Names of files that may hold pictures, also of unfinished downloads and compressed tars.
 _HOLDS_PICTURES = re.compile(rf".*\.({'|'.join(_ENDINGS)})(\.\w+)?", re.IGNORECASE | re.DOTALL)
 
 
@@ -24,10 +24,10 @@ _HOLDS_PICTURES = re.compile(rf".*\.({'|'.join(_ENDINGS)})(\.\w+)?", re.IGNORECA
 class Form:
     """How the shards of a layout are named; ``{word}`` stands for the word of a part.
 
-    shown: as an error writes it. shard: a pattern of the whole name. like: the same of what looks
-    like that part's, shard or not. number: a pattern with the groups prefix, number, rest and,
-    where names say how many shards there are, total. words: of each part, of which the first that
-    any shard has is read.
+    shown: as an error writes a name. shard: a pattern of a shard's whole name. like: a pattern of
+    names that look like the part's, shard or not. number: a pattern with the groups prefix, number,
+    rest and, where names say how many shards there are, total. words: part → its words, of which
+    the first that any shard has is used.
     """
 
     dataset: str
@@ -46,26 +46,28 @@ class Form:
 
 @dataclass(frozen=True)
 class Shards:
-    """By part, train or test: the files in the order of their names, and what is not taken."""
+    """By part, train or test: the files in the order of their names, and entries not taken."""
 
     files: dict[str, list[Path]]
     untaken: dict[str, Named]
 
 
 def choose(form: Form, folders: list[Path]) -> Shards:
-    """The shards of both parts, each from the first folder that has any.
+    """Return the shards of both parts, each from the first folder that has any.
 
     Raises DatasetError where a part has none that can be read, or a name is of both parts.
     """
     entries = {folder: [*_entries(folder)] for folder in folders if folder.is_dir()}
     chosen = {part: _first(form, entries, words, folders) for part, words in form.words.items()}
-    shards, rest = Shards({part: [] for part in chosen}, {part: [] for part in chosen}), []
-    for folder, names in entries.items():
+    shards = Shards({part: [] for part in chosen}, {part: [] for part in chosen})
+    rest: list[str] = []
+    for folder, of_folder in entries.items():
         prefix = "" if folder == folders[0] else folder.name
-        for name, why in names:
+        for name, why in of_folder:
             part, reason = _place(form, chosen, folder, name, why)
             if part is None:
-                rest += [name] * (folder / name not in entries)
+                if folder / name not in entries:
+                    rest.append(name)
             elif reason is None:
                 shards.files[part].append(folder / name)
             else:
@@ -85,17 +87,20 @@ def choose(form: Form, folders: list[Path]) -> Shards:
 
 
 def _entries(folder: Path) -> Iterator[tuple[str, str | None]]:
-    """Each name in a folder, and why it is no file; None where it is one."""
-    found = listing(folder)
-    yield from ((name, None) for name in found.files)
-    yield from found.others
-    yield from ((name, inside(folder / name)) for name in found.folders)
+    """Yield every name in a folder, and why it is no file; None for a file."""
+    entries = listing(folder)
+    yield from ((name, None) for name in entries.files)
+    yield from entries.others
+    yield from ((name, inside(folder / name)) for name in entries.folders)
 
 
 def _first(
-    form: Form, entries: dict[Path, list], words: tuple[str, ...], folders: list[Path]
+    form: Form,
+    entries: dict[Path, list[tuple[str, str | None]]],
+    words: tuple[str, ...],
+    folders: list[Path],
 ) -> tuple[str, Path]:
-    """The first word and folder for which there is a shard."""
+    """Return the first word and folder for which there is a shard."""
     for word in words:
         for folder, names in entries.items():
             if any(form.is_shard(name, word) for name, _ in names):
@@ -107,7 +112,7 @@ def _first(
 def _place(
     form: Form, chosen: dict[str, tuple[str, Path]], folder: Path, name: str, why: str | None
 ) -> tuple[str | None, str | None]:
-    """The part that a name is of, None where it holds no pictures; and why it is not taken."""
+    """Return (the part that a name is of, why it is not taken); no part where it has no pictures."""
     parts = [
         part
         for part, (word, where) in chosen.items()
@@ -130,19 +135,17 @@ def _place(
 
 
 def _gaps(form: Form, names: list[str]) -> Iterator[tuple[str, str]]:
-    """Shards that the numbers of the others say there are."""
-    numbers = defaultdict(dict)
+    """Yield the shards that are missing by the numbers of the others, and why."""
+    numbers: dict[tuple[str, str, str | None], dict[int, str]] = defaultdict(dict)
     for name in names:
         if match := re.fullmatch(form.number, name, re.DOTALL):
             total = match.groupdict().get("total")
             numbers[match["prefix"], match["rest"], total][int(match["number"])] = match["number"]
-    for (prefix, rest, total), found in numbers.items():
-        if (
-            total is None and min(found) > 1
-        ):  # a stretch of a larger set, or no count from the start
+    for (prefix, rest, total), present in numbers.items():
+        if total is None and min(present) > 1:  # a stretch of a larger set, or not counted from 0
             continue
-        expected = range(min(found), max(found)) if total is None else range(int(total))
-        width = min(map(len, found.values()))
+        expected = range(min(present), max(present)) if total is None else range(int(total))
+        width = min(map(len, present.values()))
         for number in expected:
-            if number not in found:
+            if number not in present:
                 yield f"{prefix}{number:0{width}d}{rest}", "no such file, by the others' numbers"

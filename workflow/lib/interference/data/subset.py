@@ -2,9 +2,9 @@
 
     python -m interference.data.subset SOURCE_FOLDER [OUTPUT]
 
-Of each class, the images whose ranks are lowest are kept, in the order of the source: 1,200 of
-the train part and 200 of the test part. An image's rank is the SHA-256 of the text
-``fashion-mnist-subset PART INDEX``, which is as good as random and the same everywhere and always.
+The images of lowest rank are kept, in the order of the source: per class 1,200 of the train part
+and 200 of the test part. An image's rank is the SHA-256 of the text
+``fashion-mnist-subset PART INDEX``, which is as good as random and always the same.
 """
 
 import argparse
@@ -20,13 +20,13 @@ from interference.data.fashion import FASHION_FILES, find_fashion
 from interference.data.idx import idx_bytes, read_idx
 from interference.store.files import replacing, sha256
 
-#: Images of each class that are kept.
+#: Images per class that are kept.
 PER_CLASS = {"train": 1_200, "test": 200}
 NAME = "fashion-mnist-subset"
 
 
 def select(labels: np.ndarray, part: str, per_class: int) -> np.ndarray:
-    """Indices of the images to keep: ``per_class`` of each class, ascending.
+    """Return the indices of the images to keep: ``per_class`` per class, ascending.
 
     labels: (N,) integers. part: train or test. Returns (classes * per_class,) int64.
     Raises DatasetError where a class has fewer.
@@ -51,7 +51,7 @@ def _rank(part: str, index: int) -> bytes:
 def make(source: Path, output: Path, per_class: dict[str, int]) -> None:
     """Write the four IDX files, compressed with xz, and SHA256SUMS into ``output``.
 
-    source: a folder with Fashion-MNIST's four files. per_class: images to keep, by part.
+    source: a folder with Fashion-MNIST's four files. per_class: part → images to keep per class.
     Raises DatasetError where the source is missing, damaged or too small.
     """
     paths = find_fashion(source)

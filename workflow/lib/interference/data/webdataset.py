@@ -1,4 +1,4 @@
-"""Pictures in tars as the webdataset library writes them; they are indexed, never unpacked.
+"""Pictures in tars as the webdataset library writes them, which are indexed and never unpacked.
 
 ROOT/*train*-NNNN.tar and ROOT/*val*-NNNN.tar (else *test*-NNNN.tar), uncompressed. Members
 KEY.jpg (jpeg, png) with KEY.cls, a whole number as text, or KEY.json with one under ``label``.
@@ -34,10 +34,11 @@ FORM = Form(
 
 @dataclass(frozen=True)
 class Index:
-    """Where the pictures of one tar lie: names, offsets, lengths and labels of n pictures.
+    """The n pictures of a tar.
 
-    untaken: (name, reason) of what else it holds, except beside a picture that is taken.
-    hidden: members whose names start with a dot.
+    offsets, lengths, labels: (n,) int64; bytes from the tar's start, bytes, classes.
+    untaken: its other members, except those that belong to a picture that is taken.
+    hidden: how many members' names start with a dot.
     """
 
     path: Path
@@ -53,10 +54,10 @@ def read(dataset: str, root: Path, image_size: int) -> Dataset:
     """Index the tars; pictures are read from where they lie when their pixels are asked for.
 
     Tars are in the order of their names, pictures in that of the tar. A picture's name is
-    TAR/MEMBER. Classes have no names but their numbers. A tar that cannot be read and a picture
-    without a label, or a label without a picture, are told as not taken.
-    Raises DatasetError where tars are missing or damaged, one holds no picture with a label, or a key
-    stands twice in a tar.
+    TAR/MEMBER. Classes have no names but their numbers. A tar that cannot be read, a picture
+    without a label, and a label without a picture are listed as not taken.
+    Raises DatasetError where a tar is missing, damaged or without any labelled picture, or has two
+    pictures of the same key.
     """
     shards = choose(FORM, [root])
     train, test = shards.files.values()
@@ -70,15 +71,17 @@ def read(dataset: str, root: Path, image_size: int) -> Dataset:
             untaken += under(tar.path.name, tar.untaken)
     if hidden := sum(tar.hidden for tar in indexes):
         say(f"{root}: {hidden} members whose names start with a dot are left out")
-    return Dataset(*(_part(part, classes, image_size) for part in parts), names, shards.untaken)
+    of_train, of_test = (_part(part, classes, image_size) for part in parts)
+    return Dataset(of_train, of_test, names, shards.untaken)
 
 
 def index(path: Path) -> Index:
-    """Where the pictures of a tar lie, and their labels. Raises DatasetError as `read` does."""
+    """Find the pictures of a tar and their labels. Raises DatasetError as `read` does."""
     pictures: dict[str, tarfile.TarInfo] = {}
     labels: dict[str, int] = {}
     others: dict[str, list[str]] = defaultdict(list)  # key → members that are no picture or label
-    untaken, hidden = [], 0
+    untaken: Named = []
+    hidden = 0
     try:
         with tarfile.open(path, "r:") as tar:
             for member in tar:
@@ -94,7 +97,9 @@ def index(path: Path) -> Index:
                         raise DatasetError(f"{path}: {key} has two pictures")
                     pictures[key] = member
                 elif kind == "cls" or (kind == "json" and key not in labels):
-                    label = _label(tar.extractfile(member).read(), kind)
+                    content = tar.extractfile(member)
+                    assert content is not None  # only links and devices have none
+                    label = _label(content.read(), kind)
                     if label is None:
                         others[key].append(member.name)
                     else:
@@ -133,9 +138,9 @@ def index(path: Path) -> Index:
 
 
 def _after(path: Path, offset: int) -> Named:
-    """What is wrong with how a tar ends, where tarfile stopped to read without a word.
+    """Return what is wrong with a tar's end, at which tarfile stops without a word.
 
-    Raises DatasetError where that is no end but damage.
+    Raises DatasetError where it is damage and no end.
     """
     with path.open("rb") as file:
         file.seek(offset)
@@ -154,14 +159,14 @@ def _after(path: Path, offset: int) -> Named:
 
 
 def _key(name: str) -> tuple[str, str]:
-    """A member's name up to the first dot of its file, and the rest in small letters."""
+    """Return a member's name up to the first dot of its file, and the rest in small letters."""
     folder, slash, file = name.rpartition("/")
     stem, _, kind = file.partition(".")
     return folder + slash + stem, kind.lower()
 
 
 def _label(content: bytes, kind: str) -> int | None:
-    """The whole number that a .cls or .json holds, None where it holds none."""
+    """Return the whole number in a .cls or .json, None where there is none."""
     try:
         value = json.loads(content)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Pictures decoded by worker processes: in order, with few in memory, whatever their number."""
+"""Decode pictures in worker processes: in order, and with few of them in memory."""
 
 import os
 from collections import deque
@@ -11,13 +11,13 @@ from multiprocessing import get_context
 from interference.data.decode import Decoded, Place, decode_all, end_with_parent
 from interference.data.errors import DatasetError
 
-#: Pictures in a task, and tasks a worker that are under way or wait to be taken.
+#: Pictures per task, and tasks per worker that are under way or wait to be taken.
 TASK = 16
 TASKS_PER_WORKER = 2
 
 
 def cpus(given: int | None = None) -> int:
-    """The CPUs that this job was given: by Snakemake and by Slurm, the fewer where both say so.
+    """Return the number of CPUs of this job: by Snakemake and Slurm, the fewer where both say.
 
     given: by Snakemake; None for a verb that is run by hand, which takes what Slurm gives it, else
     all CPUs that it may run on.
@@ -30,9 +30,9 @@ class Workers:
     """A pool of processes that decode; use it in a ``with``."""
 
     def __init__(self, number: int, resize: int, size: int):
-        """number: of processes. resize, size: pixels, as `decode` takes them."""
+        """Start ``number`` processes. resize, size: pixels, as `decode` takes them."""
         self.number, self._settings = number, (resize, size)
-        # Started afresh: a fork of a process with threads may inherit a lock that nobody frees.
+        # spawn: a fork of a process with threads may inherit a lock that nobody frees
         self._pool = ProcessPoolExecutor(
             number, mp_context=get_context("spawn"), initializer=end_with_parent
         )
@@ -44,11 +44,12 @@ class Workers:
         self._pool.shutdown(cancel_futures=True)
 
     def decode(self, places: Iterable[Place]) -> Iterator[tuple[list[Place], Decoded]]:
-        """Each few pictures with what became of them, in the order of ``places``.
+        """Yield (places, decoded) task by task, in the order of ``places``.
 
         Raises DatasetError where a file cannot be read or a process was killed.
         """
-        places, waiting = iter(places), deque()
+        places = iter(places)
+        waiting: deque[tuple[list[Place], Future[Decoded]]] = deque()
         while task := list(islice(places, TASK)):
             if len(waiting) == TASKS_PER_WORKER * self.number:
                 yield self._finished(*waiting.popleft())
@@ -56,13 +57,13 @@ class Workers:
         while waiting:
             yield self._finished(*waiting.popleft())
 
-    def _submit(self, task: list[Place]) -> Future:
+    def _submit(self, task: list[Place]) -> Future[Decoded]:
         try:
             return self._pool.submit(decode_all, task, *self._settings)
         except BrokenProcessPool:
             raise self._killed(task) from None
 
-    def _finished(self, task: list[Place], future: Future) -> tuple[list[Place], Decoded]:
+    def _finished(self, task: list[Place], future: Future[Decoded]) -> tuple[list[Place], Decoded]:
         try:
             return task, future.result()
         except BrokenProcessPool:

@@ -1,10 +1,10 @@
-"""What an architecture is to the rest: how it is built, and where the hooks are.
+"""The architectures: how each is built, and where its hooks are.
 
 The five hooks of every architecture are `stem` and `layer1` to `layer4`. Of a ResNet they are the
-activations after its max-pool and after its four stages, all post-ReLU. Of others they are what lies
-at the same place: after the first convolutions, and where each resolution ends. DenseNet's are not
-post-ReLU but for the last, since its ReLU stands before a convolution; nor are MobileNet's and
-MnasNet's, whose bottlenecks end in a linear layer.
+activations after its max-pool and after its four stages, all post-ReLU. Of others they are the
+corresponding places: after the first convolutions, and where each resolution ends. Of DenseNet only
+the last is post-ReLU, since its ReLU stands before a convolution; of MobileNet and MnasNet, whose
+bottlenecks end in a linear layer, none is.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,8 +21,12 @@ HOOKS = ("stem", "layer1", "layer2", "layer3", "layer4")
 
 @dataclass(frozen=True)
 class Architecture:
-    """build: classes → the network; stages: its modules that lead to each hook from the one before;
-    head: the rest, from the last hook's activations (n, channels, height, width) to logits."""
+    """How a network is built and looked into.
+
+    build: number of classes → the network, with random weights.
+    stages: network → five modules, each from one hook (the first: from pixels) to the next.
+    head: network, activations of the last hook (n, channels, height, width) → logits (n, classes).
+    """
 
     build: Callable[[int], nn.Module]
     stages: Callable[[nn.Module], Sequence[nn.Module]]
@@ -40,36 +44,45 @@ def _wide_resnet50_4(classes: int) -> nn.Module:
     return resnet.ResNet(resnet.Bottleneck, [3, 4, 6, 3], num_classes=classes, width_per_group=256)
 
 
-def _slices(layers: nn.Sequential, *ends: int) -> list[nn.Module]:
+def _chain(net: nn.Module, *names: str) -> nn.Sequential:
+    """Return the named submodules of ``net``, one after another."""
+    return nn.Sequential(*map(net.get_submodule, names))
+
+
+def _slices(name: str, ends: tuple[int, ...], net: nn.Module) -> list[nn.Module]:
+    """Cut the named sequence of a network's layers into stages. ends: of each stage, a count."""
+    layers = net.get_submodule(name)
+    assert isinstance(layers, nn.Sequential)
     return [layers[start:end] for start, end in zip((0, *ends), ends)]
 
 
 def _resnet_stages(net: nn.Module) -> list[nn.Module]:
-    stem = nn.Sequential(net.conv1, net.bn1, net.relu, net.maxpool)
-    return [stem, net.layer1, net.layer2, net.layer3, net.layer4]
+    stem = _chain(net, "conv1", "bn1", "relu", "maxpool")
+    return [stem, *(net.get_submodule(name) for name in HOOKS[1:])]
 
 
 def _densenet_stages(net: nn.Module) -> list[nn.Module]:
-    f = net.features
+    features = net.get_submodule("features")
     return [
-        nn.Sequential(f.conv0, f.norm0, f.relu0, f.pool0),
-        f.denseblock1,
-        nn.Sequential(f.transition1, f.denseblock2),
-        nn.Sequential(f.transition2, f.denseblock3),
-        nn.Sequential(f.transition3, f.denseblock4, f.norm5, nn.ReLU()),
+        _chain(features, "conv0", "norm0", "relu0", "pool0"),
+        _chain(features, "denseblock1"),
+        _chain(features, "transition1", "denseblock2"),
+        _chain(features, "transition2", "denseblock3"),
+        _chain(features, "transition3", "denseblock4", "norm5").append(nn.ReLU()),
     ]
 
 
 def _shufflenet_stages(net: nn.Module) -> list[nn.Module]:
-    return [nn.Sequential(net.conv1, net.maxpool), net.stage2, net.stage3, net.stage4, net.conv5]
+    stem = _chain(net, "conv1", "maxpool")
+    return [stem, *(net.get_submodule(name) for name in ("stage2", "stage3", "stage4", "conv5"))]
 
 
 def _pooled(classifier: str, net: nn.Module, x: Tensor) -> Tensor:
-    return getattr(net, classifier)(adaptive_avg_pool2d(x, 1).flatten(1))
+    return net.get_submodule(classifier)(adaptive_avg_pool2d(x, 1).flatten(1))
 
 
 def _vgg_head(net: nn.Module, x: Tensor) -> Tensor:
-    return net.classifier(net.avgpool(x).flatten(1))
+    return net.get_submodule("classifier")(net.get_submodule("avgpool")(x).flatten(1))
 
 
 def _resnet(build: Callable[[int], nn.Module]) -> Architecture:
@@ -87,12 +100,12 @@ ARCHITECTURES = {
     ),
     "mnasnet1_0": Architecture(
         partial(_torchvision, "mnasnet1_0"),
-        lambda net: _slices(net.layers, 8, 9, 10, 12, 17),
+        partial(_slices, "layers", (8, 9, 10, 12, 17)),
         partial(_pooled, "classifier"),
     ),
     "mobilenet_v2": Architecture(
         partial(_torchvision, "mobilenet_v2"),
-        lambda net: _slices(net.features, 2, 4, 7, 14, 19),
+        partial(_slices, "features", (2, 4, 7, 14, 19)),
         partial(_pooled, "classifier"),
     ),
     "shufflenet_v2_x1_0": Architecture(
@@ -100,7 +113,7 @@ ARCHITECTURES = {
     ),
     "vgg16_bn": Architecture(
         partial(_torchvision, "vgg16_bn"),
-        lambda net: _slices(net.features, 7, 14, 24, 34, 44),
+        partial(_slices, "features", (7, 14, 24, 34, 44)),
         _vgg_head,
     ),
 }

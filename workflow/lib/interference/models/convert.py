@@ -1,9 +1,9 @@
-"""Convert a checkpoint once: checked, without running anything that it names, to safetensors.
+"""Convert a checkpoint to safetensors: checked, and without running anything that it names.
 
 A checkpoint is a pickle, and a pickle can name any function to call (`unpickle`).
 
-MadryLab's files (robustness, written with dill) hold a dict: `model` and what training needs to go
-on. `model` has the network twice, under `module.model.` and `module.attacker.model.`, and its
+MadryLab's files (robustness, written with dill) hold a dict: `model` and the state of the training.
+`model` has the network twice, under `module.model.` and `module.attacker.model.`, and its
 normaliser twice. All of it must be there, the copies equal, and nothing else. Architectures that are
 not the library's own may stand in one more module, named `model`.
 """
@@ -22,24 +22,25 @@ from interference.models.unpickle import read
 from interference.store.files import sha256, write_json
 from interference.store.tensors import write_tensors
 
-#: Where MadryLab's files keep the network, and its copy; likewise mean and deviation of pixels.
-NETWORKS = ("module.model.", "module.attacker.model.")
+#: Where MadryLab's files keep the network, twice; likewise mean and deviation of pixels.
+COPIES = ("module.model.", "module.attacker.model.")
 NORMALISERS = ("module.normalizer.new_", "module.attacker.normalize.new_")
 #: ImageNet's, which their networks were trained with.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def run(spec: dict, output: Path) -> None:
-    """The job: the manifest ``output`` (.json) and the weights beside it (.safetensors).
+    """Convert one network's checkpoint.
 
-    spec: model, a network's identity; checkpoint: format (madrylab or state_dict), architecture, and
-    where the file is, as `hub.obtain` takes it; of a state dict also classes, mean and std.
+    spec: `Specs.convert`, whose checkpoint has format (madrylab or state_dict), architecture, where
+    the file is, as `hub.obtain` takes it, and of a state dict also classes, mean and std.
+    output: the manifest (.json), and the weights beside it (.safetensors).
     Raises CheckpointError where the file is not what it must be; nothing is written then.
     """
     source = spec["checkpoint"]
-    path, found = obtain(source)
+    path, checksum = obtain(source)
     if source["sha256"] is None:
-        progress.say(f"{path.name} has SHA-256 {found}: write it in models to pin it")
+        progress.say(f"{path.name} has SHA-256 {checksum}: write it in models to pin it")
     entries, build = _READERS[source["format"]](read(path), source, path)
     network = Network(**build)
     model = spec["model"]["model"]
@@ -48,25 +49,29 @@ def run(spec: dict, output: Path) -> None:
     arrays |= {name: getattr(network, name).numpy() for name in ("mean", "std")}
     weights_path = output.with_suffix(".safetensors")
     write_tensors(weights_path, arrays, spec)
-    file = {"file": path.name, "bytes": path.stat().st_size, "sha256": found}
+    file = {"file": path.name, "bytes": path.stat().st_size, "sha256": checksum}
     manifest = {"spec": spec, "build": build, "source": file}
     write_json(output, {**manifest, "sha256": sha256(weights_path)})
 
 
 def madrylab(entries: object, source: dict, path: Path) -> tuple[dict[str, Tensor], dict]:
-    """The network's weights by its own names, and how it is built. Raises CheckpointError."""
+    """Return the weights in one of MadryLab's files, by the network's names, and how it is built.
+
+    entries: what the file at ``path`` holds. source: the spec's checkpoint.
+    Raises CheckpointError where the file has more or less than it must, or its copies differ.
+    """
     if not isinstance(entries, Mapping) or "model" not in entries:
         raise CheckpointError(f"{path} has no entry `model`; it is none of MadryLab's checkpoints")
     model = _tensors(entries["model"], path)
     normalisers = {f"{where}{name}" for where in NORMALISERS for name in ("mean", "std")}
     copies = [
         {key.removeprefix(where): value for key, value in model.items() if key.startswith(where)}
-        for where in NETWORKS
+        for where in COPIES
     ]
-    strange = [key for key in model if not key.startswith(NETWORKS) and key not in normalisers]
+    strange = [key for key in model if not key.startswith(COPIES) and key not in normalisers]
     if strange:
         raise CheckpointError(f"{path} holds {some(strange)}, which none of MadryLab's files does")
-    for where, copy in zip(NETWORKS, copies):
+    for where, copy in zip(COPIES, copies):
         if not copy:
             raise CheckpointError(f"{path} has no keys {where}*; it is none of MadryLab's files")
     missing = sorted(normalisers - model.keys())
@@ -103,13 +108,13 @@ def _bits(value: Tensor) -> tuple:
 
 
 def _classes(state: dict[str, Tensor]) -> int:
-    """Outputs of the last layer, whatever it is called; ImageNet's thousand where there is none."""
+    """Return the number of outputs of the last layer, ImageNet's thousand where there is none."""
     last = [value for key, value in state.items() if value.ndim == 1 and key.endswith("bias")]
     return len(last[-1]) if last else 1000
 
 
 def state_dict(entries: object, source: dict, path: Path) -> tuple[object, dict]:
-    """As `madrylab`, of a file of one's own: its state dict is found when it is matched."""
+    """Return the entries as they are, in which `matched` looks for weights, and how it is built."""
     build = _build(source["architecture"], source["classes"], source["mean"], source["std"])
     return entries, build
 
@@ -123,7 +128,7 @@ def _build(architecture: str, classes: int, mean: list[float], std: list[float])
 
 
 def _tensors(state: object, path: Path) -> dict[str, Tensor]:
-    """MadryLab's state dict as such. Raises CheckpointError where it is none."""
+    """Return ``state`` as a state dict. Raises CheckpointError where it is none."""
     if not isinstance(state, Mapping) or not state:
         raise CheckpointError(f"{path} holds no state dict under `model`; fetch it again")
     strange = [key for key, value in state.items() if not isinstance(value, Tensor)]

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from interference.models.training import fit
+from interference.models.training import train_and_write
 
 
 def run(spec: dict, data: Path, trunk: Path, output: Path) -> None:
-    """Train a trunk's copy further, under attack where epsilon is above 0.
+    """Train a copy of a trunk further, under attack where epsilon is above 0.
 
     spec: `Specs.finetune`; data, trunk: manifests of the images and of the network to start from;
     output: the network's, .safetensors and the training's log in .parquet beside it.
     """
-    fit(spec, data, trunk, output)
+    train_and_write(spec, data, trunk, output)

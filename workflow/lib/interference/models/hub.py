@@ -1,8 +1,8 @@
 """Get a checkpoint's file: from a folder, or from the hub by its own client.
 
-The client keeps a cache, resumes what broke off, and knows HF_ENDPOINT (a mirror), HF_HOME (the
-cache) and HF_HUB_OFFLINE. Its cache names a large file by the SHA-256 that the hub gave for it, so
-what lies there is checked against the hub's word without asking again.
+The client keeps a cache, resumes interrupted downloads, and reads HF_ENDPOINT (a mirror), HF_HOME
+(the cache) and HF_HUB_OFFLINE. Its cache names a large file by the SHA-256 that the hub gave for it,
+so a cached file is checked against that without asking the hub again.
 """
 
 import re
@@ -14,15 +14,16 @@ from interference.store.files import sha256
 
 
 class CheckpointError(InterferenceError):
-    """A checkpoint cannot be had, or is not what it must be."""
+    """A checkpoint is not there, cannot be downloaded, or is not what it must be."""
 
 
 def obtain(source: dict) -> tuple[Path, str]:
-    """Where the file lies, and its SHA-256.
+    """Return the path of a checkpoint's file and its SHA-256, after downloading it if need be.
 
-    source: file, sha256 (what it must be, or None), and of the hub's: folder (where it lies, or None:
-    download it), repository, revision.
-    Raises CheckpointError where it cannot be had, is another than the hub says or than asked for.
+    source: format (madrylab or state_dict), file, sha256 (what it must be, or None), and for
+    madrylab folder (that holds it, or None to download it), repository, revision.
+    Raises CheckpointError where the file is missing, unreadable, or has another SHA-256 than the
+    hub says or ``source`` asks for.
     """
     if source["format"] != "madrylab":
         path = Path(source["file"])
@@ -34,26 +35,27 @@ def obtain(source: dict) -> tuple[Path, str]:
         what = "this is a folder" if path.is_dir() else "there is no such file"
         raise CheckpointError(f"{path}: {what}; put the file there, or mend its path in models")
     try:
-        found, told = sha256(path), path.resolve().name
+        checksum, cached = sha256(path), path.resolve().name
     except OSError as error:
         raise CheckpointError(
             f"{path} cannot be read: {error.strerror}; see to its permissions and its disk"
         ) from None
-    if source["format"] == "madrylab" and re.fullmatch("[0-9a-f]{64}", told) and found != told:
+    of_hub = source["format"] == "madrylab" and re.fullmatch("[0-9a-f]{64}", cached)
+    if of_hub and checksum != cached:
         raise CheckpointError(
-            f"{path} has SHA-256 {found}, the hub says {told}: it was damaged on the way or on disk; "
+            f"{path} has SHA-256 {checksum}, the hub says {cached}: it was damaged on the way or on disk; "
             f"remove {path.resolve()} and run again"
         )
-    if source["sha256"] is not None and found != source["sha256"]:
+    if source["sha256"] is not None and checksum != source["sha256"]:
         raise CheckpointError(
-            f"{path} has SHA-256 {found} and {path.stat().st_size:,} bytes, models asks for "
+            f"{path} has SHA-256 {checksum} and {path.stat().st_size:,} bytes, models asks for "
             f"{source['sha256']}: fetch it again, or write what you trust"
         )
-    return path, found
+    return path, checksum
 
 
 def download(repository: str, file: str, revision: str) -> Path:
-    """The file in the client's cache, downloaded where it is not there. Raises CheckpointError."""
+    """Return a file's path in the client's cache, downloaded if need be. Raises CheckpointError."""
     import huggingface_hub
 
     try:

@@ -1,10 +1,10 @@
-"""A network's weights among the tensors of a file, under whatever names training left them.
+"""Finds a network's weights among the tensors of a file, whatever prefix their names have.
 
 Programs put words before a network's own names: `module.` (DataParallel), `_orig_mod.`
-(torch.compile), `model.`, `net.`, `backbone.` (Lightning, and modules of one's own). Which words they
-are does not matter: the prefix is taken under which exactly the architecture lies, and the log says
-which it was. Where something else stands beside the network, or the network stands there twice, what
-was meant cannot be known, and the error says what lies where.
+(torch.compile), `model.`, `net.`, `backbone.` (Lightning, and own modules). Which words they are
+does not matter: the prefix is taken under which exactly the architecture lies, and the log names it.
+Where something else stands beside the network, or the network stands there twice, nothing tells
+which was meant, and the error says what lies where.
 """
 
 import re
@@ -20,11 +20,11 @@ from interference import progress
 from interference.models.architectures import ARCHITECTURES
 from interference.models.hub import CheckpointError
 
-#: Under which a file may keep its state dict, the first that has one being taken; then any other.
+#: Keys under which a file may keep its state dict, in the order in which they are tried.
 WRAPPERS = ("state_dict", "model_state_dict", "model")
-#: How deep dicts of a file may lie in one another.
+#: How deep dicts are searched for a state dict.
 DEPTH = 4
-#: Of batch norms; no prediction needs them, and PyTorch before 0.4.1 saved none.
+#: Name of batch norms' counters; no prediction needs them, and PyTorch before 0.4.1 saved none.
 COUNTER = "num_batches_tracked"
 #: What wrapped submodules put inside names: of torch.compile, DataParallel, FSDP, checkpointing.
 _INSIDE = re.compile(
@@ -38,21 +38,20 @@ _NORMALISER = re.compile(r"(?:^|[._])(mean|std)$")
 
 @dataclass(frozen=True)
 class Place:
-    """How an architecture lies among tensors: under a prefix, and what is amiss there.
+    """One prefix under which an architecture's names occur in a dict of the file.
 
-    tensors: by full key, as they are in a dict of the file; entry: the keys that lead to that dict,
-    joined by dots; spelling: how its names were changed, for the log; prefix: before each of the
-    architecture's names.
-    found: how many of its names are there; lacks: its names that are not, counters apart; strange:
-    names under its own modules that it has not; shapes: its names with a tensor of another shape;
-    beside: full keys of all else.
+    tensors: that dict. entry: the keys that lead to it in the file, joined by dots.
+    spelling: how its keys were changed, for the log. prefix: before the architecture's names.
+    count: how many of the architecture's names are there. lacks: those that are not, but for
+    counters. strange: names under its modules that it does not have. shapes: its names whose tensor
+    has another shape. beside: full keys of all else.
     """
 
     tensors: dict[str, Tensor]
     entry: str
     spelling: str
     prefix: str
-    found: int
+    count: int
     lacks: list[str]
     strange: list[str]
     shapes: list[str]
@@ -73,12 +72,12 @@ class Place:
 def matched(
     entries: object, wanted: Mapping[str, Tensor], model: str, source: dict, path: Path
 ) -> dict[str, Tensor]:
-    """The weights of an architecture, by its own names, in its own order and types.
+    """Return the weights of an architecture by its own names, in its own order and dtypes.
 
-    entries: what the file holds, a state dict or dicts with one inside; wanted: a state dict of the
-    architecture; model: the network's name; source: format and architecture, as in its spec.
-    Counters of batch norms that are not there become zeros. Raises CheckpointError where the network
-    is not there, or not alone.
+    entries: what the file holds, a state dict or dicts with one inside. wanted: a state dict of the
+    architecture. model: the network's name. source: format and architecture, as in its spec.
+    Missing counters of batch norms become zeros.
+    Raises CheckpointError where the network is not there, or not alone.
     """
     places = [place for tensors in _spelt(entries, path) for place in _places(*tensors, wanted)]
     taken = [place for place in places if place.whole and not place.beside]
@@ -99,7 +98,7 @@ def matched(
 
 
 def _state_dicts(entries: object, where: tuple[str, ...] = ()) -> Iterator[tuple[str, Mapping]]:
-    """Every dict that holds a tensor, with the keys that lead to it."""
+    """Yield (the keys that lead to it, joined by dots; the dict) for every dict with a tensor."""
     if isinstance(entries, Mapping) and len(where) < DEPTH:
         if any(isinstance(value, Tensor) for value in entries.values()):
             yield ".".join(where), entries
@@ -113,12 +112,12 @@ def _rank(where: str) -> list[int]:
 
 
 def _spelt(entries: object, path: Path) -> Iterator[tuple[dict, str, str]]:
-    """(tensors or what else a state dict holds, where it is, how names were changed), best first.
+    """Yield every state dict, as it is and respelt: (key → value, entry, spelling), best first.
 
     Raises CheckpointError where there is no state dict.
     """
-    found = sorted(_state_dicts(entries), key=lambda item: _rank(item[0]))
-    if not found:
+    state_dicts = sorted(_state_dicts(entries), key=lambda item: _rank(item[0]))
+    if not state_dicts:
         inner = entries
         while isinstance(inner, Mapping) and (keys := [key for key in WRAPPERS if key in inner]):
             inner = inner[keys[0]]
@@ -128,8 +127,8 @@ def _spelt(entries: object, path: Path) -> Iterator[tuple[dict, str, str]]:
                 f"alone, or under one of {', '.join(WRAPPERS)}"
             )
         raise CheckpointError(f"{path} holds no state dict; save model.state_dict(), not the model")
-    for where, state in found:
-        state = {str(key): value for key, value in state.items()}
+    for where, entry in state_dicts:
+        state = {str(key): value for key, value in entry.items()}
         yield state, where, ""
         for pattern, by, spelling in (
             (_INSIDE, "", "without the wrappers inside them (_orig_mod, module)"),
@@ -143,15 +142,15 @@ def _spelt(entries: object, path: Path) -> Iterator[tuple[dict, str, str]]:
 def _places(
     state: dict, where: str, spelling: str, wanted: Mapping[str, Tensor]
 ) -> Iterator[Place]:
-    """The architecture under every prefix that has one of its names, where most are first."""
-    found = Counter()
+    """Yield a place per prefix of the architecture's names, the most frequent first."""
+    counts: Counter[str] = Counter()
     for key in state:
         words = key.split(".")
         for start in range(len(words)):
             if ".".join(words[start:]) in wanted:
-                found["".join(f"{word}." for word in words[:start])] += 1
+                counts["".join(f"{word}." for word in words[:start])] += 1
     own = {name.partition(".")[0] for name in wanted}
-    for prefix, count in found.most_common() or [("", 0)]:
+    for prefix, count in counts.most_common() or [("", 0)]:
         inside = {key.removeprefix(prefix) for key in state if key.startswith(prefix)}
         lacks = sorted(n for n in wanted if n not in inside and not n.endswith(COUNTER))
         strange = sorted(n for n in inside - wanted.keys() if n.partition(".")[0] in own)
@@ -185,20 +184,20 @@ def _at(place: Place) -> str:
 
 
 def _counts(place: Place, name: str) -> bool:
-    """Whether a counter is there, and still counts: a half float ends at 65,504."""
+    """Return whether a counter is there and finite: a half float ends at 65,504."""
     return name in place and bool(place[name].isfinite().all())
 
 
 def _typed(place: Place, name: str, wanted: Tensor, path: Path) -> Tensor:
-    """One tensor in the architecture's type. Raises CheckpointError where it cannot be that."""
-    found, dtype = place[name], wanted.dtype
-    plain = found.layout is torch.strided and found.device.type == "cpu"
-    if not plain or (dtype.is_floating_point and not found.dtype.is_floating_point):
+    """Return a tensor in the dtype of ``wanted``. Raises CheckpointError where that cannot be."""
+    tensor, dtype = place[name], wanted.dtype
+    plain = tensor.layout is torch.strided and tensor.device.type == "cpu"
+    if not plain or (dtype.is_floating_point and not tensor.dtype.is_floating_point):
         raise CheckpointError(
-            f"{path}: {name} is {found.dtype} ({found.layout}, on {found.device}), no plain floats; "
+            f"{path}: {name} is {tensor.dtype} ({tensor.layout}, on {tensor.device}), no plain floats; "
             "save the network before it is quantised, packed or emptied"
         )
-    value = found.to(dtype).contiguous()  # float8 and float64 tell what is finite by this type
+    value = tensor.to(dtype).contiguous()  # before isfinite: float8 has none, float64 may overflow
     if not bool(value.isfinite().all()):
         raise CheckpointError(f"{path}: {name} is not finite; fetch it again")
     return value
@@ -207,17 +206,20 @@ def _typed(place: Place, name: str, wanted: Tensor, path: Path) -> Tensor:
 def _amiss(
     places: list[Place], wanted: Mapping[str, Tensor], model: str, source: dict, path: Path
 ) -> str:
-    """Why none of the places will do, and the mend."""
+    """Return why none of the places will do, and the mend."""
     architecture, own = source["architecture"], source["format"] != "madrylab"
-    best = max(places, key=lambda place: (place.whole, place.found))
+    best = max(places, key=lambda place: (place.whole, place.count))
     if best.whole and own:
         whole = [place for place in places if place.whole and place.tensors is best.tensors]
         return _beside(whole, architecture, model, path)
     under = f" (under `{best.prefix}`)" if best.prefix else ""
     classes = _classes(best, wanted)
-    found = [f"lacks {some(best.lacks)}{under}"] * bool(best.lacks)
-    found += [f"holds {some(best.strange or best.beside)}"] * bool(best.strange or best.beside)
-    said = f"{path} is no {architecture}: " + (f"it {' and '.join(found)}; " if found else "")
+    names = []
+    if best.lacks:
+        names.append(f"lacks {some(best.lacks)}{under}")
+    if best.strange or best.beside:
+        names.append(f"holds {some(best.strange or best.beside)}")
+    said = f"{path} is no {architecture}: " + (f"it {' and '.join(names)}; " if names else "")
     for name in best.shapes[:1]:
         shape = tuple(getattr(best[name], "shape", ()))
         said += f"{name} is {shape}, should be {tuple(wanted[name].shape)}"
@@ -237,7 +239,7 @@ def _amiss(
     stem = (
         "; its first convolution is not ImageNet's (7 x 7, of three channels), which networks in "
         "files must have"
-        if best.shapes == ["conv1.weight"] and not found
+        if best.shapes == ["conv1.weight"] and not names
         else ""
     )
     return (
@@ -247,14 +249,14 @@ def _amiss(
 
 
 def _beside(places: list[Place], architecture: str, model: str, path: Path) -> str:
-    """Of a file that holds the network more than once, or more than the network."""
+    """Return the error for a file that holds the network more than once, or more than that."""
     place = places[0]
     if len(places) > 1:
         at = " and ".join(map(_at, places))
         said = f"{path} holds a {architecture} {len(places)} times, {at}"
     else:
         said = f"{path} holds the {architecture} {_at(place)}, and beside it {some(place.beside)}"
-    values = {}
+    values: dict[str, list[float]] = {}
     for key in place.beside:
         word, value = _NORMALISER.search(key), place.tensors[key]
         if word and "running_" not in key and isinstance(value, Tensor) and value.numel() in (1, 3):
@@ -276,7 +278,7 @@ def _beside(places: list[Place], architecture: str, model: str, path: Path) -> s
 
 
 def _classes(place: Place, wanted: Mapping[str, Tensor]) -> int | None:
-    """How many classes the network tells apart, where only that is amiss."""
+    """Return the number of classes in the file where only that differs, else None."""
     layer = list(wanted)[-1].rpartition(".")[0]
     head = [name for name in wanted if name.rpartition(".")[0] == layer]
     if place.lacks or place.strange or not set(place.shapes) <= set(head):
@@ -289,7 +291,7 @@ def _classes(place: Place, wanted: Mapping[str, Tensor]) -> int | None:
 
 
 def _hold(places: list[Place], architecture: str) -> bool:
-    """Whether a dict of the file holds another architecture, of any number of classes."""
+    """Return whether a dict of the file holds ``architecture``, of any number of classes."""
     with torch.device("meta"):  # shapes alone
         wanted = ARCHITECTURES[architecture].build(2).state_dict()
     dicts = {id(place.tensors): (place.tensors, place.entry, place.spelling) for place in places}
@@ -298,6 +300,6 @@ def _hold(places: list[Place], architecture: str) -> bool:
 
 
 def some(names: list[str]) -> str:
-    """The first three of names, and how many more there are."""
+    """Return the first three of names, and how many more there are."""
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return f"{', '.join(map(str, names[:3]))}{more}"

@@ -1,9 +1,9 @@
 """What to do about a download that failed, from what the hub's client raises.
 
-The client says what it gave up for, and often only in the cause of what it raises: of a certificate,
-of a name that no server has and of a hub that is down alike it says that the file is not in the
-cache. So the chain of causes is read, and the first that is known decides. Errors of the transport
-are told by the names of their classes: which library raises them changes with the client.
+For a certificate, a name that no server has and a hub that is down alike, the client's error says
+that the file is not in the cache; the reason is in the error's causes. So the chain of causes is
+read, and the first that is known decides. Errors of the transport are known by the names of their
+classes: which library raises them changes with the client.
 """
 
 import errno
@@ -65,7 +65,7 @@ _SECRET = re.compile(
 
 
 def mend(error: Exception) -> tuple[str, str]:
-    """Of what the client raised: (the first line of what happened, what to do about it)."""
+    """Return (the first line of what happened, what to do about it) for an error of the client."""
     chain = list(_causes(error))
     for at, cause in enumerate(chain):
         what = _of_client(cause) or _of_way(chain[at:]) or _of_disk(cause)
@@ -79,7 +79,7 @@ def mend(error: Exception) -> tuple[str, str]:
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An error, what it was raised from, and so on."""
+    """Yield an error, what it was raised from, and so on."""
     seen = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
@@ -92,16 +92,16 @@ def _names(error: BaseException) -> set[str]:
 
 
 def _said(error: BaseException) -> str:
-    """The first line of an error, and what the hub said itself, without secrets."""
+    """Return the first line of an error, and the hub's own message, without secrets."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     first = lines[0] if lines else type(error).__name__
-    told = (getattr(error, "server_message", None) or "").strip().splitlines()[:1]
-    more = [line[:200] for line in told if line and line not in first]
+    of_hub = (getattr(error, "server_message", None) or "").strip().splitlines()[:1]
+    more = [line[:200] for line in of_hub if line and line not in first]
     return _SECRET.sub("…", ": ".join([first, *more]))
 
 
 def _of_client(error: BaseException) -> str | None:
-    """Of an answer of the hub, by what the client takes it for and by its HTTP status."""
+    """Return the mend of an answer of the hub, by the client's error and the HTTP status."""
     for name in _CLIENT:
         if name in _names(error):
             return _CLIENT[name]
@@ -122,7 +122,7 @@ def _of_client(error: BaseException) -> str | None:
 
 
 def _of_way(chain: list[BaseException]) -> str | None:
-    """Of an error on the way to the hub; what it comes from says more: a certificate, a name."""
+    """Return the mend of an error on the way to the hub, of which the causes say more."""
     if not _names(chain[0]) & _WAY.keys():
         return None
     names = set().union(*map(_names, chain))
@@ -130,14 +130,14 @@ def _of_way(chain: list[BaseException]) -> str | None:
 
 
 def _proxy() -> str:
-    """How a proxy is set here, or would be."""
+    """Return the variables that set a proxy here, or the one that would."""
     proxies = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
     keys = sorted(key for key, value in os.environ.items() if key.upper() in proxies and value)
     return " and ".join(keys) or "the network's proxy (HTTPS_PROXY)"
 
 
 def _of_disk(error: BaseException) -> str | None:
-    """Of an error of the folder in which the client keeps files."""
+    """Return the mend of an error of the disk that the client's cache is on."""
     from huggingface_hub.constants import HF_HUB_CACHE
 
     word = _OS_ERROR.search(str(error))

@@ -1,4 +1,4 @@
-"""Networks: torchvision's with the normaliser inside, and the hooks to look into them.
+"""Torchvision's classifiers with the normaliser inside, and hooks to look into them.
 
 Pixels come in as [0, 1], so that an attack's epsilon is in pixel units.
 """
@@ -16,11 +16,14 @@ from interference.store.tensors import read_described
 
 
 class NetworkError(InterferenceError):
-    """A network that does not fit what it is asked about."""
+    """A network and the images or layer that it is asked about do not belong together."""
 
 
 class Network(nn.Module):
     """A classifier on pixels in [0, 1]."""
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(
         self,
@@ -32,9 +35,12 @@ class Network(nn.Module):
         mean: list[float],
         std: list[float],
     ):
-        """mean, std: of each channel of the training pixels, in [0, 1] units.
+        """Build the network with random weights.
 
-        stem: `small` (3x3, stride 1, no pool) is for ResNets; so are other channels than three.
+        architecture: a name in `ARCHITECTURES`.
+        stem: imagenet, or small (3x3, stride 1, no pool), which only ResNets have.
+        channels: of the pixels; only ResNets take other than three.
+        mean, std: per channel of the training pixels, in [0, 1] units.
         """
         super().__init__()
         self._architecture = ARCHITECTURES[architecture]
@@ -49,21 +55,21 @@ class Network(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """x: (n, channels, height, width) in [0, 1] → logits (n, classes)."""
+        """Classify: x (n, channels, height, width) in [0, 1] → logits (n, classes)."""
         return self.body(self._normalised(x))
 
     def _normalised(self, x: Tensor) -> Tensor:
         return ((x - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
 
     def stages(self) -> Iterator[tuple[str, nn.Module]]:
-        """The hooks in order, each with the module that leads to it from the one before."""
+        """Yield the hooks in order, each with the module that leads to it from the previous."""
         yield from zip(HOOKS, self._architecture.stages(self.body), strict=True)
 
     def hooks(self, x: Tensor, layers: Collection[str]) -> Iterator[tuple[str, Tensor]]:
-        """Activations after each of these hooks, in the network's order.
+        """Yield (layer, activations (n, positions, d)) of the named hooks, in the network's order.
 
-        x: (n, channels, height, width) in [0, 1] → (layer, (n, positions, d)). One pass: nothing
-        is computed twice, nor beyond the last of the hooks. Raises KeyError.
+        x: (n, channels, height, width) in [0, 1]. One pass: nothing is computed twice, nor beyond
+        the last of the hooks. Raises KeyError where the network has no such hook.
         """
         left = set(layers)
         x = self._normalised(x)
@@ -78,17 +84,18 @@ class Network(nn.Module):
             raise KeyError(min(left))
 
     def activations(self, x: Tensor, layer: str) -> Tensor:
-        """Activations after one hook.
+        """Return the activations (n, positions, d) of one hook.
 
-        x: (n, channels, height, width) in [0, 1] → (n, positions, d).
+        x: (n, channels, height, width) in [0, 1]. Raises KeyError where there is no such hook.
         """
         ((_, values),) = self.hooks(x, [layer])
         return values
 
     def from_layer(self, activations: Tensor, layer: str) -> Tensor:
-        """The rest of the forward pass, from what `activations` gives for square images.
+        """Run the rest of the forward pass, for square images.
 
-        activations: (n, positions, d) after the hook → logits (n, classes).
+        activations: (n, positions, d) of the hook → logits (n, classes).
+        Raises KeyError where there is no such hook.
         """
         names, modules = zip(*self.stages())
         if layer not in names:
@@ -101,11 +108,12 @@ class Network(nn.Module):
 
 
 def loss_of(network: Network, labels: Tensor) -> Callable[[Tensor], Tensor]:
-    """log((1 − p) / p) of each image's true class, (n, ...) → (n,) float64, for an attack to raise.
+    """Return the loss that attacks raise: log((1 − p) / p) of the true class, per image, float64.
 
     It orders points as cross-entropy −log p does, and its gradient has the same direction, but not the
     factor 1 − p, which is zero in floating point where a network is sure: there an attack on
-    cross-entropy stands still. Float64 from the logits on. Two classes or more.
+    cross-entropy stands still. Float64 from the logits on.
+    labels: (n,) int64, of two classes or more.
     """
     true = labels[:, None]
 
@@ -118,7 +126,7 @@ def loss_of(network: Network, labels: Tensor) -> Callable[[Tensor], Tensor]:
 
 
 def load_network(manifest: Path) -> Network:
-    """A trained network in eval mode with frozen parameters. Raises StoreError."""
+    """Read a trained network, in eval mode with frozen parameters. Raises StoreError."""
     weights, description = read_described(manifest)
     network = Network(**description["build"])
     network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})

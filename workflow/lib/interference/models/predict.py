@@ -1,4 +1,4 @@
-"""What a network makes of images: a prediction and a loss for each."""
+"""A network's prediction and loss for every image."""
 
 from pathlib import Path
 
@@ -16,7 +16,10 @@ from interference.store.tables import write_table
 
 
 def score(network: Network, x: Tensor, labels: Tensor) -> dict[str, np.ndarray]:
-    """Prediction and cross-entropy of each image. x: (n, channels, height, width) in [0, 1]."""
+    """Return prediction (n,) int64 and loss (n,) float32, cross-entropy in nats.
+
+    x: (n, channels, height, width) in [0, 1]. labels: (n,) int64.
+    """
     with torch.no_grad():
         logits = network(x)
         losses = cross_entropy(logits, labels, reduction="none")
@@ -24,7 +27,7 @@ def score(network: Network, x: Tensor, labels: Tensor) -> dict[str, np.ndarray]:
 
 
 def predict(network: Network, images: Images) -> dict[str, np.ndarray]:
-    """One row an image, in order: image, label, prediction, loss. network: in eval mode."""
+    """Return columns image, label, prediction and loss, one row per image. network: in eval mode."""
     parts, labels = [], torch.from_numpy(images.labels).to(compute.device())
     for x in batches(images.pixels):
         y, labels = labels[: len(x)], labels[len(x) :]

@@ -1,12 +1,12 @@
-"""Several processes, one a GPU, that train one network together: who they are, and what each does.
+"""Ranks: processes, one per GPU, that train one network together.
 
-A launcher starts the same verb once a rank: torchrun on one machine, srun on a cluster. Each rank
-draws what one alone would draw for a batch and takes its share of the images, so that N ranks do
-what one does, but for rounding. Torch's DistributedDataParallel averages the gradients; batch
-statistics are those of the whole batch on GPUs (SyncBatchNorm) and, for want of that on a CPU, each
+A launcher starts the same verb once per rank: torchrun on one machine, srun on a cluster. Every
+rank draws what a single process would draw for a batch and takes its share of the images, so that N
+ranks do the same but for rounding. Torch's DistributedDataParallel averages the gradients; batch
+statistics are those of the whole batch on GPUs (SyncBatchNorm) and, as a CPU has no such layer, each
 rank's own there.
 
-One rank, which is the rule, starts none of this.
+A single rank, the usual case, starts none of this.
 """
 
 import json
@@ -21,12 +21,13 @@ from datetime import timedelta
 
 import torch
 from torch import Tensor, distributed, nn
+from torch.distributed.rendezvous import rendezvous
 
 from interference import progress
 from interference.provenance import InterferenceError, canonical, digest
 
-#: How long a rank waits for the others, to come and at each step. A rank that dies is noticed at
-#: once, by its closed connection or by the launcher; this is for one that hangs.
+#: How long a rank waits for the others, at the start and at each step. A rank that dies is noticed
+#: at once, by its closed connection or by the launcher; this is for a rank that hangs.
 PATIENCE = timedelta(minutes=10)
 #: Where the ranks of a Slurm step meet: a port below those that Linux gives to clients.
 FIRST_PORT, PORTS = 20000, 12000
@@ -38,23 +39,27 @@ class RankError(InterferenceError):
 
 @dataclass(frozen=True)
 class Ranks:
-    """Which of the ranks this process is. shared_statistics: batch statistics are the batch's."""
+    """This process among the ranks.
+
+    rank: from 0. count: of all ranks. shared_statistics: batch norms see the whole batch, not the
+    rank's share.
+    """
 
     rank: int = 0
     count: int = 1
     shared_statistics: bool = True
 
     def share(self, images: int) -> slice:
-        """This rank's part of a batch of so many images; parts differ by at most one image."""
+        """Return this rank's part of a batch; parts differ by at most one image."""
         return slice(images * self.rank // self.count, images * (self.rank + 1) // self.count)
 
     def weight(self, images: int) -> float:
-        """What to weight a mean over this rank's share with, so that the ranks' mean is the batch's."""
+        """Return the weight of a share's mean, with which the ranks' mean is the batch's."""
         share = self.share(images)
         return (share.stop - share.start) * self.count / images
 
     def parallel(self, network: nn.Module) -> nn.Module:
-        """``network`` to call in training: its gradients will be the mean of the ranks'.
+        """Return ``network`` as called in training, where its gradients are the ranks' mean.
 
         The network itself stays what it was, parameters and names; an attack calls it directly.
         """
@@ -65,7 +70,7 @@ class Ranks:
         return nn.parallel.DistributedDataParallel(network)
 
     def mean(self, values: Tensor) -> Tensor:
-        """The ranks' mean of ``values``, at every rank."""
+        """Return the ranks' mean of ``values``, at every rank; in place."""
         if self.count > 1:
             distributed.all_reduce(values)
             values /= self.count
@@ -81,10 +86,10 @@ class Ranks:
 
     @property
     def facts(self) -> dict:
-        """What a manifest says of them: nothing of one rank, whose bytes its spec determines.
+        """Return what a manifest records of them: nothing of a single rank.
 
-        The bytes of more differ in rounding, and their statistics may, so both are recorded;
-        Snakemake takes them for resources all the same, and reruns nothing over them.
+        With more, bytes differ in rounding and statistics may, so both are recorded; to Snakemake
+        they are resources, and it reruns nothing over them.
         """
         if self.count == 1:
             return {}
@@ -96,10 +101,10 @@ ALONE = Ranks()
 
 @dataclass(frozen=True)
 class Presence:
-    """What a rank shows the others before they begin.
+    """What a rank tells the others before they begin.
 
-    spec: its digest; visible: how many GPUs the process sees; index, gpu: which of them is its own,
-    and that one's UUID, None where there is none.
+    spec: digest of its job's spec. visible: how many GPUs the process sees. index: which of them it
+    takes. gpu: the UUID of that GPU, None without any.
     """
 
     rank: int
@@ -111,17 +116,17 @@ class Presence:
 
 
 def addresses(environment: Mapping[str, str]) -> dict[str, str]:
-    """What torch calls a rank's place (RANK, WORLD_SIZE, ...), of this process; {} where it is alone.
+    """Return torch's variables for this rank (RANK, WORLD_SIZE, ...); {} where it is alone.
 
-    torchrun sets these names itself. Of Slurm's names only a step's count, which srun sets: a batch
-    script or a shell in an allocation of many tasks is one process.
+    torchrun sets them itself. Of Slurm's variables only a step's, which srun sets, tell of ranks: a
+    batch script or a shell in an allocation of many tasks is one process.
     """
     names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
     if all(name in environment for name in names):
-        found = {name: environment[name] for name in names}
+        place = {name: environment[name] for name in names}
     elif "SLURM_STEP_NUM_TASKS" in environment:
         step = f"{environment['SLURM_JOB_ID']}.{environment['SLURM_STEP_ID']}"
-        found = {
+        place = {
             "RANK": environment["SLURM_PROCID"],
             "WORLD_SIZE": environment["SLURM_STEP_NUM_TASKS"],
             "LOCAL_RANK": environment["SLURM_LOCALID"],
@@ -130,18 +135,21 @@ def addresses(environment: Mapping[str, str]) -> dict[str, str]:
         }
     else:
         return {}
-    return found if int(found["WORLD_SIZE"]) > 1 else {}
+    return place if int(place["WORLD_SIZE"]) > 1 else {}
 
 
 def first_host(nodes: str) -> str:
-    """The first host of Slurm's short form of a list: gpu[07-09,12],cpu1 → gpu07."""
-    first = re.match(r"(?:\[[^]]*\]|[^,[])+", nodes)[0]
+    """Return the first host of Slurm's short form of a list: gpu[07-09,12],cpu1 → gpu07."""
+    first, *_ = re.findall(r"(?:\[[^]]*\]|[^,[])+", nodes)
     return re.sub(r"\[(\w+)[^]]*\]", r"\1", first)
 
 
 def presence(place: Mapping[str, str], spec: dict) -> Presence:
-    """What this process has to show. A rank that sees one GPU was given it alone (srun
-    --gpus-per-task); of several it takes the one of its number on this host."""
+    """Return what this process tells the others.
+
+    A rank that sees a single GPU was given it alone (srun --gpus-per-task); of several it takes
+    number LOCAL_RANK.
+    """
     visible, index = torch.cuda.device_count(), 0
     if visible > 1:
         index = int(place["LOCAL_RANK"])
@@ -151,28 +159,28 @@ def presence(place: Mapping[str, str], spec: dict) -> Presence:
     )
 
 
-def check(there: list[Presence]) -> None:
+def check(ranks: list[Presence]) -> None:
     """Raise RankError where the ranks do not belong together; every rank comes to the same."""
     owners: dict[str, Presence] = {}
-    for one in there:
-        who = f"rank {one.rank} of {len(there)} on {one.host}"
-        if one.spec != there[0].spec:
+    for rank in ranks:
+        who = f"rank {rank.rank} of {len(ranks)} on {rank.host}"
+        if rank.spec != ranks[0].spec:
             raise RankError(f"{who} has another spec than rank 0; start one command line for all")
-        if one.gpu is None and any(other.gpu for other in there):
+        if rank.gpu is None and any(other.gpu for other in ranks):
             raise RankError(
-                f"{who} has no GPU of its own, and sees {one.visible}; ask for as many GPUs as "
+                f"{who} has no GPU of its own, and sees {rank.visible}; ask for as many GPUs as "
                 "ranks on every node (gpu or gres in the profile), or for fewer ranks"
             )
-        if one.gpu is not None and owners.setdefault(one.gpu, one) is not one:
+        if rank.gpu is not None and owners.setdefault(rank.gpu, rank) is not rank:
             raise RankError(
-                f"{who} has the GPU of rank {owners[one.gpu].rank}; ask for as many GPUs as ranks "
+                f"{who} has the GPU of rank {owners[rank.gpu].rank}; ask for as many GPUs as ranks "
                 "on every node (gpu or gres in the profile), or for fewer ranks"
             )
 
 
 @contextmanager
 def joined(spec: dict) -> Iterator[Ranks]:
-    """Join the other ranks of this job for the block, if it has any.
+    """Join the other ranks of this job, if it has any, for the block; yield which rank this is.
 
     The current CUDA device becomes this rank's own. Raises RankError where the ranks do not belong
     together, where another does not come, and where one is lost on the way.
@@ -185,10 +193,9 @@ def joined(spec: dict) -> Iterator[Ranks]:
     rank, count = int(place["RANK"]), int(place["WORLD_SIZE"])
     own = presence(place, spec)
     try:
-        store, _, _ = next(distributed.rendezvous("env://", timeout=PATIENCE))
+        store, _, _ = next(rendezvous("env://", timeout=PATIENCE))
         store.set(f"rank {rank}", canonical(asdict(own)))
-        there = [Presence(**json.loads(store.get(f"rank {other}"))) for other in range(count)]
-        check(there)
+        check([Presence(**json.loads(store.get(f"rank {other}"))) for other in range(count)])
         if own.gpu is not None:
             torch.cuda.set_device(own.index)
         distributed.init_process_group(

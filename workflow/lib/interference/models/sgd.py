@@ -1,6 +1,6 @@
 """SGD with Nesterov momentum and its one-cycle rate: `torch.optim`'s numbers, not its import.
 
-A `torch.optim` optimiser imports torch's compiler at its first step, 1.4 CPU seconds a job. The
+A `torch.optim` optimiser imports torch's compiler at its first step, 1.4 CPU seconds per job. The
 update itself is torch's own function.
 """
 
@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 from torch.optim.sgd import sgd
 
-#: The rate rises over this share of the steps, from its peak over the second number, and ends at
-#: where it began over the third (Smith & Topin 2018, with torch's defaults).
+#: Share of the steps over which the rate rises; peak over first rate; first over last rate (Smith &
+#: Topin 2018, with torch's defaults).
 RISE, PEAK_OVER_FIRST, FIRST_OVER_LAST = 0.3, 25.0, 1e4
 
 
 def one_cycle(step: int, steps: int, peak: float) -> float:
-    """The rate at a step of 0 to ``steps`` - 1: a cosine up to the peak, and one down."""
+    """Return the rate at a step of 0 to ``steps`` - 1: a cosine up to the peak, and one down."""
     first = peak / PEAK_OVER_FIRST
     turn, end = RISE * steps - 1, steps - 1
     if step <= turn:
@@ -37,10 +37,12 @@ class SGD:
 
     @torch.no_grad()
     def step(self, rate: float) -> None:
-        """Move, and forget the gradients."""
+        """Move the parameters by their gradients, which are then forgotten. All must have one."""
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        assert len(gradients) == len(self.parameters)
         sgd(
             self.parameters,
-            [parameter.grad for parameter in self.parameters],
+            gradients,
             self._velocity,
             weight_decay=self.weight_decay,
             momentum=self.momentum,

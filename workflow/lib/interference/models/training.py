@@ -1,4 +1,4 @@
-"""How a network is trained: a clean trunk, or a fine-tuned copy of it at one epsilon.
+"""Train a network: a clean trunk, or a fine-tuned copy of it at one epsilon.
 
 Every model of a seed starts from the same clean trunk and takes the same extra steps, epsilon 0
 included, so that models differ in what they were trained against and in nothing else. The
@@ -6,6 +6,7 @@ training attack is FGSM with a random start (Wong et al. 2020) unless the config
 steps.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,13 +26,13 @@ from interference.store.files import sha256, write_json
 from interference.store.tables import write_table
 from interference.store.tensors import read_described, write_tensors
 
-#: Batches at the end of a training that say what it came to.
+#: Batches at the end of a training whose accuracy says how much was learned.
 LAST = 20
 
 
 @dataclass(frozen=True)
 class Optimiser:
-    """SGD with Nesterov momentum."""
+    """SGD with Nesterov momentum. batch_size: images per step, over all ranks."""
 
     batch_size: int
     weight_decay: float
@@ -40,7 +41,7 @@ class Optimiser:
 
 @dataclass(frozen=True)
 class Schedule:
-    """Epochs over the training images, and the peak of the one-cycle rate."""
+    """epochs: over the training images; learning_rate: the peak of the one-cycle rate."""
 
     epochs: int
     learning_rate: float
@@ -48,7 +49,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Adversary:
-    """The attack inside training; epsilon is a radius in pixel units."""
+    """The attack inside training, PGD. epsilon: radius in pixel units; the rest as of `ascend`."""
 
     norm: str
     epsilon: float
@@ -57,23 +58,24 @@ class Adversary:
     random_start: bool
 
     def start(self, images: Tensor, generator: torch.Generator) -> Tensor | None:
-        """Where in the ball around each image to begin; of the images, (n, ...), only the shape counts."""
+        """Draw where in the ball around each image to begin, (n, ...); only the shape counts."""
         if not self.random_start:
             return None
         return uniform_in_ball(images, self.epsilon, self.norm, generator)
 
 
 def mirror(x: Tensor, mirrored: Tensor) -> Tensor:
-    """Mirror these of the images. x: (n, channels, height, width); mirrored: (n,) bool."""
+    """Mirror some of the images. x: (n, channels, height, width); mirrored: (n,) bool."""
     return torch.where(mirrored.view(-1, 1, 1, 1).to(x.device), x.flip(3), x)
 
 
 def attack_batch(
     network: Network, x: Tensor, labels: Tensor, adversary: Adversary, start: Tensor | None
 ) -> Tensor:
-    """Adversarial images against the network as it is now, in eval mode with frozen weights.
+    """Attack the network as it is now, in eval mode with frozen weights; then set it to train.
 
-    x: (n, channels, height, width) in [0, 1] → same shape; start: as of `Adversary.start`.
+    x: (n, channels, height, width) in [0, 1] → adversarial images of the same shape.
+    labels: (n,) int64. start: as of `Adversary.start`.
     """
     network.eval().requires_grad_(False)
     images = ascend(
@@ -99,10 +101,10 @@ def train(
     seed: int,
     ranks: Ranks = ALONE,
 ) -> dict[str, np.ndarray]:
-    """Train in place; returns the log: step, learning_rate, loss, accuracy (of the batch trained on).
+    """Train in place. Returns the log, one row per step: step, learning_rate, loss, accuracy.
 
-    Every rank draws for whole batches what one would, and takes its share. Raises RankError where a
-    batch is too small to share.
+    Loss and accuracy are of the batch trained on. Every rank draws for whole batches, as a single
+    rank would, and takes its share. Raises RankError where a batch is too small to share.
     """
     pixels = torch.from_numpy(images.pixels[:])  # all in memory, since a batch is any of them
     labels = torch.from_numpy(images.labels)
@@ -120,7 +122,7 @@ def train(
     parallel = ranks.parallel(network)
     steps = schedule.epochs * batches
     log: dict[str, list] = {"step": [], "learning_rate": [], "loss": [], "accuracy": []}
-    indices = (
+    indices: Iterator[Tensor] = (
         chunk
         for _ in range(schedule.epochs)
         for chunk in torch.randperm(len(pixels), generator=order).tensor_split(batches)
@@ -150,11 +152,11 @@ def train(
 
 
 def amount_learned(accuracy: np.ndarray, batch_size: int, labels: np.ndarray) -> str:
-    """What the last batches of a training say: "nothing", "something" or "everything".
+    """Return what the last batches of a training say: "nothing", "something" or "everything".
 
-    nothing: as many are right as by naming the most frequent class, within two standard errors;
-    everything: none was wrong. Either may be what an experiment is about, and is worth a word.
-    accuracy: (steps,) of each batch; labels: (n,) int64, of the training images.
+    nothing: as many are right as by always naming the most frequent class, within two standard
+    errors; everything: none was wrong. Either may be intended; the manifest and the log say it.
+    accuracy: (steps,) per batch; labels: (n,) int64, of the training images.
     """
     last = accuracy[-LAST:]
     if last.min() > 1 - 1e-6:
@@ -165,11 +167,12 @@ def amount_learned(accuracy: np.ndarray, batch_size: int, labels: np.ndarray) ->
     return "nothing" if last.mean() <= chance + 2 * error else "something"
 
 
-def fit(spec: dict, data: Path, trunk: Path | None, output: Path) -> None:
+def train_and_write(spec: dict, data: Path, trunk: Path | None, output: Path) -> None:
     """Train from scratch, or from a trunk's weights; write weights, log and manifest.
 
-    Where several ranks do it together, the first of them writes.
-    data: the images' manifest; trunk: a trunk's manifest; output: the network's.
+    Of several ranks the first writes.
+    spec: `Specs.trunk` or `Specs.finetune`; data: the images' manifest; trunk: a trunk's manifest;
+    output: the network's, .safetensors and the log in .parquet beside it.
     """
     seed = spec["model"]["model_seed"]
     facts = read_manifest(data)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from interference.models.training import fit
+from interference.models.training import train_and_write
 
 
 def run(spec: dict, data: Path, output: Path) -> None:
@@ -11,4 +11,4 @@ def run(spec: dict, data: Path, output: Path) -> None:
     spec: `Specs.trunk`; data: the images' manifest; output: the network's, .safetensors and the
     training's log in .parquet beside it.
     """
-    fit(spec, data, None, output)
+    train_and_write(spec, data, None, output)

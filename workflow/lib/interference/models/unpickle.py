@@ -1,15 +1,17 @@
 """Read a checkpoint without running anything that it names.
 
-A torch checkpoint is a pickle, and a pickle can name any function to call. Torch's own unpickler for
-weights admits tensors and containers, and MadryLab's files, written with dill, name nothing else; a
-trainer may have kept an accuracy as a numpy number, which a function of ours reads. Whatever else a
-file names, it is refused by that name.
+A torch checkpoint is a pickle, and a pickle can name any function to call. Torch's own unpickler
+for weights admits tensors and containers, and MadryLab's files, written with dill, name nothing
+else; a trainer may have kept an accuracy as a numpy number, which `_number` reads. A file that names
+anything else is refused.
 """
 
 import pickle
 import re
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,22 +23,22 @@ from interference.models.hub import CheckpointError
 
 
 def _number(dtype: np.dtype, value: bytes | str) -> np.generic:
-    """What pickles of numpy numbers call, for numbers alone: numpy's own takes objects too."""
+    """Stand in for the function that pickles of numpy numbers call; numpy's takes objects too."""
     if dtype.kind not in "biuf":
         raise pickle.UnpicklingError(f"a numpy value of type {dtype}")
     raw = value.encode("latin1") if isinstance(value, str) else value
     return np.frombuffer(raw, dtype, count=1)[0]
 
 
-#: By the names from before numpy 2 and since, and the types that such a pickle builds.
-_ADMITTED = [
+#: Functions and types that such a pickle names, before numpy 2 and since.
+_ADMITTED: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
     *((_number, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
     np.dtype,
     *(type(np.dtype(name)) for name in ("bool", "i4", "i8", "u1", "f2", "f4", "f8")),
 ]
 
 
-#: First bytes → what else such a file is, and the mend.
+#: First bytes of files that are no checkpoints → what they are, and the mend.
 _OTHERS = {
     b"version https://git-lfs": (
         "Git LFS's pointer to a file",
@@ -50,7 +52,7 @@ _OTHERS = {
         ("compressed", "unpack it, and name what was in it"),
     ),
 }
-#: What is at the end of a name in a zip archive → the same.
+#: Ends of names in zip archives that are no checkpoints → the same.
 _ARCHIVES = {
     "/constants.pkl": (
         "a TorchScript archive, which holds code: nothing of it ran",
@@ -67,7 +69,7 @@ _ARCHIVES = {
 
 
 def read(path: Path) -> object:
-    """What a safetensors file or a torch checkpoint, of any format and name, holds, on the CPU.
+    """Read a safetensors file or a torch checkpoint, of any format and name, to the CPU.
 
     Raises CheckpointError where it is damaged, is something else, or names anything but tensors,
     containers and numbers.
@@ -92,7 +94,7 @@ def read(path: Path) -> object:
 
 
 def _is_safetensors(path: Path) -> bool:
-    """By what it holds: such a file begins with the length of a header, and the header."""
+    """Return whether a file begins with the length of a header, and the header."""
     with path.open("rb") as file:
         length, brace = int.from_bytes(file.read(8), "little"), file.read(1)
     return brace == b"{" and length <= path.stat().st_size - 8
@@ -110,7 +112,7 @@ def _damaged(path: Path, error: Exception) -> CheckpointError:
 
 
 def _other(path: Path) -> tuple[str, str] | None:
-    """What a file that is no checkpoint is, and the mend, where it can be told."""
+    """Return what a file that is no checkpoint is, and the mend; None where it is not known."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()

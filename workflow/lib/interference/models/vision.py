@@ -1,4 +1,4 @@
-"""Torchvision, without torch's compiler.
+"""Torchvision, imported without torch's compiler.
 
 `torchvision.ops.roi_align` takes one predicate from `torch._dynamo.utils`, and with it imports all
 of torch's compiler: 1.4 of the 1.5 CPU seconds that torchvision takes, in every job that has a
@@ -9,7 +9,7 @@ import sys
 from importlib import import_module
 from types import ModuleType
 
-#: What is imported for one name, and the name.
+#: The module that torchvision imports, and the only name that it takes from it.
 COMPILER, PREDICATE = "torch._dynamo.utils", "is_compile_supported"
 
 

@@ -1,11 +1,12 @@
-"""Every step, table and figure: its name, what it is made of, and where the report shows it.
+"""The catalogue of steps, tables and figures: names, inputs, and places in the report.
 
-A step's name is its rule's, its verb's, its module's, and its folder's of logs and benchmarks. The
+A step has one name for its rule, its verb, its module and its folders of logs and benchmarks. The
 rules, `rule all`, the specs, the plan, the command and the tests go through these entries. A new table
 or figure is an entry here, a module of its name under `analysis/tables` or `analysis/figures`, and a
-caption under `workflow/report` that is called as its rule is.
+caption under `workflow/report` with the name of its rule.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from string import Formatter
@@ -27,6 +28,8 @@ ROOMS = {
 class Step:
     """A kind of job: rule NAME runs `interference ROOM NAME`, which is `run` of interference.ROOM.NAME.
 
+    room: a key of `ROOMS`.
+    does: the help of its verb, a sentence.
     gpu: whether it uses a GPU where there is one.
     """
 
@@ -58,18 +61,18 @@ STEPS = (
          "to one input."),
 )  # fmt: skip
 
-#: Settings of tables whose intervals come from drawing images again and again.
+#: Settings of tables whose intervals come from bootstrap resamples of images.
 BOOTSTRAP = ("confidence", "resamples", "seed")
 
 
 @dataclass(frozen=True)
-class Files:
-    """An input: one output of every job of a step.
+class Input:
+    """An input of a table or figure: one output of every job of a step.
 
-    step: the step or the table that makes it, by its rule's name.
-    path: under the experiment's results. Each wildcard in it stands for all of its kind that the
-        experiment has; in their order they are the arguments of the step.
-    arm: the one that it is of, where its entry is of both.
+    step: the rule of the step or table that makes it.
+    path: path under the experiment's results. Each wildcard stands for everything of its kind in the
+        experiment; the wildcards, in order, are the arguments of the step's spec.
+    arm: the arm that makes it, where its entry covers both arms.
     """
 
     step: str
@@ -78,25 +81,35 @@ class Files:
 
 
 @dataclass(frozen=True)
-class Entry:
-    """What tables and figures have in common.
+class Entry(ABC):
+    """A table or a figure.
 
-    inputs: by the name under which the shell line and the module know them.
-    arms: which of an experiment's it is of; it is there where the experiment has one of them.
-    gated: only there where accuracies are known that the networks' must be.
+    inputs: inputs by the name that the shell line and the module use.
+    arms: arms that it describes; it has jobs where the experiment has one of them.
+    gated: whether it has jobs only where the accuracies that networks must have are known.
     """
 
     name: str
-    inputs: Mapping[str, Files]
+    inputs: Mapping[str, Input]
     arms: tuple[str, ...] = ("networks",)
     gated: bool = False
+
+    @property
+    @abstractmethod
+    def rule(self) -> str:
+        """Name of its rule."""
+
+    @property
+    @abstractmethod
+    def path(self) -> str:
+        """Path of its outputs under results/EXPERIMENT/analysis, without a suffix."""
 
 
 @dataclass(frozen=True)
 class Table(Entry):
-    """One job, whose module returns the table's rows.
+    """A table, made by one job; its module returns the rows.
 
-    settings: what it reads of the config, as `Specs.settings` knows it.
+    settings: names of the settings that it reads of the config, see `Specs.settings`.
     """
 
     settings: tuple[str, ...] = ()
@@ -107,17 +120,16 @@ class Table(Entry):
 
     @property
     def path(self) -> str:
-        """Of its outputs, under results/EXPERIMENT/analysis and without a suffix."""
         return f"tables/{self.name}"
 
 
 @dataclass(frozen=True)
 class Figure(Entry):
-    """One job for each way to fill the wildcards of its path; its module draws it.
+    """A figure, drawn by one job per way to fill the wildcards of its path.
 
-    file: under results/EXPERIMENT/analysis/figures, without a suffix.
-    category, labels: where and under what the report shows it; no labels: what its network was
-        trained against.
+    file: path under results/EXPERIMENT/analysis/figures, without a suffix.
+    category: section of the report that shows it.
+    labels: labels in the report; empty for a figure labelled by the training of its network.
     """
 
     file: str = field(kw_only=True)
@@ -130,70 +142,69 @@ class Figure(Entry):
 
     @property
     def path(self) -> str:
-        """Of its outputs, under results/EXPERIMENT/analysis and without a suffix."""
         return f"figures/{self.file}"
 
 
 def wildcards(path: str) -> list[str]:
-    """The names in braces, in order."""
+    """Names of a path's wildcards, in order: those in braces."""
     return [name for _, name, _, _ in Formatter().parse(path) if name is not None]
 
 
-def table(name: str, arm: str | None = None) -> Files:
-    """A table of the catalogue as another's, or a figure's, input."""
-    return Files(f"{name}_table", f"analysis/tables/{name}.parquet", arm=arm)
+def table(name: str, arm: str | None = None) -> Input:
+    """A table of the catalogue as the input of another table or of a figure."""
+    return Input(f"{name}_table", f"analysis/tables/{name}.parquet", arm=arm)
 
 
-SAES = Files("fit", "saes/{model}/{layer}/{type}.parquet")
+SAES = Input("fit", "saes/{model}/{layer}/{type}.parquet")
 
 TABLES = (
     Table(
         "accuracy",
         {
-            "clean": Files("predict", "models/{model}.predictions.parquet"),
-            "attacked": Files("craft", "attacks/{model}/{attack}.parquet"),
+            "clean": Input("predict", "models/{model}.predictions.parquet"),
+            "attacked": Input("craft", "attacks/{model}/{attack}.parquet"),
         },
         settings=("confidence",),
     ),
     Table(
         "saes",
-        {"manifests": Files("saes", "saes/{model}/{layer}/{type}.json"), "saes": SAES},
+        {"manifests": Input("fit", "saes/{model}/{layer}/{type}.json"), "saes": SAES},
         settings=BOOTSTRAP,
     ),
     Table("matched", {"saes": SAES}, settings=BOOTSTRAP),
     Table(
         "baselines",
         {
-            "manifests": Files("baselines", "saes/{model}/{layer}/baselines.json"),
-            "baselines": Files("baselines", "saes/{model}/{layer}/baselines.parquet"),
-            "saes": Files("fit", "saes/{model}/{layer}/{peer}.parquet"),
+            "manifests": Input("baselines", "saes/{model}/{layer}/baselines.json"),
+            "baselines": Input("baselines", "saes/{model}/{layer}/baselines.parquet"),
+            "saes": Input("fit", "saes/{model}/{layer}/{peer}.parquet"),
         },
         settings=BOOTSTRAP,
     ),
     Table(
         "l0",
-        {"l0": Files("measure", "probes/{model}/{layer}/l0.parquet")},
+        {"l0": Input("measure", "probes/{model}/{layer}/l0.parquet")},
         settings=(*BOOTSTRAP, "controls"),
     ),
     Table(
         "splice",
-        {"splice": Files("measure", "probes/{model}/{layer}/splice.parquet")},
+        {"splice": Input("measure", "probes/{model}/{layer}/splice.parquet")},
         settings=BOOTSTRAP,
     ),
     Table(
         "gates",
-        {"accuracy": table("accuracy"), "images": Files("images", "data/images.json")},
+        {"accuracy": table("accuracy"), "images": Input("images", "data/images.json")},
         settings=("gates",),
         gated=True,
     ),
-    Table("toy", {"toy": Files("vulnerability", "toy/vulnerability.parquet")}, arms=("toy",)),
+    Table("toy", {"toy": Input("vulnerability", "toy/vulnerability.parquet")}, arms=("toy",)),
     Table(
         "claims",
         {
             **{
                 name: table(name, "networks") for name in ("accuracy", "matched", "baselines", "l0")
             },
-            "toy": Files("vulnerability", "toy/vulnerability.parquet", arm="toy"),
+            "toy": Input("vulnerability", "toy/vulnerability.parquet", arm="toy"),
         },
         arms=("networks", "toy"),
         settings=("confidence", "headline"),
@@ -201,8 +212,8 @@ TABLES = (
 )
 
 ARCHITECTURE = {"architecture": "{architecture}"}
-PAIRS = Files("geometry", "toy/geometry.parquet")
-EXAMPLE = Files("geometry", "toy/geometry.example.parquet")
+PAIRS = Input("geometry", "toy/geometry.parquet")
+EXAMPLE = Input("geometry", "toy/geometry.example.parquet")
 
 
 def _curves(name: str, shown: str) -> Figure:
@@ -210,7 +221,7 @@ def _curves(name: str, shown: str) -> Figure:
     return _of_toy_models(name, shown, {"table": table("toy")})
 
 
-def _of_toy_models(name: str, shown: str, inputs: Mapping[str, Files]) -> Figure:
+def _of_toy_models(name: str, shown: str, inputs: Mapping[str, Input]) -> Figure:
     return Figure(
         name, inputs, ("toy",), file=name, category="Toy models", labels={"figure": shown}
     )

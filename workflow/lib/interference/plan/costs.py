@@ -1,12 +1,12 @@
-"""What a run will take: the work of each rule, and hours on cores and on GPUs.
+"""Costs of a run: the work of each rule, and its hours on cores and on GPUs.
 
-Work is floating-point operations (a multiply-add is two), and pictures where they are decoded. Of a
-network pass, an attack's step is two forward passes, a training step three (the gradient of inputs and
-of weights costs one each). Of an SAE it is the dense 10 d h a row and member, whatever the type.
-Tables, figures, spectra and toy evaluation are left out: seconds a job.
+Work is floating-point operations (a multiply-add is two), and pictures where they are decoded. An
+attack's step costs two forward passes of the network, a training step three (the gradients of inputs
+and of weights cost one each). An SAE of any type costs the dense 10 d h per row and member. Tables,
+figures, spectra and toy evaluation are left out: they take seconds per job.
 
-What a device does a second is not assumed but measured: a finished run tells, by the seconds that
-Snakemake wrote for each job. The rates of one core ship with the repository.
+The rate of a device is not assumed but measured, by the seconds that Snakemake wrote for each job of a
+finished run. The rates of one core ship with the repository.
 """
 
 import csv
@@ -17,55 +17,57 @@ from pathlib import Path
 
 from interference.config.facts import ARCHITECTURES, FLOPS, RESOURCES, positions
 from interference.config.schema import Config
+from interference.config.values import Layer
 from interference.plan.catalogue import STEPS
 from interference.plan.jobs import Rule, rules
 from interference.plan.specs import Specs
 from interference.progress import in_bytes
 from interference.provenance import InterferenceError
 
-#: Operations of a toy sample, clean and adversarial (the attack's gradient is the clean backward pass).
+#: Operations per toy sample, clean and adversarial (the attack's gradient is the clean backward pass).
 TOY = 20_000 + 33_600
 #: Seconds of a job before its work begins: Python, torch and torchvision.
 START = 3.0
-#: Operations a second of a GPU where no run on one was given: assumed, a tenth of an A100's peak in
-#: TF32.
+#: Operations per second of a GPU that no run has measured: a tenth of an A100's peak in TF32.
 ASSUMED_GPU = 15e12
 #: Each step by its rule's name.
 _STEPS = {step.name: step for step in STEPS}
 
 
 def passes(config: Config, architecture: str) -> dict[str, float]:
-    """Operations of a forward pass of one image up to each hook, and to the logits."""
+    """Operations of a forward pass of one image, up to each hook and to the logits."""
     scale = (config.data.size / 224) ** 2
-    if config.models.stem == "small":  # four times as many pixels a side
+    if config.models.stem == "small":  # four times as many pixels per side
         scale *= 16
     return {name: count * scale for name, count in FLOPS[architecture].items()}
 
 
 def work(config: Config) -> dict[str, float]:
-    """Rule → work of all its jobs; of SAEs by type, as in fit/topk."""
-    found: dict[str, float] = {}
+    """Rule → work of all its jobs; SAEs are split by type, as in fit/topk."""
+    amounts: dict[str, float] = {}
     if "networks" in config.arms:
-        for rule, count in _network_work(config, Specs(config)):
-            found[rule] = found.get(rule, 0.0) + count
+        for rule, amount in _network_work(config, Specs(config)):
+            amounts[rule] = amounts.get(rule, 0.0) + amount
     if "toy" in config.arms:
         toy = config.toy
         models = toy.densities.count * len(toy.seeds)
-        found["train"] = float(models * toy.steps * toy.batch_size * TOY)
-    return found
+        amounts["train"] = float(models * toy.steps * toy.batch_size * TOY)
+    return amounts
 
 
 def _network_work(config: Config, specs: Specs) -> Iterator[tuple[str, float]]:
-    data, source, attacked = config.data, config.models, config.attacks.images
+    """(rule, work) of everything that the arm of networks does; a rule comes several times."""
+    data, attacked = config.data, config.attacks.images
     if data.pictures:
         yield "images", data.train + data.heldout + data.evaluation
-    if specs.trained:
-        step = 3 * passes(config, source.architecture)["logits"] * data.train
-        yield "trunk", len(source.seeds) * source.trunk.epochs * step
-        yield "finetune", len(specs.models) * source.finetune.epochs * step
+    if specs.trains:
+        training = specs.training
+        epoch = 3 * passes(config, training.architecture)["logits"] * data.train
+        yield "trunk", len(training.seeds) * training.trunk.epochs * epoch
+        yield "finetune", len(specs.models) * training.finetune.epochs * epoch
         robust = sum(model.epsilon > 0 for model in specs.models.values())
-        attack = source.finetune.attack.steps * 2 / 3
-        yield "finetune", robust * source.finetune.epochs * attack * step
+        attack = training.finetune.attack.steps * 2 / 3
+        yield "finetune", robust * training.finetune.epochs * attack * epoch
     methods = list(config.attacks.methods.values())
     conditions = attacked * (1 + sum(len(method.epsilons) for method in methods))
     for model in specs.models.values():
@@ -74,7 +76,7 @@ def _network_work(config: Config, specs: Specs) -> Iterator[tuple[str, float]]:
         for method in methods:
             scored = len(method.epsilons) * attacked * to["logits"]
             yield "craft", (2 * method.gradients + 2) * scored
-        sizes = positions(data.size, source.stem, model.architecture)
+        sizes = positions(data.size, config.models.stem, model.architecture)
         for layer in specs.layers:
             if specs.parts:
                 yield "part", data.train * to[layer]
@@ -83,15 +85,22 @@ def _network_work(config: Config, specs: Specs) -> Iterator[tuple[str, float]]:
                 yield "extract", (data.train + data.heldout) * to[layer]
             dense = ARCHITECTURES[model.architecture][layer] ** 2
             dense *= config.saes.layers[layer].expansion_factor
-            yield "measure", conditions * to[layer] + 2 * attacked * to["logits"]
             rest = to["logits"] - to[layer]
+            # clean images also go on from the layer, as they are and with its mean in place
+            yield "measure", conditions * to[layer] + attacked * (to["logits"] + rest)
             yield from _sae_work(config, layer, dense, conditions, sizes[layer], rest)
 
 
 def _sae_work(
-    config: Config, layer: str, dense: int, conditions: int, size: int, rest: float
+    config: Config, layer: Layer, dense: int, conditions: int, size: int, rest: float
 ) -> Iterator[tuple[str, float]]:
-    """dense: width times latents; size: positions of an image; rest: of a pass, beyond the layer."""
+    """(rule, work) of the SAEs of one layer of one network.
+
+    dense: channels times latents.
+    conditions: images that are counted, clean and attacked.
+    size: positions per image.
+    rest: operations of a forward pass of one image beyond the layer.
+    """
     saes, attacked = config.saes, config.attacks.images
     for name, settings in saes.types.named.items():
         members = len(settings.sweep) * len(saes.seeds)
@@ -103,42 +112,47 @@ def _sae_work(
 
 
 def measured(config: Config, results: Path) -> dict[str, float]:
-    """Rule → work a second, of a finished run and of one of its jobs at a time.
+    """Rule → work per second of one job of a finished run.
 
-    config: of that run; results: its folder. Raises InterferenceError where it left no benchmarks.
+    config: the config of that run; results: its results folder.
+    Raises InterferenceError where it left no benchmarks.
     """
-    folder, found = Path(results) / "benchmarks", {}
+    folder, rates = Path(results) / "benchmarks", {}
     jobs = {rule.name: rule.jobs for rule in rules(config)}
-    for rule, count in work(config).items():
+    for rule, amount in work(config).items():
         name, _, sae_type = rule.partition("/")
         files = [*(folder / _STEPS[name].room / name).glob(f"**/{sae_type or '*'}.tsv")]
         expected = jobs[name] // (len(config.saes.types.named) if sae_type else 1)
         # files of a run that is not finished, or of another's, are no measure
-        if count and len(files) == expected:
-            found[rule] = count / sum(max(_seconds(path) - START, 0.1) for path in files)
-    if not found:
+        if amount and len(files) == expected:
+            rates[rule] = amount / sum(max(_seconds(path) - START, 0.1) for path in files)
+    if not rates:
         raise InterferenceError(
             f"{folder} holds no benchmarks of {config.experiment}; run it first, or name the config "
             "of another run"
         )
-    return found
+    return rates
 
 
 def _seconds(path: Path) -> float:
-    """Of the last of a job's attempts."""
+    """Seconds of the last of a job's attempts."""
     with path.open(encoding="utf-8") as file:
         return float([*csv.DictReader(file, delimiter="\t")][-1]["s"])
 
 
 def shipped() -> tuple[str, dict[str, float]]:
-    """What one core does a second, by rule, and which core that was."""
-    found = json.loads((RESOURCES / "throughput.json").read_text(encoding="utf-8"))
-    return found["device"], found["rates"]
+    """The core that was measured, in words, and its work per second by rule."""
+    measurement = json.loads((RESOURCES / "throughput.json").read_text(encoding="utf-8"))
+    return measurement["device"], measurement["rates"]
 
 
 @dataclass(frozen=True)
 class Cost:
-    """A rule with the hours of all its jobs on one core, and on one GPU where it uses one."""
+    """Costs of a rule.
+
+    core: hours of all its jobs on one core.
+    gpu: hours of all its jobs on one GPU; None where it uses none.
+    """
 
     rule: Rule
     core: float
@@ -146,15 +160,16 @@ class Cost:
 
 
 def costs(config: Config, core: Mapping[str, float], gpu: Mapping[str, float] | None) -> list[Cost]:
-    """Every rule's cost, in the order of `plan.rules`.
+    """The cost of every rule, in the order of `jobs.rules`.
 
-    core, gpu: work a second by rule; a rule that a GPU's lack, or all without them, as assumed.
+    core: work per second by rule; a rule that is missing has the rate of the slowest.
+    gpu: likewise; a rule that is missing has the rate ASSUMED_GPU, and so have all for None.
     """
     amounts = work(config)
 
     def hours(rule: Rule, rates: Mapping[str, float], other: float) -> float:
-        own = {k: n for k, n in amounts.items() if k.partition("/")[0] == rule.name}
-        seconds = sum(count / rates.get(kind, other) for kind, count in own.items())
+        own = {name: n for name, n in amounts.items() if name.partition("/")[0] == rule.name}
+        seconds = sum(amount / rates.get(name, other) for name, amount in own.items())
         return (rule.jobs * START + seconds) / 3600
 
     slowest = min(rate for rule, rate in core.items() if rule != "images")
@@ -176,25 +191,26 @@ def describe(
     gpu: tuple[str, Mapping[str, float]] | None,
     gpus: int,
 ) -> str:
-    """The plan with its costs: a line a rule, and the whole on one core, one GPU and several.
+    """The plan with its costs: one line per rule, and the whole on one core, one GPU and several.
 
-    core, gpu: what was measured, in words, and work a second by rule.
+    core, gpu: the device that was measured, in words, and its work per second by rule.
+    gpus: how many GPUs the cluster gives at once.
     """
-    found = costs(config, core[1], gpu and gpu[1])
+    plan = costs(config, core[1], gpu and gpu[1])
     lines = [
         f"experiment {config.experiment}: the whole of it, whatever is already done",
         f"  {'rule':24s}{'jobs':>7s} {'stored':>9s} {'core hours':>11s} {'GPU hours':>10s}",
     ]
-    lines += [_line(c.rule, c.core, c.gpu) + f"   {c.rule.rows}".rstrip() for c in found]
-    whole = Rule("in all", "", sum(c.rule.jobs for c in found), sum(c.rule.stored for c in found))
-    cores = sum(c.core for c in found)
-    shared = sum(c.gpu for c in found if c.gpu is not None)
-    beside = sum(c.core for c in found if c.gpu is None)
+    lines += [_line(c.rule, c.core, c.gpu) + f"   {c.rule.rows}".rstrip() for c in plan]
+    whole = Rule("in all", "", sum(c.rule.jobs for c in plan), sum(c.rule.stored for c in plan))
+    cores = sum(c.core for c in plan)
+    shared = sum(c.gpu for c in plan if c.gpu is not None)
+    beside = sum(c.core for c in plan if c.gpu is None)
     lines += [
         _line(whole, cores, shared) + f"   under results/{config.experiment}",
         f"on cores alone {_hours(cores)} core hours; with GPUs {_hours(shared)} GPU hours and "
         f"{_hours(beside)} core hours",
-        f"rules with a GPU take {_hours(shared)} h on one, {_hours(_wall(found, gpus))} h on {gpus} at once",
+        f"rules with a GPU take {_hours(shared)} h on one, {_hours(_wall(plan, gpus))} h on {gpus} at once",
         f"core: {core[0]}",
         f"GPU:  {gpu[0] if gpu else f'assumed, {ASSUMED_GPU:.2g} operations a second; --gpu-run measures'}",
     ]
@@ -207,9 +223,9 @@ def _line(rule: Rule, core: float, gpu: float | None) -> str:
     return f"  {rule.name:24s}{rule.jobs:7,} {stored:>9s} {_hours(core):>11s} {on_gpu:>10s}"
 
 
-def _wall(found: list[Cost], gpus: int) -> float:
-    """Hours on so many GPUs: a rule's jobs taken as equal, and each rule after those before it."""
-    rounds = [(-(-c.rule.jobs // gpus) / c.rule.jobs, c.gpu) for c in found if c.gpu is not None]
+def _wall(plan: list[Cost], gpus: int) -> float:
+    """Hours on so many GPUs, with equal jobs per rule, one rule after the other."""
+    rounds = [(-(-c.rule.jobs // gpus) / c.rule.jobs, c.gpu) for c in plan if c.gpu is not None]
     return sum(share * hours for share, hours in rounds)
 
 

@@ -1,15 +1,18 @@
-"""What an experiment has: its networks, layers, attacks and SAE types, by name and in order."""
+"""Names of what an experiment has, in order: networks, layers, attacks and SAE types."""
 
+from collections.abc import Iterable
 from functools import cached_property
 from itertools import product
 
-from interference.config.model import Model, networks
+from interference.config.model import Model, models_of
+from interference.config.networks import Hub, Trained
 from interference.config.schema import Config
-from interference.plan.catalogue import Entry, Files, wildcards
+from interference.config.values import Layer
+from interference.plan.catalogue import Entry, Input, wildcards
 
 
 class Inventory:
-    """What one experiment has; of an arm that it lacks, nothing."""
+    """What one experiment has; nothing of an arm that it lacks."""
 
     def __init__(self, config: Config):
         self.config = config
@@ -17,7 +20,7 @@ class Inventory:
     @cached_property
     def models(self) -> dict[str, Model]:
         """Every network of the experiment by name, the clean baseline of each seed first."""
-        return {model.name: model for model in networks(self.config.models)}
+        return {model.name: model for model in models_of(self.config.models)}
 
     @property
     def trained(self) -> list[str]:
@@ -31,7 +34,15 @@ class Inventory:
 
     @property
     def trains(self) -> bool:
-        return self.config.models is not None and self.config.models.source == "trained"
+        """Whether the experiment trains its networks; they come from files otherwise."""
+        return isinstance(self.config.models, Trained)
+
+    @property
+    def training(self) -> Trained:
+        """The config of networks that the experiment trains. Raises TypeError where it trains none."""
+        if not isinstance(self.config.models, Trained):
+            raise TypeError(f"{self.config.experiment} trains no networks")
+        return self.config.models
 
     @property
     def pictures(self) -> bool:
@@ -40,22 +51,22 @@ class Inventory:
 
     @property
     def architectures(self) -> list[str]:
-        """Those of the networks; each has figures of its own."""
+        """Architectures of the networks; each has figures of its own."""
         return self.config.models.architectures if self.config.models else []
 
     @property
     def parts(self) -> list[int]:
-        """The parts of a layer's extraction that are jobs of their own: none where one job does it."""
+        """Parts of a layer's extraction that are jobs of their own; none where one job does it all."""
         count = self.config.activations.parts if self.config.activations else 1
         return list(range(count)) if count > 1 else []
 
     @property
     def gated(self) -> bool:
-        """Whether accuracies are known that the networks' must be."""
-        return self.config.models is not None and self.config.models.source == "hub"
+        """Whether the accuracies that the networks must have are known."""
+        return isinstance(self.config.models, Hub)
 
     @property
-    def layers(self) -> list[str]:
+    def layers(self) -> list[Layer]:
         return list(self.config.activations.layers) if self.config.activations else []
 
     @property
@@ -68,14 +79,14 @@ class Inventory:
 
     @property
     def peers(self) -> list[str]:
-        """The SAE type that baselines stand beside, where there are any."""
+        """The SAE type that baselines are compared with, where there are baselines."""
         return [self.config.saes.baselines.type] if self.config.saes else []
 
     # the catalogue
 
     def ways(self, path: str) -> list[dict[str, str]]:
-        """Every way to fill the wildcards of a path with what the experiment has, the last fastest."""
-        has = {
+        """Every way to fill a path's wildcards with what the experiment has, the last one fastest."""
+        names_of: dict[str, Iterable[str]] = {
             "model": self.models,
             "architecture": self.architectures,
             "attack": self.attacks,
@@ -83,23 +94,23 @@ class Inventory:
             "type": self.sae_types,
             "peer": self.peers,
         }
-        names = wildcards(path)
-        filled = product(*(has[name] for name in names))
-        return [dict(zip(names, values, strict=True)) for values in filled]
+        kinds = wildcards(path)
+        filled = product(*(names_of[kind] for kind in kinds))
+        return [dict(zip(kinds, names, strict=True)) for names in filled]
 
     def paths(self, path: str) -> list[str]:
-        """The path for each way to fill its wildcards."""
+        """The path with each way to fill its wildcards."""
         return [path.format(**which) for which in self.ways(path)]
 
     def jobs(self, entry: Entry) -> list[dict[str, str]]:
-        """The wildcards of each job of a table or figure; no job where the experiment lacks its arm."""
-        there = set(entry.arms) & set(self.config.arms) and (self.gated or not entry.gated)
-        return self.ways(entry.path) if there else []
+        """Wildcards of each job of a table or figure; no job where the experiment lacks its arms."""
+        wanted = set(entry.arms) & set(self.config.arms) and (self.gated or not entry.gated)
+        return self.ways(entry.path) if wanted else []
 
-    def inputs(self, entry: Entry) -> dict[str, Files]:
-        """A table's or figure's inputs by name, without those of an arm that the experiment lacks."""
+    def inputs(self, entry: Entry) -> dict[str, Input]:
+        """Inputs of a table or figure by name, without those of an arm that the experiment lacks."""
         return {
-            name: files
-            for name, files in entry.inputs.items()
-            if files.arm is None or files.arm in self.config.arms
+            name: read
+            for name, read in entry.inputs.items()
+            if read.arm is None or read.arm in self.config.arms
         }

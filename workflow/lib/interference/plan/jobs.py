@@ -1,11 +1,13 @@
-"""What a run will do and store, from the config alone: jobs per rule, rows, bytes."""
+"""The jobs of a run, from the config alone: how many per rule, their rows and bytes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from interference.config.facts import ARCHITECTURES, PARAMETERS, positions
+from interference.config.facts import ARCHITECTURES, PARAMETERS
+from interference.config.networks import Files, Hub
 from interference.config.schema import Config
+from interference.config.values import Layer
 from interference.config.zoo import CHECKPOINTS
 from interference.plan.catalogue import FIGURES, TABLES
 from interference.plan.specs import Specs
@@ -14,7 +16,11 @@ from interference.progress import in_bytes
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule of the workflow. stored: bytes under results/; rows: what it handles most of."""
+    """A rule of the workflow with all its jobs.
+
+    stored: bytes of arrays and weights under results/; tables and logs are left out.
+    rows: how many of what it handles, in words.
+    """
 
     name: str
     room: str
@@ -24,22 +30,26 @@ class Rule:
 
 
 def rules(config: Config) -> list[Rule]:
-    """Every rule that has jobs, upstream first. Bytes count arrays and weights, not tables or logs."""
-    specs, found = Specs(config), []
+    """Every rule that has jobs, upstream first."""
+    return [rule for rule in _all_rules(config, Specs(config)) if rule.jobs]
+
+
+def _all_rules(config: Config, specs: Specs) -> Iterator[Rule]:
     if "networks" in config.arms:
-        found += [*_networks(config, specs)]
+        yield from _network_rules(config, specs)
     if "toy" in config.arms:
-        found += [*_toy(config)]
-    return [rule for rule in [*found, *_analysis(specs)] if rule.jobs]
+        yield from _toy_rules(config)
+    for entry in (*TABLES, *FIGURES):
+        yield Rule(entry.rule, "analysis", len(specs.jobs(entry)))
 
 
-def _networks(config: Config, specs: Specs) -> Iterator[Rule]:
+def _network_rules(config: Config, specs: Specs) -> Iterator[Rule]:
     data, models, layers = config.data, list(specs.models.values()), specs.layers
     pixels, attacked = data.channels * data.size**2, config.attacks.images
     images = data.train + data.heldout + data.evaluation
     yield Rule("images", "data", 1, images * pixels, f"{images:,} images")
     weights = sum(4 * PARAMETERS[model.architecture] for model in models)
-    trunks = len(config.models.seeds) if specs.trained else 0
+    trunks = len(specs.training.seeds) if specs.trains else 0
     trunk = 4 * trunks * PARAMETERS[models[0].architecture]
     yield Rule("trunk", "models", trunks, trunk, f"{trunks} networks")
     yield Rule("finetune", "models", len(specs.trained), weights, f"{len(models)} networks")
@@ -54,79 +64,76 @@ def _networks(config: Config, specs: Specs) -> Iterator[Rule]:
 
     kept, depth = config.activations.layers, len(layers)
     rows = len(models) * sum(kept.values()) * data.train
-    raw = sum(4 * kept[name] * width * data.train for _, name, width, _ in _hooks(config, specs))
-    clean = sum(kept[name] * width * (2 * data.train + 4 * data.heldout)
-                for _, name, width, _ in _hooks(config, specs))  # fmt: skip
+    values = sum(
+        kept[layer] * width for layer, width in _hooks(specs)
+    )  # per image, of all networks
+    raw, clean = 4 * values * data.train, values * (2 * data.train + 4 * data.heldout)
     parts = len(models) * depth * len(specs.parts)
     yield Rule("part", "activations", parts, raw, f"{rows:,} raw rows, for a time")
     yield Rule("extract", "activations", len(models) * depth, clean, f"{rows:,} training rows")
-    yield from _saes(config, specs)
+    yield from _sae_rules(config, specs)
     passed = f"{len(models) * depth * (grid + 1) * attacked:,} clean and attacked images"
     yield Rule("measure", "probes", len(models) * depth, 0, passed)
 
 
-def _hooks(config: Config, specs: Specs) -> Iterator[tuple[str, str, int, int]]:
-    """(network, layer, width, positions) of every layer that is looked at."""
-    for model in specs.models.values():
-        sizes = positions(config.data.size, config.models.stem, model.architecture)
-        for layer in specs.layers:
-            yield model.name, layer, ARCHITECTURES[model.architecture][layer], sizes[layer]
+def _hooks(specs: Specs) -> list[tuple[Layer, int]]:
+    """(layer, channels) of every layer of every network."""
+    return [
+        (layer, ARCHITECTURES[model.architecture][layer])
+        for model in specs.models.values()
+        for layer in specs.layers
+    ]
 
 
-def _saes(config: Config, specs: Specs) -> Iterator[Rule]:
-    saes, types = config.saes, len(specs.sae_types)
+def _sae_rules(config: Config, specs: Specs) -> Iterator[Rule]:
+    saes, hooks = config.saes, _hooks(specs)
     seeds = len(saes.seeds)
     sweep = seeds * sum(len(settings.sweep) for settings in saes.types.named.values())
     # each k once on whitened rows and once on the Gaussian surrogate
     substitutes = 2 * seeds * len(saes.baselines.k)
-    fits = [(name, width) for _, name, width, _ in _hooks(config, specs)]
-    one = sum(8 * saes.layers[name].expansion_factor * width**2 for name, width in fits)
-    seen = sum(saes.layers[name].rows for name, _ in fits)
+    # of one SAE per layer: bytes of its encoder and decoder, and rows that it is trained on
+    weights = sum(8 * saes.layers[layer].expansion_factor * width**2 for layer, width in hooks)
+    rows = sum(saes.layers[layer].rows for layer, _ in hooks)
     # the sweep is stored, and every member kept for reuse
-    yield Rule("fit", "saes", len(fits) * types, 2 * sweep * one,
-               f"{len(fits) * sweep} SAEs, {sweep * seen:,} rows seen")  # fmt: skip
-    yield Rule("baselines", "saes", len(fits), substitutes * one,
-               f"{len(fits) * substitutes} SAEs, {substitutes * seen:,} rows seen")  # fmt: skip
+    yield Rule("fit", "saes", len(hooks) * len(specs.sae_types), 2 * sweep * weights,
+               f"{len(hooks) * sweep} SAEs, {sweep * rows:,} rows seen")  # fmt: skip
+    yield Rule("baselines", "saes", len(hooks), substitutes * weights,
+               f"{len(hooks) * substitutes} SAEs, {substitutes * rows:,} rows seen")  # fmt: skip
 
 
-def _toy(config: Config) -> Iterator[Rule]:
+def _toy_rules(config: Config) -> Iterator[Rule]:
     toy = config.toy
-    stack = 2 * toy.densities.count * len(toy.seeds)
-    samples = stack * toy.steps * toy.batch_size
-    stored = 4 * stack * toy.features * (toy.hidden + 1)
-    yield Rule("train", "toy", 1, stored, f"{stack} toy models, {samples:,} samples")
+    models = 2 * toy.densities.count * len(toy.seeds)
+    samples = models * toy.steps * toy.batch_size
+    stored = 4 * models * toy.features * (toy.hidden + 1)
+    yield Rule("train", "toy", 1, stored, f"{models} toy models, {samples:,} samples")
     yield Rule("vulnerability", "toy", 1)
     yield Rule("geometry", "toy", 1)
 
 
-def _analysis(specs: Specs) -> Iterator[Rule]:
-    for entry in (*TABLES, *FIGURES):
-        yield Rule(entry.rule, "analysis", len(specs.jobs(entry)))
-
-
 def missing(config: Config) -> list[str]:
-    """What the experiment reads and this machine does not have, in words: a run would end there."""
-    data, source, found = config.data, config.models, []
+    """What the experiment reads and this machine lacks, one line each; a run would end there."""
+    data, source, lines = config.data, config.models, []
     if data is not None and data.root is not None and not Path(data.root).expanduser().is_dir():
-        found.append(f"missing here: data.root, {data.root}: no folder with {data.dataset}")
-    if source is not None and source.source == "hub" and source.folder is not None:
+        lines.append(f"missing here: data.root, {data.root}: no folder with {data.dataset}")
+    if isinstance(source, Hub) and source.folder is not None:
         folder = Path(source.folder).expanduser()
         files = [CHECKPOINTS[name].file for name in source.checkpoints]
         lacking = [name for name in files if not (folder / name).is_file()]
         if lacking:
-            found.append(
+            lines.append(
                 f"missing here: models.folder, {source.folder}, lacks {len(lacking)} of "
                 f"{len(files)} checkpoints: {', '.join(lacking[:3])}{', …' * (len(lacking) > 3)}"
             )
-    if source is not None and source.source == "files":
+    if isinstance(source, Files):
         for name, network in source.networks.items():
             if not Path(network.file).expanduser().is_file():
-                found.append(f"missing here: models.networks.{name}.file, {network.file}")
-    return found
+                lines.append(f"missing here: models.networks.{name}.file, {network.file}")
+    return lines
 
 
 def describe(config: Config) -> str:
-    """The plan as text: a line a rule."""
+    """The plan as text: one line per rule, then the sum."""
     plan = rules(config)
     lines = [f"experiment {config.experiment}: the whole of it, whatever is already done"]
     lines += [

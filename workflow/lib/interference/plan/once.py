@@ -1,18 +1,25 @@
-"""Remember what a method returned: many jobs have one upstream, whose spec is made once."""
+"""Results of methods, kept: many jobs share one upstream job, whose spec is made once."""
 
 from collections.abc import Callable
 from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
+
+Owner = TypeVar("Owner")
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 
-def once(method: Callable) -> Callable:
-    """A method whose result is kept with its object, by the arguments."""
+def once(
+    method: Callable[Concatenate[Owner, Arguments], Result],
+) -> Callable[Concatenate[Owner, Arguments], Result]:
+    """A method that runs once per arguments; its results are kept with its object."""
 
     @wraps(method)
-    def remembered(self: object, *which: object, **names: object) -> object:
-        kept = vars(self).setdefault("_remembered", {})
-        key = (method.__name__, which, tuple(sorted(names.items())))
-        if key not in kept:
-            kept[key] = method(self, *which, **names)
-        return kept[key]
+    def remembered(self: Owner, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        results = vars(self).setdefault("_results", {})
+        key = (method.__name__, args, tuple(sorted(kwargs.items())))
+        if key not in results:
+            results[key] = method(self, *args, **kwargs)
+        return results[key]
 
     return remembered

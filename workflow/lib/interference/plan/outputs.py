@@ -1,4 +1,4 @@
-"""What results say of themselves: was each made by the spec that is planned?
+"""Outputs that are asked which spec made them, before Snakemake plans.
 
 Snakemake knows what made an output from its own records in `.snakemake`. People remove these (to
 unlock), overrule them (`--touch`), or copy results from another clone or a backup. Every output has
@@ -19,17 +19,18 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from interference.provenance import canonical
 
-#: Differences that are told of one run.
-TOLD = 8
+#: How many differences are printed at most.
+SHOWN = 8
 
 
-def known_by(path: Path) -> dict:
-    """What a file holds of how it was made: spec, canonical; of a table also csv_sha256.
+def known_by(path: Path) -> dict[str, str]:
+    """What an output says of its making; empty where it says nothing or cannot be read.
 
-    Empty where it holds nothing, or cannot be read: it is not known what made it.
+    spec: the spec of its job, canonical; csv_sha256: of a table, the digest of its CSV, hexadecimal.
     """
     try:
         return _READERS[path.suffix](path)
@@ -37,40 +38,40 @@ def known_by(path: Path) -> dict:
         return {}
 
 
-def _json(path: Path) -> dict:
+def _json(path: Path) -> dict[str, str]:
     value = json.loads(path.read_text(encoding="utf-8"))
     return {"spec": canonical(value["spec"])} | {k: value[k] for k in ("csv_sha256",) if k in value}
 
 
-def _parquet(path: Path) -> dict:
+def _parquet(path: Path) -> dict[str, str]:
     import pyarrow.parquet as pq
 
-    found = pq.read_metadata(path).metadata
-    return {name: found[name.encode()].decode() for name in ("spec", "csv_sha256")
-            if name.encode() in found}  # fmt: skip
+    metadata = pq.read_metadata(path).metadata
+    return {name: metadata[name.encode()].decode() for name in ("spec", "csv_sha256")
+            if name.encode() in metadata}  # fmt: skip
 
 
-def _safetensors(path: Path) -> dict:
+def _safetensors(path: Path) -> dict[str, str]:
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         header = json.loads(file.read(min(length, path.stat().st_size)))
     return {"spec": canonical(json.loads(header["__metadata__"]["spec"]))}
 
 
-def _zarr(path: Path) -> dict:
+def _zarr(path: Path) -> dict[str, str]:
     attributes = json.loads((path / "zarr.json").read_text(encoding="utf-8"))["attributes"]
     return {"spec": canonical(attributes["spec"])}
 
 
-def _svg(path: Path) -> dict:
+def _svg(path: Path) -> dict[str, str]:
     with path.open(encoding="utf-8") as file:
         head = file.read(2**16)
-    found = re.search("<dc:description>(.*?)</dc:description>", head, re.DOTALL)
-    return {"spec": html.unescape(found[1])}
+    description = re.search("<dc:description>(.*?)</dc:description>", head, re.DOTALL)
+    return {"spec": html.unescape(description[1])} if description else {}
 
 
-def _png(path: Path) -> dict:
-    """The text chunk called spec, which stands before the pixels."""
+def _png(path: Path) -> dict[str, str]:
+    """Read the text chunk called spec, which stands before the pixels."""
     with path.open("rb") as file:
         file.seek(8)
         while (length := file.read(4)) and (kind := file.read(4)) != b"IDAT":
@@ -92,15 +93,15 @@ _READERS = {
 
 
 def foreign(paths: list[Path], spec: str) -> tuple[Path, str | None] | None:
-    """The first of a job's existing outputs that another spec made, and that spec if it is known.
+    """The first of a job's existing outputs that another spec made, and that spec, None if unknown.
 
     A CSV has no place for a spec: it is known by its digest, which a file beside it holds.
     """
     known = {path: known_by(path) for path in paths if path.suffix != ".csv"}
-    for path, found in known.items():
-        if found.get("spec") != spec:
-            return path, found.get("spec")
-    digests = {found["csv_sha256"] for found in known.values() if "csv_sha256" in found}
+    for path, facts in known.items():
+        if facts.get("spec") != spec:
+            return path, facts.get("spec")
+    digests = {facts["csv_sha256"] for facts in known.values() if "csv_sha256" in facts}
     for path in paths:
         if path.suffix == ".csv" and hashlib.sha256(path.read_bytes()).hexdigest() not in digests:
             return path, None
@@ -108,22 +109,22 @@ def foreign(paths: list[Path], spec: str) -> tuple[Path, str | None] | None:
 
 
 def difference(before: str | None, now: str) -> str:
-    """What changed from one spec to another, for people: method.steps 2 → 4."""
+    """What changed from one spec to another, in words, such as method.steps 2 → 4."""
     if before is None:
         return "nothing in it says what made it"
     old, new = (dict(_leaves(json.loads(text), ())) for text in (before, now))
-    told = []
+    changes = []
     for name in sorted(old.keys() | new.keys()):
         if old.get(name) == new.get(name):
             continue
         if name == ("code", "digest"):
-            told.append(f"code of {', '.join(json.loads(now)['code']['roots'])}")
+            changes.append(f"code of {', '.join(json.loads(now)['code']['roots'])}")
         elif name == ("inputs",):
-            told.append("what it is made from")
+            changes.append("what it is made from")
         else:
-            told.append(f"{'.'.join(name)} {_shown(old, name)} → {_shown(new, name)}")
-    own = [change for change in told if change != "what it is made from"]
-    return "; ".join(own or told)
+            changes.append(f"{'.'.join(name)} {_shown(old, name)} → {_shown(new, name)}")
+    own = [change for change in changes if change != "what it is made from"]
+    return "; ".join(own or changes)
 
 
 def _leaves(value: object, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -139,10 +140,10 @@ def _shown(leaves: dict, name: tuple[str, ...]) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def ask_before_planning(workflow) -> None:
+def ask_before_planning(workflow: Any) -> None:
     """Have a Snakemake workflow ask its outputs before it decides which jobs to run.
 
-    workflow: Snakemake's own. Its main process asks, dry runs too; its jobs do not.
+    workflow: Snakemake's Workflow. Its main process asks, dry runs too; its jobs do not.
     """
     if not workflow.is_main_process:
         return
@@ -163,13 +164,15 @@ def ask_before_planning(workflow) -> None:
     workflow._build_dag = build_dag
 
 
-def ask(dag, persistence, compares: bool) -> None:
-    """Force the jobs of a DAG whose outputs another spec made, and settle the rest.
+def ask(dag: Any, persistence: Any, compares: bool) -> None:
+    """Force the jobs of a DAG whose outputs another spec made, and keep the outputs of all others.
 
-    dag, persistence: Snakemake's; compares: whether it compares a job's spec with what it recorded,
-    which it does where all outputs have a record. A job is forced where Snakemake would keep its
-    outputs. Of an output of the planned spec, a record of another is removed, and times are levelled
-    where an input is newer: Snakemake would make it anew.
+    A job is forced where Snakemake would keep its outputs. Where Snakemake would make an output of the
+    planned spec anew, its record of another spec is removed, and times are levelled.
+
+    dag: Snakemake's DAG.
+    persistence: Snakemake's records.
+    compares: whether Snakemake compares specs with its records, as it does where every output has one.
     """
     fresh, forced = [], []
     for job in dag.jobs:
@@ -190,14 +193,17 @@ def ask(dag, persistence, compares: bool) -> None:
         elif not (compares and others and all(recorded.values())):
             dag.forcefiles.update(outputs)
             forced.append((*other, spec))
-    _tell(forced)
+    _report(forced)
     timed = [(job, _timed(job)) for job in fresh]
     if any(_out_of_order(job, files) for job, files in timed):
         _level([path for _, files in timed for path in files])
 
 
-def _tell(forced: list[tuple[Path, str | None, str]]) -> None:
-    """Say which outputs are made anew, and why: of those that only follow, how many."""
+def _report(forced: list[tuple[Path, str | None, str]]) -> None:
+    """Print which outputs are made anew and why; of those that only follow from others, how many.
+
+    forced: per job, the output, the spec that made it, and the spec that is planned.
+    """
     if not forced:
         return
     reasons: dict[str, list[Path]] = {}
@@ -205,33 +211,34 @@ def _tell(forced: list[tuple[Path, str | None, str]]) -> None:
         reasons.setdefault(difference(before, now), []).append(path)
     follow = reasons.pop("what it is made from", [])
     print(f"{len(forced)} jobs have outputs of another spec and run anew:", file=sys.stderr)
-    for reason, paths in list(reasons.items())[:TOLD]:
+    for reason, paths in list(reasons.items())[:SHOWN]:
         more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
         print(f"  {paths[0]}{more}: {reason}", file=sys.stderr)
-    if len(reasons) > TOLD:
-        print(f"  and {len(reasons) - TOLD} other reasons", file=sys.stderr)
+    if len(reasons) > SHOWN:
+        print(f"  and {len(reasons) - SHOWN} other reasons", file=sys.stderr)
     if follow:
         print(f"  and {len(follow)} that are made from other outputs", file=sys.stderr)
 
 
-def _timed(job) -> list[Path]:
-    """The files whose times Snakemake takes for those of a job's outputs: those that are there.
+def _timed(job: Any) -> list[Path]:
+    """The existing files whose times Snakemake takes for those of a job's outputs.
 
-    Of a folder it is a file that Snakemake keeps in it; the benchmark counts too.
+    For a folder it is a file that Snakemake keeps in it; the benchmark counts as well.
     """
     files = [Path(file) for file in [*job.output, job.benchmark] if file and os.path.exists(file)]
     stamps = (path / ".snakemake_timestamp" for path in files)
     return [stamp if stamp.exists() else path for path, stamp in zip(files, stamps)]
 
 
-def _out_of_order(job, files: list[Path]) -> bool:
+def _out_of_order(job: Any, files: list[Path]) -> bool:
+    """Whether an input of a job is newer than one of the files."""
     oldest = min(path.stat().st_mtime for path in files)
     inputs = (file for file in job.input if not file.is_ancient and os.path.exists(file))
     return any(os.stat(file).st_mtime > oldest for file in inputs)
 
 
 def _level(files: list[Path]) -> None:
-    """Give all files one time, so that no output is older than what it is made from."""
+    """Give all files the same time, so that no output is older than what it is made from."""
     now = time.time()
     try:
         for path in files:

@@ -1,6 +1,6 @@
-"""The spec of every job: which slice of the config it reads, and which modules make its numbers.
+"""Specs of all jobs: which slice of the config each reads, and which modules make its numbers.
 
-One method a rule. A rule's spec changes exactly when something changes that can change its
+One method per rule. A rule's spec changes exactly when something changes that can change its
 output: a key that it reads, its code, or the spec of a job upstream. What reaches it through an input
 file is not repeated here: each method names the specs of the jobs whose outputs the rule reads.
 """
@@ -10,6 +10,8 @@ from pathlib import Path
 
 from interference.config.facts import DATASETS, RESOURCES
 from interference.config.model import Model
+from interference.config.networks import Files, Hub
+from interference.config.values import Layer
 from interference.config.zoo import CHECKPOINTS, REPOSITORY, gates
 from interference.plan.catalogue import FIGURES, TABLES, Entry
 from interference.plan.inventory import Inventory
@@ -28,26 +30,23 @@ class Specs(Inventory):
     @once
     def images(self) -> str:
         data = self.config.data.model_dump()
-        known, files = DATASETS[data["dataset"]], None
-        if known.embedded:
-            checksums = RESOURCES / data["dataset"] / "SHA256SUMS"
-            files = hashlib.sha256(checksums.read_bytes()).hexdigest()[:16]
+        dataset, checksums = DATASETS[data["dataset"]], None
+        if dataset.embedded:
+            sums = RESOURCES / data["dataset"] / "SHA256SUMS"
+            checksums = hashlib.sha256(sums.read_bytes()).hexdigest()[:16]
         else:
             data["root"] = str(Path(data["root"]).expanduser())
-        return spec(("interference.data.images", known.reader), data=data, checksums=files)
+        return spec(("interference.data.images", dataset.reader), data=data, checksums=checksums)
 
     # models
 
-    def _network(self) -> dict:
-        models = self.config.models
-        return {"architecture": models.architecture, "stem": models.stem}
-
-    def _optimiser(self) -> dict:
-        models = self.config.models
+    def _training_fields(self) -> dict:
+        """What the training of trunks and of their copies has in common."""
         return {
-            "batch_size": models.batch_size,
-            "weight_decay": models.weight_decay,
-            "momentum": models.momentum,
+            "network": self.training.model_dump(include={"architecture", "stem"}),
+            "optimiser": self.training.model_dump(
+                include={"batch_size", "weight_decay", "momentum"}
+            ),
         }
 
     @once
@@ -55,55 +54,55 @@ class Specs(Inventory):
         return spec(
             ("interference.models.trunk",),
             [self.images()],
-            network=self._network(),
-            optimiser=self._optimiser(),
-            schedule=self.config.models.trunk.model_dump(),
+            **self._training_fields(),
+            schedule=self.training.trunk.model_dump(),
             attack=None,
-            model=Model(
-                f"trunk-s{seed}", self.config.models.architecture, "clean", 0.0, seed
-            ).identity,
+            model=Model(f"trunk-s{seed}", self.training.architecture, "clean", 0.0, seed).identity,
         )
 
     @once
     def finetune(self, model: str) -> str:
-        finetune = self.config.models.finetune.model_dump()
-        attack = finetune.pop("attack")
-        trained = self.models[model]
-        if trained.epsilon == 0:
+        schedule = self.training.finetune.model_dump()
+        attack = schedule.pop("attack")
+        network = self.models[model]
+        if network.epsilon == 0:
             attack = None
         else:
-            attack |= {"norm": trained.norm, "epsilon": trained.epsilon}
+            attack |= {"norm": network.norm, "epsilon": network.epsilon}
         return spec(
             ("interference.models.finetune",),
-            [self.images(), self.trunk(trained.seed)],
-            network=self._network(),
-            optimiser=self._optimiser(),
-            schedule=finetune,
+            [self.images(), self.trunk(network.seed)],
+            **self._training_fields(),
+            schedule=schedule,
             attack=attack,
-            model=trained.identity,
+            model=network.identity,
         )
 
     @once
     def convert(self, model: str) -> str:
-        """What a file holds and must be; a folder on this machine is part of it, a cache is not."""
-        source, converted = self.config.models, self.models[model]
-        if source.source == "hub":
-            file = {
-                "format": "madrylab",
-                "repository": REPOSITORY,
-                "revision": source.revision,
-                "folder": source.folder and str(Path(source.folder).expanduser()),
-                "file": CHECKPOINTS[model].file,
-                "sha256": source.checkpoints[model],
-            }
-        else:
-            own = source.networks[model].model_dump(exclude={"norm", "epsilon", "architecture"})
-            file = {"format": "state_dict", **own, "file": str(Path(own["file"]).expanduser())}
+        network = self.models[model]
         return spec(
             ("interference.models.convert",),
-            model=converted.identity,
-            checkpoint={**file, "architecture": converted.architecture},
+            model=network.identity,
+            checkpoint={**self._checkpoint(model), "architecture": network.architecture},
         )
+
+    def _checkpoint(self, model: str) -> dict:
+        """The file of a network: its folder on this machine is part of the spec, a cache is not."""
+        match self.config.models:
+            case Hub() as hub:
+                return {
+                    "format": "madrylab",
+                    "repository": REPOSITORY,
+                    "revision": hub.revision,
+                    "folder": hub.folder and str(Path(hub.folder).expanduser()),
+                    "file": CHECKPOINTS[model].file,
+                    "sha256": hub.checkpoints[model],
+                }
+            case Files() as files:
+                own = files.networks[model].model_dump(exclude={"norm", "epsilon", "architecture"})
+                return {"format": "state_dict", **own, "file": str(Path(own["file"]).expanduser())}
+        raise TypeError(f"{model} comes from no file")
 
     def network(self, model: str) -> str:
         """The spec of the job that makes a network's weights."""
@@ -135,35 +134,37 @@ class Specs(Inventory):
     # activations
 
     @once
-    def extract(self, model: str, layer: str) -> str:
+    def extract(self, model: str, layer: Layer) -> str:
         return spec(
             ("interference.activations.extract",),
             [self.images(), self.network(model)],
-            model=self.models[model].identity,
-            layer=layer,
-            positions=self.config.activations.layers[layer],
-            seed=self.config.activations.seed,
+            **self._rows_fields(model, layer),
         )
 
     @once
-    def part(self, model: str, layer: str, part: int) -> str:
-        """One of the parts that share a layer's pass over the training images; how many there are
-        changes no byte of the rows, so their spec does not say."""
+    def part(self, model: str, layer: Layer, part: int) -> str:
+        """The spec of one of the jobs that share a layer's pass over the training images. Their number
+        changes no byte of the rows, so the spec of the rows leaves it out."""
         return spec(
             ("interference.activations.part",),
             [self.images(), self.network(model)],
-            model=self.models[model].identity,
-            layer=layer,
-            positions=self.config.activations.layers[layer],
-            seed=self.config.activations.seed,
+            **self._rows_fields(model, layer),
             part=part,
             parts=self.config.activations.parts,
         )
 
+    def _rows_fields(self, model: str, layer: Layer) -> dict:
+        return {
+            "model": self.models[model].identity,
+            "layer": layer,
+            "positions": self.config.activations.layers[layer],
+            "seed": self.config.activations.seed,
+        }
+
     # saes
 
     @once
-    def fit(self, model: str, layer: str, sae_type: str) -> str:
+    def fit(self, model: str, layer: Layer, sae_type: str) -> str:
         return spec(
             ("interference.saes.fit", f"interference.saes.types.{sae_type}"),
             [self.extract(model, layer)],
@@ -171,8 +172,8 @@ class Specs(Inventory):
         )
 
     @once
-    def baselines(self, model: str, layer: str) -> str:
-        """As `fit` of the same type, with the sparsities that baselines are for."""
+    def baselines(self, model: str, layer: Layer) -> str:
+        """The spec of `fit` of the same type, with the sparsities of the baselines."""
         chosen = self.config.saes.baselines
         fields = self._sae_fields(model, layer, chosen.type)
         fields["settings"] |= {"k": chosen.k}
@@ -182,7 +183,7 @@ class Specs(Inventory):
             **fields,
         )
 
-    def _sae_fields(self, model: str, layer: str, sae_type: str) -> dict:
+    def _sae_fields(self, model: str, layer: Layer, sae_type: str) -> dict:
         saes = self.config.saes
         return {
             "model": self.models[model].identity,
@@ -199,7 +200,7 @@ class Specs(Inventory):
     # probes
 
     @once
-    def measure(self, model: str, layer: str) -> str:
+    def measure(self, model: str, layer: Layer) -> str:
         return spec(
             ("interference.probes.measure",),
             [
@@ -230,8 +231,8 @@ class Specs(Inventory):
 
     @once
     def geometry(self) -> str:
-        inputs = {"samples", "refit_samples", "common_density"}
-        attack = self.config.toy.evaluation.model_dump(exclude=inputs)
+        unread = {"samples", "refit_samples", "common_density"}
+        attack = self.config.toy.evaluation.model_dump(exclude=unread)
         return spec(
             ("interference.toy.geometry",),
             [self.train()],
@@ -250,7 +251,7 @@ class Specs(Inventory):
         return spec(roots, self._upstream(table), table=name, **fields)
 
     @once
-    def figure(self, name: str, **which: str) -> str:
+    def figure(self, name: str, /, **which: str) -> str:
         """The spec of one figure of the catalogue; ``which`` are its job's wildcards."""
         roots = ("interference.analysis.frames", f"interference.analysis.figures.{name}")
         return spec(roots, self._upstream(FIGURES_BY_NAME[name]), figure=name, **which)
@@ -258,17 +259,18 @@ class Specs(Inventory):
     def _upstream(self, entry: Entry) -> list[str]:
         """The specs of the jobs whose outputs a table or figure is made of."""
         return [
-            self._job(files.step, *which.values())
-            for files in self.inputs(entry).values()
-            for which in self.ways(files.path)
+            self._job(read.step, *which.values())
+            for read in self.inputs(entry).values()
+            for which in self.ways(read.path)
         ]
 
     def _job(self, step: str, *which: str) -> str:
+        """The spec of one job of a step or a table; ``which`` are its wildcards."""
         table = step.removesuffix("_table")
         return getattr(self, step)(*which) if table == step else self.table(table)
 
     def settings(self, name: str) -> dict:
-        """What a table reads of the config under one name of the catalogue."""
+        """The fields of a table's spec that `Table.settings` calls by one name."""
         if "networks" not in self.config.arms:
             return {}
         if name == "gates":
@@ -286,7 +288,7 @@ class Specs(Inventory):
         return {n: {"norm": m.norm, "noise": noise[m.norm]} for n, m in methods.items()}
 
     def _headline_attack(self) -> dict:
-        """The attack that claims are read at: the first PGD (else the first), its middle epsilon."""
+        """The attack that claims are about: the first PGD (else the first), at its middle epsilon."""
         methods = self.config.attacks.methods
         name = next((n for n, m in methods.items() if m.type == "pgd"), next(iter(methods)))
         epsilons = sorted(methods[name].epsilons)

@@ -1,4 +1,4 @@
-"""How many latents wake up under attack, image by image.
+"""L0 of every image under attack, and how many of its latents the attack wakes.
 
 A latent is active where its activation, which carries its decoder norm, exceeds its threshold: 0
 for ReLU, what was learned for JumpReLU and Gated, the frozen training threshold for BatchTopK and
@@ -12,7 +12,20 @@ from interference.saes.dictionary import Dictionary
 
 
 @numba.njit(cache=True, nogil=True)
-def _count(pre, bias, threshold, clean, is_clean, active, woken):
+def _count(
+    pre: np.ndarray,
+    bias: np.ndarray,
+    threshold: np.ndarray,
+    clean: np.ndarray,
+    is_clean: bool,
+    active: np.ndarray,
+    woken: np.ndarray,
+) -> None:
+    """Add every row's active and woken latents to ``active`` and ``woken``, (rows,) int64.
+
+    pre: (rows, h) pre-activations without bias; bias, threshold: (h,); clean: (rows, h) bool, the
+    latents active on clean images, which is written where ``is_clean``.
+    """
     for r in range(pre.shape[0]):
         for i in range(pre.shape[1]):
             on = pre[r, i] + bias[i] > threshold[i]
@@ -27,11 +40,11 @@ def _count(pre, bias, threshold, clean, is_clean, active, woken):
 def count_active(
     dictionary: Dictionary, conditions: list[np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """L0 of each image under each condition, and how many of these latents are newly active.
+    """Count the active latents of every image under every condition, and those newly active.
 
-    conditions: (images, positions, d) float32 each, of the same images, standardised, clean first.
-    Returns l0 and woken, (conditions, images) float64: means over positions. Woken latents are
-    active now and were not at the same position of the clean image.
+    conditions: arrays (images, positions, d) float32 of the same images, standardised, clean first.
+    Returns l0 and woken, (conditions, images) float64, means over positions: woken latents are
+    active there and not at the same position of the clean image.
     """
     images, positions = conditions[0].shape[:2]
     counts = np.zeros((2, len(conditions), images * positions), np.int64)

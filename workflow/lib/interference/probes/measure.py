@@ -1,9 +1,9 @@
 """What a layer's SAEs see under attack, and what they cost the network: one job per (model, layer).
 
-Evaluation images go through the network up to the layer, clean and under every attack, and nothing of
-that is stored: active latents are counted as each batch passes, and on clean images every SAE's
-reconstruction takes the layer's place. What was measured of one SAE type is kept in a hidden file, so
-that where a type is added or trained anew, only that type is measured.
+Evaluation images go through the network up to the layer, clean and under every attack, and nothing
+of that is stored: active latents are counted batch by batch, and on clean images every SAE's
+reconstruction takes the layer's place. The measurements of an SAE type are kept in a hidden file,
+so that where a type is added or trained anew, only that type is measured.
 """
 
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ from interference.store.stretch import Stretch
 from interference.store.tables import write_table
 from interference.store.tensors import read_described, read_kept, write_kept
 
-#: Bytes of activations, under all conditions, of the images that are looked at together.
+#: Bytes of activations, under all conditions, of a batch of images at most.
 MOST_BYTES = 2**30
 
 
@@ -47,20 +47,23 @@ class Condition:
 
 @dataclass(frozen=True)
 class Layer:
-    """Where a network is looked at, and the statistics that its rows were standardised with."""
+    """A layer of a network, and the statistics that its rows were standardised with."""
 
     network: Network
     name: str
     statistics: Statistics
 
     def activations(self, pixels: np.ndarray) -> Tensor:
-        """(n, channels, height, width) → (n, positions, d) float32, raw, on the device."""
+        """Return raw activations (n, positions, d) float32 of pixels (n, channels, height, width)."""
         return self.network.activations(to_network(torch.from_numpy(pixels)), self.name)
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """The trained SAEs of one type: sparsity and sae_seed of each member, and the dictionaries."""
+    """The trained SAEs of one type.
+
+    members: sparsity and sae_seed per SAE. sha256: of the file that the dictionaries come from.
+    """
 
     type: str
     members: list[dict]
@@ -93,13 +96,13 @@ def run(
         read_sweep(path, {"model": spec["model"], "layer": spec["layer"], "type": name})
         for name, path in zip(spec["types"], saes, strict=True)
     ]
-    looked_at = [read_json(path) for path in (model, rows, *attacks)]
+    manifests = [read_json(path) for path in (model, rows, *attacks)]
     identities = {
         sweep.type: {
             "code": spec["code"],
             "layer": spec["layer"],
             "images": spec["images"],
-            "inputs": [m.get("sha256") or m["array"]["sha256"] for m in looked_at],
+            "inputs": [m.get("sha256") or m["array"]["sha256"] for m in manifests],
             "sae": sweep.sha256,
         }
         for sweep in sweeps
@@ -108,8 +111,9 @@ def run(
         name: output.with_name(f".{name}.{digest(canonical(identity))}.member.safetensors")
         for name, identity in identities.items()
     }
-    measured = {name: read_kept(path, identities[name]) for name, path in paths.items()}
-    left = [sweep for sweep in sweeps if measured[sweep.type] is None]
+    kept = {name: read_kept(path, identities[name]) for name, path in paths.items()}
+    measured = {name: arrays for name, arrays in kept.items() if arrays is not None}
+    left = [sweep for sweep in sweeps if sweep.type not in measured]
     if left:
         network = load_network(model).to(compute.device())
         layer = Layer(network, spec["layer"], Statistics.read(rows))
@@ -124,7 +128,7 @@ def run(
 
 
 def read_attack(path: Path, expected: dict, images: int) -> list[Condition]:
-    """A condition per epsilon of one attack. Raises StoreError where it is another than expected."""
+    """Read an attack, a condition per epsilon. Raises StoreError where its spec is unexpected."""
     manifest = read_json(path)
     _check(path, manifest, expected)
     store = open_array(path.with_suffix(".zarr"), manifest["array"])
@@ -135,7 +139,7 @@ def read_attack(path: Path, expected: dict, images: int) -> list[Condition]:
 
 
 def read_sweep(path: Path, expected: dict) -> Sweep:
-    """The SAEs of one type. Raises StoreError where they are others than expected."""
+    """Read the SAEs of one type. Raises StoreError where their spec is unexpected."""
     arrays, manifest = read_described(path)
     _check(path, manifest, expected)
     return Sweep(expected["type"], manifest["members"], unstack(arrays), manifest["sha256"])
@@ -152,20 +156,21 @@ def _check(path: Path, manifest: dict, expected: dict) -> None:
 def measure(
     layer: Layer, images: Images, conditions: list[Condition], sweeps: list[Sweep]
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Arrays by name of each type's sweep, the first axis its members.
+    """Measure every sweep. Returns type → name → array, whose first axis is the sweep's members.
 
-    l0.l0, l0.woken: (members, conditions, images), as `count_active`.
-    splice.*: (members, images), as `splice_columns`, and the network as it is, and ablated.
+    l0.l0, l0.woken: (members, conditions, images), of `count_active`.
+    splice.l0, .correct, .loss, .kl: (members, images), of `spliced` and `outcome`; splice.clean_*,
+    splice.ablated_*: the same of the network as it is, and with the layer ablated.
     """
     parts: dict[str, list[dict[str, np.ndarray]]] = {sweep.type: [] for sweep in sweeps}
     with torch.inference_mode():
         for batch in _batches(layer, images, len(conditions)):
             labels = torch.from_numpy(images.labels[batch]).to(compute.device())
             raw = layer.activations(images.pixels[batch])
-            seen = [layer.statistics.apply(raw.cpu().numpy())]
+            standardised = [layer.statistics.apply(raw.cpu().numpy())]
             for condition in conditions[1:]:
                 values = layer.activations(condition.pixels[batch]).cpu().numpy()
-                seen.append(layer.statistics.apply(values))
+                standardised.append(layer.statistics.apply(values))
             clean = layer.network(to_network(torch.from_numpy(images.pixels[batch])))
             baselines = {f"clean_{k}": v for k, v in outcome(clean, labels, clean).items()}
             without = ablated(layer.network, layer.name, layer.statistics, raw)
@@ -173,7 +178,7 @@ def measure(
             del baselines["clean_kl"]
             for sweep in sweeps:
                 parts[sweep.type].append(
-                    _of_batch(layer, sweep.dictionaries, seen, raw, labels, clean, baselines)
+                    _of_batch(layer, sweep, standardised, raw, labels, clean, baselines)
                 )
     return {
         name: {key: np.concatenate([p[key] for p in batches], axis=-1) for key in batches[0]}
@@ -182,10 +187,9 @@ def measure(
 
 
 def _batches(layer: Layer, images: Images, conditions: int) -> Iterator[slice]:
-    """Images that are looked at together: a batch of the network, or as many as memory allows."""
-    one = layer.activations(images.pixels[:1])
-    fit = max(1, MOST_BYTES // (conditions * one.nbytes))
-    size = min(batch_size(images.pixels.shape), fit)
+    """Yield the images of every batch: a batch of the network, or fewer to spare memory."""
+    first = layer.activations(images.pixels[:1])
+    size = min(batch_size(images.pixels.shape), max(1, MOST_BYTES // (conditions * first.nbytes)))
     starts = range(0, len(images.labels), size)
     for start in progress.track(starts, total=len(starts), label="batches"):
         yield slice(start, min(start + size, len(images.labels)))
@@ -193,19 +197,19 @@ def _batches(layer: Layer, images: Images, conditions: int) -> Iterator[slice]:
 
 def _of_batch(
     layer: Layer,
-    dictionaries: list[Dictionary],
-    seen: list[np.ndarray],
+    sweep: Sweep,
+    standardised: list[np.ndarray],
     raw: Tensor,
     labels: Tensor,
     clean: Tensor,
     baselines: dict[str, np.ndarray],
 ) -> dict[str, np.ndarray]:
-    """Arrays of one sweep on a batch, as of `measure`; images are the last axis."""
+    """Return the arrays of one sweep on a batch, as of `measure`; images are the last axis."""
     members = []
-    for dictionary in dictionaries:
-        l0, woken = count_active(dictionary, seen)
-        own, logits = spliced(layer.network, layer.name, layer.statistics, dictionary, raw)
-        columns = {"l0": own, **outcome(logits, labels, clean), **baselines}
+    for dictionary in sweep.dictionaries:
+        l0, woken = count_active(dictionary, standardised)
+        clean_l0, logits = spliced(layer.network, layer.name, layer.statistics, dictionary, raw)
+        columns = {"l0": clean_l0, **outcome(logits, labels, clean), **baselines}
         splice = {f"splice.{name}": values for name, values in columns.items()}
         members.append({"l0.l0": l0, "l0.woken": woken, **splice})
     return {name: np.stack([m[name] for m in members]) for name in members[0]}
@@ -241,7 +245,7 @@ def _splice_columns(
 
 
 def _member_columns(sweep: Sweep, rows: int) -> dict[str, np.ndarray]:
-    """Each member's sparsity and seed, for so many rows of each."""
+    """Return the columns sparsity and sae_seed, ``rows`` rows per member."""
     return {
         name: np.repeat([member[name] for member in sweep.members], rows)
         for name in ("sparsity", "sae_seed")
@@ -249,5 +253,5 @@ def _member_columns(sweep: Sweep, rows: int) -> dict[str, np.ndarray]:
 
 
 def _joined(tables: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """The rows of each table after those of the one before."""
+    """Concatenate tables of the same columns, row after row."""
     return {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}

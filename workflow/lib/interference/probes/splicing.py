@@ -1,9 +1,9 @@
-"""What a network makes of its own reconstruction: SAEs spliced into the forward pass.
+"""SAEs spliced into the forward pass: what a network makes of reconstructed activations.
 
-A layer's activations at all positions are replaced by what a dictionary makes of them, and the
-forward pass goes on from there (downstream loss, Gao et al. 2024 §4.1). Beside it stand the network
-as it is, and the layer replaced by its mean over training images: mean ablation, which is what a
-dictionary that knows nothing would give. (Bricken et al. 2023 ablate to zero, which post-ReLU
+A layer's activations at all positions are replaced by their reconstruction, and the forward pass
+goes on from there (downstream loss, Gao et al. 2024 §4.1). Beside it stand the network as it is, and
+the layer replaced by its mean over training images: mean ablation, the reconstruction of a
+dictionary without any information. (Bricken et al. 2023 ablate to zero, which post-ReLU
 activations standardised to mean zero are far from.)
 """
 
@@ -22,10 +22,10 @@ ROWS = 8192
 def reconstruct(
     dictionary: Dictionary, statistics: Statistics, values: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What a dictionary makes of raw activations (n, positions, d) float32: the same shape and type.
+    """Reconstruct raw activations, with the code that SAEs are scored with on held-out images.
 
-    Beside it the L0 of each image (n,), a mean over positions. The code is the one that SAEs are
-    scored with on held-out images.
+    values: (n, positions, d) float32. Returns the reconstruction, of the same shape and type, and
+    the L0 of every image (n,) float64, a mean over positions.
     """
     rows = values.reshape(-1, values.shape[2])
     restored, active = np.empty_like(rows), np.zeros(len(rows), np.int64)
@@ -38,8 +38,9 @@ def reconstruct(
 
 
 def outcome(logits: Tensor, labels: Tensor, clean: Tensor) -> dict[str, np.ndarray]:
-    """Of each image whether it is right, its cross-entropy and KL(clean ‖ these), nats, float64.
+    """Return correct (n,) bool, loss, which is cross-entropy, and kl, KL(clean ‖ logits).
 
+    Loss and kl are (n,) float64, in nats.
     logits, clean: (n, classes) of the changed network and of the network as it is.
     """
     log_p, log_q = clean.double().log_softmax(1), logits.double().log_softmax(1)
@@ -51,7 +52,10 @@ def outcome(logits: Tensor, labels: Tensor, clean: Tensor) -> dict[str, np.ndarr
 
 
 def ablated(network: Network, layer: str, statistics: Statistics, activations: Tensor) -> Tensor:
-    """Logits with a layer replaced by its mean over training images. activations: of the layer."""
+    """Return logits (n, classes) with a layer replaced by its mean over training images.
+
+    activations: (n, positions, d) of the layer, for their shape and device.
+    """
     mean = statistics.restore(np.zeros(activations.shape[2]))
     return network.from_layer(activations.new_tensor(mean).expand(activations.shape), layer)
 
@@ -63,7 +67,7 @@ def spliced(
     dictionary: Dictionary,
     activations: Tensor,
 ) -> tuple[np.ndarray, Tensor]:
-    """L0 (n,) of each image's code, and logits (n, classes) with the reconstruction in place.
+    """Return the L0 of every image (n,), and logits (n, classes) with the reconstruction in place.
 
     activations: (n, positions, d) float32, raw, of the layer.
     """

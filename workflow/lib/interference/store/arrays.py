@@ -1,4 +1,4 @@
-"""Arrays on disk: one Zarr v3 array a store, sharded, with checksums, written once in order.
+"""Arrays on disk: one Zarr v3 array per store, sharded, with checksums, written once in order.
 
 A missing chunk of a Zarr array reads silently as its fill value, so floats are filled with NaN,
 every chunk is written, and a reader counts the shards before it believes a store. Each store has a
@@ -32,24 +32,26 @@ class Writer:
     """Takes rows in order, writes whole shards, and hashes what it wrote."""
 
     def __init__(self, array: zarr.Array):
-        self.array = array
+        assert array.shards is not None
+        self.array, self._shard_rows = array, array.shards[0]
         self.shape = array.shape
         self._hash = hashlib.sha256()
         self._pending: list[np.ndarray] = []
         self._written = 0
 
     def append(self, rows: np.ndarray) -> None:
-        """rows: (any number, *shape[1:]), cast to the store's dtype."""
+        """Add the next rows: (any number, *shape[1:]), cast to the store's dtype."""
         rows = np.ascontiguousarray(rows, dtype=self.array.dtype)
-        self._hash.update(rows)
+        self._hash.update(rows.data)
         self._pending.append(rows)
-        if sum(map(len, self._pending)) >= self.array.shards[0]:
+        if sum(map(len, self._pending)) >= self._shard_rows:
             self._flush(whole_shards=True)
 
     def _flush(self, *, whole_shards: bool) -> None:
         rows = np.concatenate(self._pending)
-        size = self.array.shards[0]
-        count = len(rows) // size * size if whole_shards else len(rows)
+        count = len(rows)
+        if whole_shards:
+            count -= count % self._shard_rows
         if self._written + count > self.shape[0]:
             raise StoreError(f"more than the {self.shape[0]} rows announced were written")
         self.array[self._written : self._written + count] = rows[:count]
@@ -57,18 +59,19 @@ class Writer:
         self._pending = [rows[count:].copy()]  # a view would keep all of them
 
     def shorten(self, rows: int) -> None:
-        """Announce fewer rows: the store ends after the first ``rows``, of which it has a part."""
+        """Announce fewer rows than at the start, and no fewer than have been appended."""
         self.array.resize((rows, *self.shape[1:]))
         self.shape = self.array.shape
 
     def close(self) -> None:
+        """Write what is left. Raises StoreError where fewer rows came than were announced."""
         if self._pending:
             self._flush(whole_shards=False)
         if self._written != self.shape[0]:
             raise StoreError(f"{self._written} rows were written, {self.shape[0]} announced")
 
     def manifest(self) -> dict:
-        """What identifies the content: shape, dtype and hash of the rows."""
+        """Return what identifies the content: shape, dtype and SHA-256 of the rows."""
         return {
             "shape": list(self.shape),
             "dtype": str(self.array.dtype),
@@ -85,10 +88,10 @@ def _chunk_rows(shape: tuple[int, ...], dtype: str) -> int:
 
 
 def bytes_on_disk(shape: tuple[int, ...], dtype: str) -> int:
-    """Bytes that the shards of a store will take.
+    """Return the bytes that the shards of a store will take.
 
-    A last chunk is filled up; each chunk has a checksum, and each shard an index with a place and a
-    length (8 bytes each) of every chunk that it could hold.
+    The last chunk is filled up; every chunk has a checksum (4 bytes), and every shard an index with
+    offset and length (8 bytes each) of all chunks that it could hold, and a checksum.
     """
     rows = _chunk_rows(shape, dtype)
     chunks = math.ceil(shape[0] / rows)
@@ -101,10 +104,11 @@ def bytes_on_disk(shape: tuple[int, ...], dtype: str) -> int:
 
 @contextmanager
 def writing(path: Path, shape: tuple[int, ...], dtype: str, spec: dict) -> Iterator[Writer]:
-    """A writer of a new store; the store appears at ``path`` when the block ends well.
+    """Yield a writer of a new store, which appears at ``path`` when the block ends well.
 
     shape: (rows, ...); a chunk holds whole rows, about half a megabyte of them.
     spec: of the job, kept among the attributes.
+    Raises StoreError where more or fewer rows are written than ``shape`` announces.
     """
     chunk = _chunk_rows(shape, dtype)
     fill = np.nan if np.issubdtype(np.dtype(dtype), np.floating) else 0
@@ -127,7 +131,7 @@ def writing(path: Path, shape: tuple[int, ...], dtype: str, spec: dict) -> Itera
 
 
 class Reader:
-    """A checked store: rows by slices, with a damaged chunk told as a StoreError."""
+    """A checked store, whose rows are read by slices; a damaged chunk raises StoreError."""
 
     def __init__(self, path: Path, array: zarr.Array):
         self.path, self._array = path, array
@@ -138,9 +142,9 @@ class Reader:
         return self.shape[0]
 
     def __getitem__(self, rows: slice) -> np.ndarray:
-        """rows: a slice of the first axis → (rows, *shape[1:])."""
+        """Read a slice of the first axis: (rows, *shape[1:])."""
         try:
-            return self._array[rows]
+            return np.asarray(self._array[rows])
         except ValueError as error:  # zarr's word for a checksum that does not fit
             raise StoreError(
                 f"{self.path} is damaged ({error}); remove it and run snakemake"
@@ -159,11 +163,11 @@ def open_array(path: Path, manifest: dict) -> Reader:
         raise StoreError(f"{path} is missing; run snakemake to make it") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"{path} is damaged ({error}); remove it and run snakemake") from None
-    found = {"shape": list(array.shape), "dtype": str(array.dtype)}
-    for key, value in found.items():
+    for key, value in (("shape", list(array.shape)), ("dtype", str(array.dtype))):
         if value != manifest[key]:
             raise StoreError(f"{path}: {key} is {value}, its manifest says {manifest[key]}")
-    shards = math.prod(math.ceil(n / s) for n, s in zip(array.shape, array.shards, strict=True))
+    files = zip(array.shape, array.shards or array.chunks, strict=True)
+    shards = math.prod(math.ceil(rows / of_file) for rows, of_file in files)
     present = sum(1 for file in (Path(path) / "c").rglob("*") if file.is_file())
     if present != shards:
         raise StoreError(

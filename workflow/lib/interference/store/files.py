@@ -21,13 +21,13 @@ class StoreError(InterferenceError):
 
 
 def temporary_name(path: Path) -> Path:
-    """A name beside ``path`` that nothing else has, and that nothing reads."""
+    """Return a hidden name beside ``path`` that nothing else has, and that nothing reads."""
     return path.with_name(f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}")
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path that becomes ``path`` when the block ends well, and is removed otherwise.
+    """Yield a temporary path that becomes ``path`` if the block ends well, and else is removed.
 
     A file replaces what stood there; a folder replaces a folder by way of a rename.
     """
@@ -67,7 +67,7 @@ def write_json(path: Path, value: object) -> None:
 
 
 def read_json(path: Path) -> dict:
-    """Read a JSON object; StoreError where it is missing or damaged."""
+    """Read a JSON object. Raises StoreError where it is missing or damaged."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -77,6 +77,6 @@ def read_json(path: Path) -> dict:
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, hexadecimal."""
+    """Return the SHA-256 of a file's bytes, hexadecimal."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

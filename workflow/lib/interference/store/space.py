@@ -1,4 +1,4 @@
-"""Bytes that stores will take, whether there is room for them, and whether they took what was said."""
+"""Checks of disk space: room for what a job will write, and that it wrote what was predicted."""
 
 import shutil
 from pathlib import Path
@@ -8,7 +8,7 @@ from interference.store.files import StoreError
 
 
 def require(folder: Path, need: int) -> None:
-    """Raises StoreError where the disk of ``folder`` has fewer free bytes than ``need``."""
+    """Make ``folder``. Raises StoreError where its disk has fewer free bytes than ``need``."""
     folder.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(folder).free
     if free < need:
@@ -19,7 +19,7 @@ def require(folder: Path, need: int) -> None:
 
 
 def check(store: Path, expected: int) -> None:
-    """Raises StoreError where the shards of a store don't take the bytes that were predicted."""
-    found = sum(file.stat().st_size for file in (store / "c").rglob("*") if file.is_file())
-    if found != expected:
-        raise StoreError(f"{store} takes {found} bytes, {expected} were predicted; run it again")
+    """Check the bytes that the shards of a store take. Raises StoreError where they differ."""
+    taken = sum(file.stat().st_size for file in (store / "c").rglob("*") if file.is_file())
+    if taken != expected:
+        raise StoreError(f"{store} takes {taken} bytes, {expected} were predicted; run it again")

@@ -1,4 +1,4 @@
-"""A stretch of a store's rows, read when asked for: memory holds a batch, however long it is."""
+"""Consecutive rows of a store, read when they are asked for: memory holds one batch of them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from interference.store.arrays import Reader
 
 @dataclass(frozen=True)
 class Stretch:
-    """Rows start to stop of a store, counted from 0 here; sliced, they are read into memory."""
+    """Rows ``start`` to ``stop`` of a store, counted from 0 here; a slice is read into memory."""
 
     reader: Reader
     start: int
@@ -24,16 +24,16 @@ class Stretch:
         return (len(self), *self.reader.shape[1:])
 
     def __getitem__(self, rows: slice) -> np.ndarray:
-        """rows: a slice of step 1 → (rows, *shape[1:]). Raises StoreError where they are damaged."""
+        """Read a slice of step 1: (rows, *shape[1:]). Raises StoreError where rows are damaged."""
         start, stop, _ = rows.indices(len(self))
         return self.reader[self.start + start : self.start + max(start, stop)]
 
     def part(self, start: int, stop: int) -> "Stretch":
-        """The rows from start to stop of this stretch."""
+        """Return rows ``start`` to ``stop`` of this stretch as a stretch of their own."""
         return Stretch(self.reader, self.start + start, self.start + stop)
 
     def batches(self, size: int) -> Iterator[np.ndarray]:
-        """All rows in order, ``size`` at a time, the last fewer. A chunk is read and decoded once."""
+        """Yield all rows in order, ``size`` at a time, the last fewer. Every chunk is read once."""
         chunk, read = self.reader.chunk_rows, self.start
         held = self.reader[read:read]
         while len(held) or read < self.stop:

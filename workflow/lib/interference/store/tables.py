@@ -1,4 +1,4 @@
-"""Tables: columns of equal length, one row an observation, as Parquet.
+"""Tables: columns of equal length, one row per observation, as Parquet.
 
 Bytes depend on the values alone, so equal runs give equal files.
 """
@@ -18,6 +18,7 @@ def write_table(path: Path, columns: Mapping[str, object], spec: dict) -> None:
     """Write columns as Parquet, with the job's spec inside; a scalar is repeated for every row.
 
     columns: name → array of shape (rows,), list, or scalar.
+    Raises ValueError where columns differ in length.
     """
     lengths = {len(v) for v in columns.values() if isinstance(v, np.ndarray | list)}
     if len(lengths) != 1:
@@ -33,7 +34,7 @@ def write_table(path: Path, columns: Mapping[str, object], spec: dict) -> None:
 
 
 def _column(values: np.ndarray | list) -> pa.Array:
-    """A column made of its buffers: `pa.array` would import pandas, a quarter second a job."""
+    """Return a column made of its buffers: `pa.array` would import pandas, 0.25 s per job."""
     values = np.asarray(values)
     kind = pa.from_numpy_dtype(values.dtype) if values.dtype.kind != "U" else pa.string()
     if values.dtype.kind == "U":
@@ -48,7 +49,7 @@ def _column(values: np.ndarray | list) -> pa.Array:
 
 
 def read_columns(path: Path) -> dict[str, np.ndarray]:
-    """Read a table as name → array of shape (rows,). Raises StoreError."""
+    """Read a table: name → (rows,). Raises StoreError where it is missing or damaged."""
     try:
         with pq.ParquetFile(path) as file:  # pq.read_table would import pandas
             table = file.read()
@@ -60,7 +61,7 @@ def read_columns(path: Path) -> dict[str, np.ndarray]:
 
 
 def _values(column: pa.ChunkedArray) -> np.ndarray:
-    """A column as an array; `to_numpy` would import pandas."""
+    """Return a column as an array (rows,); `to_numpy` would import pandas."""
     if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
         return np.concatenate([np.from_dlpack(chunk) for chunk in column.chunks])
     return np.array(column.to_pylist())

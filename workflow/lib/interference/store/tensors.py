@@ -21,7 +21,7 @@ def write_tensors(path: Path, tensors: Mapping[str, np.ndarray], spec: dict) -> 
 
 
 def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict]:
-    """Read (named arrays, spec); StoreError where the file is missing or damaged."""
+    """Read (named arrays, spec). Raises StoreError where the file is missing or damaged."""
     try:
         with safe_open(path, framework="numpy") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -33,7 +33,10 @@ def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict]:
 
 
 def read_described(manifest: Path) -> tuple[dict[str, np.ndarray], dict]:
-    """The arrays beside a manifest, checked against its sha256, and the manifest. StoreError."""
+    """Read (the arrays beside a manifest, the manifest).
+
+    Raises StoreError where either is missing or damaged, or the arrays have another SHA-256.
+    """
     description, weights = read_json(manifest), Path(manifest).with_suffix(".safetensors")
     arrays, _ = read_tensors(weights)
     if sha256(weights) != description["sha256"]:
@@ -49,7 +52,7 @@ def write_kept(path: Path, arrays: Mapping[str, np.ndarray], identity: object) -
 
 
 def read_kept(path: Path, identity: object) -> dict[str, np.ndarray] | None:
-    """What `write_kept` wrote, or None where there is no file. Raises StoreError where it is damaged."""
+    """Read what `write_kept` wrote, None where there is no file. Raises StoreError on damage."""
     if not path.exists():
         return None
     arrays, content = read_tensors(path)
@@ -59,8 +62,8 @@ def read_kept(path: Path, identity: object) -> dict[str, np.ndarray] | None:
 
 
 def _digest(arrays: Mapping[str, np.ndarray]) -> str:
-    """SHA-256 of named arrays, whatever their order."""
+    """Return the SHA-256 of named arrays, whatever their order."""
     sha = hashlib.sha256()
     for name in sorted(arrays):
-        sha.update(np.ascontiguousarray(arrays[name]))
+        sha.update(np.ascontiguousarray(arrays[name]).data)
     return sha.hexdigest()

@@ -1,22 +1,20 @@
 """FGSM: one full step, no random start (Goodfellow et al. 2015; L2 form as in Foolbox)."""
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
-from interference.attacks.ascent import Ascent, ascend
+from interference.attacks.ascent import Ascent, Loss, ascend
 
 
 def perturb(
-    loss: Callable[[Tensor], Tensor],
+    loss: Loss,
     x: Tensor,
     *,
     norm: str,
     epsilon: float,
     generator: torch.Generator,
 ) -> Ascent:
-    """PGD with one step of relative length 1 (science: FGSM is exactly this). x: (n, ...)."""
+    """Take one step of length epsilon, which is PGD with one step. x: (n, ...) in [0, 1]."""
     return ascend(
         loss,
         x,

@@ -1,17 +1,15 @@
 """The control: random noise with the same norm as an attack, matched after the clamp to [0, 1].
 
 Clamping shortens a perturbation, so noise that is scaled before it comes out weaker than the
-attack it is compared with. Here the length along a random direction is found by bisection, image
-by image, so that ‖clamp(x + t·u) − x‖ = epsilon. Attacks have at most that norm, which makes the
-control a conservative one.
+attack it is compared with. Here bisection finds, per image, the length along a random direction
+for which ‖clamp(x + t·u) − x‖ = epsilon. Attacks have at most that norm, which makes the
+control conservative.
 """
-
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from interference.attacks.ascent import Ascent
+from interference.attacks.ascent import Ascent, Loss
 from interference.attacks.norms import norm_of
 
 #: Halvings of the bracket: float32 has no more to give.
@@ -19,17 +17,17 @@ HALVINGS = 40
 
 
 def perturb(
-    loss: Callable[[Tensor], Tensor],
+    loss: Loss,
     x: Tensor,
     *,
     norm: str,
     epsilon: float,
     generator: torch.Generator,
 ) -> Ascent:
-    """Noise of norm epsilon: Gaussian direction for L2, random signs for Linf. x: (n, ...).
+    """Add noise of norm epsilon: Gaussian for L2, random signs for Linf. x: (n, ...) in [0, 1].
 
     The loss is not used. An image on which no multiple of its direction reaches the norm (nearly
-    all pixels already at the bound that they are pushed to) gets the largest norm there is.
+    all pixels already at the bound that they are pushed to) gets the largest norm that one does.
     """
     direction = torch.randn(x.shape, generator=generator).to(x.device)
     if norm == "linf":

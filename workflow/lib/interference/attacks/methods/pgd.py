@@ -1,16 +1,14 @@
 """PGD (Madry et al. 2018), keeping the best iterate of each image."""
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
-from interference.attacks.ascent import Ascent, ascend
+from interference.attacks.ascent import Ascent, Loss, ascend
 from interference.attacks.norms import uniform_in_ball
 
 
 def perturb(
-    loss: Callable[[Tensor], Tensor],
+    loss: Loss,
     x: Tensor,
     *,
     norm: str,
@@ -20,7 +18,10 @@ def perturb(
     random_start: bool,
     generator: torch.Generator,
 ) -> Ascent:
-    """``steps`` steps of ``relative_step`` × epsilon from a uniform point of the ball. x: (n, ...)."""
+    """Take ``steps`` steps of ``relative_step`` × epsilon. x: (n, ...) in [0, 1].
+
+    random_start: begin at a uniform point of the ball; else at x.
+    """
     return ascend(
         loss,
         x,

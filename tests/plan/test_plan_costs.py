@@ -2,15 +2,14 @@
 
 import copy
 import json
+from itertools import chain
 
 import pytest
-import torch
 import yaml
-from torch.utils.flop_counter import FlopCounterMode
 
+from interference.config import facts
 from interference.config.load import check_config, read_config
-from interference.models.network import Network
-from interference.plan import costs, facts
+from interference.plan import costs
 from interference.plan.jobs import rules
 from interference.provenance import InterferenceError
 from tests.support import REPO
@@ -21,27 +20,6 @@ EXPERIMENTS = [REPO / "config.yaml", *sorted((REPO / "workflow" / "experiments")
 
 def tiny(**sections):
     return check_config({**copy.deepcopy(TINY), **sections})
-
-
-@pytest.mark.parametrize("architecture", facts.ARCHITECTURES)
-def test_operations_of_a_pass_are_those_that_torch_counts(architecture):
-    network = Network(
-        architecture=architecture,
-        stem="imagenet",
-        channels=3,
-        classes=1000,
-        mean=[0.5] * 3,
-        std=[0.2] * 3,
-    )
-    counted = {}
-    with torch.device("meta"):
-        x = torch.rand(1, 3, 224, 224)
-    network.to("meta").eval()
-    for layer in [*facts.ARCHITECTURES[architecture], "logits"]:
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            network(x) if layer == "logits" else network.activations(x, layer)
-        counted[layer] = counter.get_total_flops()
-    assert facts.FLOPS[architecture] == counted
 
 
 def test_a_small_image_takes_less_and_a_small_stem_sixteen_times_as_much():
@@ -56,33 +34,57 @@ def test_work_is_what_a_hand_counts():
     whole, layer2 = to["logits"], to["layer2"]
     # 400 images, one epoch; then one for each of two networks, one of which is attacked in one step
     assert work["trunk"] == pytest.approx(3 * 400 * whole)
-    assert work["finetune"] == pytest.approx((2 * 3 * 400 + 2 * 400 + 2 * 80) * whole)
-    # 32 images: a step at one epsilon, two steps at two, none at two; scored at each of the five
-    steps = 2 * (1 + 2 * 2) + 2 * 5
+    assert work["finetune"] == pytest.approx((2 * 3 * 400 + 2 * 400) * whole)
+    # 32 images: two steps at two epsilons, none at two; scored at each of the four
+    steps = 2 * 2 * 2 + 2 * 4
     assert work["craft"] == pytest.approx(2 * 32 * steps * whole)
     assert work["part"] == pytest.approx(2 * 400 * (to["stem"] + layer2))
-    assert work["activations"] == pytest.approx(2 * 60 * (to["stem"] + layer2))
-    assert work["attacked_activations"] == pytest.approx(2 * 6 * 32 * layer2)
+    assert work["extract"] == pytest.approx(2 * 60 * (to["stem"] + layer2))
+    assert work["predict"] == pytest.approx(2 * 80 * whole)
     dense = 64 * 128 + 128 * 256
-    assert work["saes/topk"] == pytest.approx(2 * 10 * dense * 3200 * 2)
+    assert work["fit/topk"] == pytest.approx(2 * 10 * dense * 3200 * 2)
     assert work["baselines"] == pytest.approx(2 * 10 * dense * 3200 * 2)
     assert work["train"] == 3 * 2 * 100 * 32 * costs.TOY
+
+
+def test_work_of_probes_is_what_a_hand_counts():
+    """32 images, clean and under four attacks; two SAEs of each of two types in each of two layers."""
+    to, members = costs.passes(tiny(), "resnet18"), 2 * 2
+    expected = 0
+    for layer, positions, dense in (("stem", 49, 64 * 128), ("layer2", 16, 128 * 256)):
+        rest = to["logits"] - to[layer]
+        expected += 5 * 32 * to[layer]  # up to the layer
+        expected += 32 * to["logits"] + 32 * rest  # the network as it is, and with the layer's mean
+        expected += members * 5 * 32 * positions * 2 * dense  # latents that are active
+        expected += (
+            members * 32 * (positions * 4 * dense + rest)
+        )  # reconstructed, and from there on
+    assert costs.work(tiny())["measure"] == pytest.approx(2 * expected)
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_every_step_but_cheap_ones_has_work(path):
+    config = read_config(path)
+    cheap = {"convert", "vulnerability", "geometry"}
+    cheap |= set() if config.data and config.data.pictures else {"images"}
+    steps = {rule.name for rule in rules(config) if rule.room != "analysis"} - cheap
+    assert {rule.partition("/")[0] for rule in costs.work(config)} == steps
 
 
 def test_without_parts_one_job_takes_all_images():
     alone = costs.work(tiny(activations={**TINY["activations"], "parts": 1}))
     shared = costs.work(tiny())
     assert "part" not in alone
-    assert alone["activations"] == pytest.approx(shared["part"] + shared["activations"])
+    assert alone["extract"] == pytest.approx(shared["part"] + shared["extract"])
 
 
 @pytest.fixture
 def finished(tmp_path):
-    """A run's folder with the seconds of some jobs."""
+    """A run's folder with the seconds of some jobs, beyond their start: ROOM/STEP/JOB."""
 
     def write(**seconds):
         for name, value in seconds.items():
-            path = tmp_path / "benchmarks" / f"{name.replace('__', '/')}.tsv"
+            path = tmp_path / "benchmarks" / f"{name}.tsv"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"s\th:m:s\n99\t-\n{costs.START + value}\t-\n")
         return tmp_path
@@ -90,16 +92,37 @@ def finished(tmp_path):
     return write
 
 
+MODELS, LAYERS = ("clean-s0", "l2-1-s0"), ("stem", "layer2")
+#: Benchmarks of the tiny run whose work is counted, by what is counted together.
+BENCHMARKS = {
+    "trunk": ["models/trunk/trunk-s0"],
+    "finetune": [f"models/finetune/{m}" for m in MODELS],
+    "predict": [f"models/predict/{m}" for m in MODELS],
+    "craft": [f"attacks/craft/{m}/{a}" for m in MODELS for a in ("pgd", "noise")],
+    "part": [f"activations/part/{m}/{n}/{i}" for m in MODELS for n in LAYERS for i in (0, 1)],
+    "extract": [f"activations/extract/{m}/{n}" for m in MODELS for n in LAYERS],
+    **{
+        f"fit/{t}": [f"saes/fit/{m}/{n}/{t}" for m in MODELS for n in LAYERS]
+        for t in ("topk", "relu_l1")
+    },
+    "baselines": [f"saes/baselines/{m}/{n}" for m in MODELS for n in LAYERS],
+    "measure": [f"probes/measure/{m}/{n}" for m in MODELS for n in LAYERS],
+    "train": ["toy/train/models"],
+}
+
+
 def test_rates_are_those_of_a_finished_run_beyond_the_start_of_a_job(finished):
-    names = {"models__trunk-s0": 2.0, "models__clean-s0": 3.0, "models__l2-1-s0": 5.0,
-             "saes__clean-s0__stem__topk": 4.0, "saes__clean-s0__layer2__topk": 2.0,
-             "saes__l2-1-s0__stem__topk": 3.0, "saes__l2-1-s0__layer2__topk": 1.0,
-             "saes__clean-s0__stem__relu_l1": 5.0}  # of four: not finished  # fmt: skip
-    rates, work = costs.measured(tiny(), finished(**names)), costs.work(tiny())
-    assert rates.keys() == {"trunk", "finetune", "saes/topk"}
-    assert rates["trunk"] == pytest.approx(work["trunk"] / 2)
-    assert rates["finetune"] == pytest.approx(work["finetune"] / 8)
-    assert rates["saes/topk"] == pytest.approx(work["saes/topk"] / 10)
+    seconds = {name: i + 2.0 for i, name in enumerate(chain(*BENCHMARKS.values()))}
+    rates, work = costs.measured(tiny(), finished(**seconds)), costs.work(tiny())
+    assert rates.keys() == work.keys() == BENCHMARKS.keys()
+    for rule, names in BENCHMARKS.items():
+        assert rates[rule] == pytest.approx(work[rule] / sum(seconds[name] for name in names)), rule
+
+
+@pytest.mark.parametrize("rule", [rule for rule, names in BENCHMARKS.items() if len(names) > 1])
+def test_a_step_that_is_not_finished_is_no_measure(rule, finished):
+    names = [*BENCHMARKS["trunk"], *BENCHMARKS[rule][1:]]
+    assert costs.measured(tiny(), finished(**dict.fromkeys(names, 2.0))).keys() == {"trunk"}
 
 
 def test_a_folder_without_benchmarks_is_refused(tmp_path):
@@ -108,8 +131,7 @@ def test_a_folder_without_benchmarks_is_refused(tmp_path):
 
 
 def test_hours_of_the_run_that_was_measured_are_the_ones_it_took(finished):
-    names = {"models__trunk-s0": 3600.0}
-    rates = costs.measured(tiny(), finished(**names))
+    rates = costs.measured(tiny(), finished(**{"models/trunk/trunk-s0": 3600.0}))
     (trunk,) = (c for c in costs.costs(tiny(), rates, rates) if c.rule.name == "trunk")
     assert trunk.core == trunk.gpu == pytest.approx((3600 + costs.START) / 3600)
 

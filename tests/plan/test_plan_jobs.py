@@ -1,0 +1,163 @@
+"""A plan: the jobs that the specs imply, rows, bytes, and what is missing here."""
+
+import pytest
+import yaml
+
+from interference.config.load import check_config, read_config
+from interference.plan.catalogue import FIGURES, STEPS, TABLES
+from interference.plan.jobs import describe, missing, rules
+from interference.plan.specs import Specs
+from tests.support import REPO
+
+FILES = [
+    REPO / "config.yaml",
+    *sorted((REPO / "workflow" / "experiments").glob("*.yaml")),
+    *sorted((REPO / "tests" / "experiments").glob("*.yaml")),
+]
+TINY = yaml.safe_load((REPO / "tests" / "experiments" / "tiny.yaml").read_text())
+
+TOY_FIGURES = (
+    "toy",
+    "toy_attacks",
+    "toy_controls",
+    "toy_elhage",
+    "toy_geometry",
+    "toy_interference",
+    "toy_densities",
+)
+
+
+def implied(specs):
+    """Jobs a rule: one a distinct spec, which is what a rule's wildcards range over."""
+    networks, toy = specs.config.models is not None, specs.config.toy is not None
+    models, layers, types = list(specs.models), specs.layers, specs.sae_types
+    at = [(m, layer) for m in models for layer in layers]
+    jobs = {}
+    if networks:
+        jobs |= {
+            "images": [specs.images()],
+            "trunk": [specs.trunk(s) for s in specs.config.models.seeds if specs.trained]
+            if specs.trained
+            else [],
+            "finetune": [specs.finetune(m) for m in specs.trained],
+            "convert": [specs.convert(m) for m in specs.converted],
+            "predict": [specs.predict(m) for m in models],
+            "craft": [specs.craft(m, a) for m in models for a in specs.attacks],
+            "part": [specs.part(*a, part) for a in at for part in specs.parts],
+            "extract": [specs.extract(*a) for a in at],
+            "fit": [specs.fit(*a, t) for a in at for t in types],
+            "baselines": [specs.baselines(*a) for a in at],
+            "measure": [specs.measure(*a) for a in at],
+            "l0_figure": [specs.figure("l0", model=m) for m in models],
+        }
+        for name in ("accuracy", "saes", "matched", "baselines", "l0", "splice"):
+            jobs[f"{name}_table"] = [specs.table(name)]
+        for architecture in specs.architectures:
+            which = {"architecture": architecture}
+            drawn = [("fvu", {"layer": layer}) for layer in layers]
+            drawn += [("matched", {"type": sae_type}) for sae_type in types]
+            drawn += [(name, {}) for name in ("accuracy", "baselines", "splice")]
+            for name, more in drawn:
+                jobs.setdefault(f"{name}_figure", []).append(specs.figure(name, **which, **more))
+    if networks and specs.config.models.source == "hub":
+        jobs["gates_table"] = [specs.table("gates")]
+    if toy:
+        jobs |= {f"{name}_figure": [specs.figure(name)] for name in TOY_FIGURES}
+        jobs |= {
+            "train": [specs.train()],
+            "vulnerability": [specs.vulnerability()],
+            "geometry": [specs.geometry()],
+            "toy_table": [specs.table("toy")],
+        }
+    jobs["claims_table"] = [specs.table("claims")]
+    return {rule: len(set(specs)) for rule, specs in jobs.items() if specs}
+
+
+def counted(config):
+    return {rule.name: rule.jobs for rule in rules(config)}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_a_plan_counts_the_jobs_that_the_specs_imply(path):
+    config = read_config(path)
+    assert counted(config) == implied(Specs(config))
+
+
+def test_rules_of_a_plan_are_the_steps_tables_and_figures_of_the_catalogue():
+    named = {(step.room, step.name) for step in STEPS}
+    named |= {("analysis", entry.rule) for entry in (*TABLES, *FIGURES)}
+    planned = {(rule.room, rule.name) for path in FILES for rule in rules(read_config(path))}
+    assert planned == named
+
+
+NETWORKS = ("data", "models", "attacks", "activations", "saes")
+TOY_ALONE = {name: section for name, section in TINY.items() if name not in NETWORKS}
+NETWORKS_ALONE = {name: section for name, section in TINY.items() if name != "toy"}
+ONE_PART = {**TINY, "activations": {**TINY["activations"], "parts": 1}}
+
+
+@pytest.mark.parametrize(
+    "values", [TOY_ALONE, NETWORKS_ALONE, ONE_PART], ids=["toy", "networks", "one part"]
+)
+def test_a_plan_counts_the_jobs_of_one_arm_alone_and_of_parts(values):
+    config = check_config(values)
+    assert counted(config) == implied(Specs(config))
+
+
+def test_the_plans_of_the_arms_make_up_the_plan_of_both():
+    both, networks, toy = (
+        rules(check_config(values)) for values in (TINY, NETWORKS_ALONE, TOY_ALONE)
+    )
+    assert {rule.name for rule in networks} & {rule.name for rule in toy} == {"claims_table"}
+    assert {*networks, *toy} == {*both}
+
+
+def test_a_plan_is_a_line_a_rule_and_a_sum():
+    config = check_config(TINY)
+    first, *lines, last = describe(config).splitlines()
+    assert "experiment tiny" in first
+    assert [line.split()[:2] for line in lines] == [
+        [rule.name, str(rule.jobs)] for rule in rules(config)
+    ]
+    assert last.split()[2] == str(sum(rule.jobs for rule in rules(config)))
+
+
+def test_a_plan_counts_the_rows_that_are_stored():
+    by_name = {rule.name: rule for rule in rules(check_config(TINY))}
+    # 2 networks × 400 images × (4 + 8 positions)
+    assert by_name["extract"].rows.startswith("9,600 ")
+    # 2 networks × 32 images × 4 (method, epsilon)
+    assert by_name["craft"].rows.startswith("256 ")
+    # 2 networks × 2 layers × 32 images, clean and under each (method, epsilon)
+    assert by_name["measure"].rows.startswith("640 ")
+    assert (by_name["measure"].stored, by_name["measure"].room) == (0, "probes")
+    # 2 networks × 2 layers × (2 k + 2 l1) SAEs; each sees 3200 rows
+    assert by_name["fit"].rows == "16 SAEs, 51,200 rows seen"
+    assert by_name["baselines"].rows == "8 SAEs, 25,600 rows seen"
+    # W_enc and W_dec of 2 networks × SAEs a layer, each in its sweep and in a file of its own
+    matrices = 2 * (128 * 64 + 256 * 128)
+    assert by_name["fit"].stored == 2 * (4 + 4) * matrices * 4
+    assert by_name["baselines"].stored == 2 * 2 * matrices * 4
+
+
+@pytest.mark.parametrize(
+    ("models", "lacks"),
+    [
+        ({"source": "hub", "folder": "/nowhere", "revision": "main",
+          "checkpoints": {"resnet18_l2_eps0": None, "resnet18_l2_eps3": None}},
+         "models.folder, /nowhere, lacks 2 of 2 checkpoints: resnet18_l2_eps0.ckpt"),
+        ({"source": "files", "networks": {"mine": {
+            "file": "/nowhere/mine.pt", "sha256": None, "architecture": "resnet18", "norm": "clean",
+            "epsilon": 0.0, "classes": 10, "mean": [0.5] * 3, "std": [0.2] * 3}}},
+         "models.networks.mine.file, /nowhere/mine.pt"),
+    ],
+    ids=["hub", "files"],
+)  # fmt: skip
+def test_a_plan_says_what_is_missing_here(models, lacks):
+    data = {**TINY["data"], "dataset": "image-folder", "root": "/nowhere", "image_size": 32,
+            "pictures": {"resize": 32, "corrupt": "skip"}}  # fmt: skip
+    said = missing(check_config({**TINY, "data": data, "models": models}))
+    assert said[0] == "missing here: data.root, /nowhere: no folder with image-folder"
+    assert len(said) == 2
+    assert lacks in said[1]
+    assert missing(check_config(TINY)) == []
