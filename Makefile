@@ -49,7 +49,7 @@ help:
 	@echo "make slurm-scale         what large plans, submission and groups cost, on such a Slurm"
 	@echo "make slurm-cluster       a Slurm of three nodes on this machine, to try things (root, Debian)"
 	@echo "make slurm-cluster-down  end it"
-	@echo "make test-slurm          set up, then run every test on a real Slurm, a dozen minutes"
+	@echo "make test-slurm          set up, then try on a real Slurm all faults that make test leaves out"
 	@echo "make clean   remove .venv and .venv-peers (results stay)"
 	@echo
 	@echo "CONFIG=workflow/experiments/NAME.yaml picks another experiment, CORES=N limits the cores."
@@ -85,7 +85,7 @@ test: $(READY) $(PEERS_READY)
 	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m pytest -n 3 --dist loadgroup -m "not thorough"
 
 test-slurm: $(READY)
-	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m pytest -n 4 --dist loadgroup -m slurm tests/slurm
+	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m pytest -n 4 --dist loadgroup -m thorough tests/slurm
 
 # Where Snakemake looks for a profile by its name.
 slurm-profile:

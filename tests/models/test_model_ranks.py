@@ -10,13 +10,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from interference.models.training import Optimiser, Schedule
 from torch import distributed
 
 from interference.data.read import read_split
-from interference.models import ranks
-from interference.models import training
+from interference.models import ranks, training
 from interference.models.ranks import ALONE, RankError, Ranks
+from interference.models.training import Optimiser, Schedule
 from interference.provenance import spec
 from interference.store.files import sha256
 from tests.support import in_ranks

@@ -66,8 +66,8 @@ class Checkout:
 
     @classmethod
     def copy(cls, folder: Path) -> "Checkout":
-        """Copy the repository's workflow to ``folder / "checkout"``."""
-        ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", ".snakemake")
+        """Copy the repository's workflow to ``folder / "checkout"``, with what was compiled of it."""
+        ignored = shutil.ignore_patterns("*.egg-info", ".snakemake")
         for part in PARTS:
             source, target = REPO / part, folder / "checkout" / part
             target.parent.mkdir(parents=True, exist_ok=True)

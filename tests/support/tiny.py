@@ -81,26 +81,29 @@ def complete(checkout: Checkout, seed: int = 1) -> None:
     assert where.stdout.strip() == str(checkout.package / "__init__.py")
     draw = random.Random(seed)
     ended, delay = draw.randint(8, 30), draw.uniform(0.5, 2.0)
-    process = subprocess.Popen(
-        ["snakemake", "--configfile", TINY, "--cores", "2"],
-        cwd=checkout.folder,
-        env=checkout.environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    log = checkout.folder / "killed.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            ["snakemake", "--configfile", TINY, "--cores", "2"],
+            cwd=checkout.folder,
+            env=checkout.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
 
     def enough() -> bool:
-        assert process.poll() is None, "the run ended before it could be killed"
+        assert process.poll() is None, f"it ended before it could be killed:\n{log.read_text()}"
         return len(list(checkout.records.iterdir())) >= ended
 
     try:
         wait_until(enough, f"{ended} jobs ended")
         time.sleep(delay)
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
     unlocked = checkout.snakemake("--unlock")
     assert unlocked.returncode == 0, unlocked.stdout
     done = checkout.snakemake("--cores", "2", "--rerun-incomplete")

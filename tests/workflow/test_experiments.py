@@ -12,11 +12,11 @@ from tests.support.checkout import Checkout
 
 FOLDER = "workflow/experiments"
 #: One's own experiments may lie here too.
-FILES = sorted((REPO / FOLDER).glob("*.yaml"))
+FILES = sorted(path.stem for path in (REPO / FOLDER).glob("*.yaml"))
 TOY = {
     "train": 1,
     "vulnerability": 1,
-    "toy_geometry": 1,
+    "geometry": 1,
     "toy_table": 1,
     "claims_table": 1,
     "toy_figure": 1,
@@ -76,6 +76,7 @@ CIFAR10 = TABLES | {
     "images": 1,
     "trunk": 3,
     "finetune": 21,
+    "predict": 21,
     "craft": 21 * 5,
     "extract": 21 * 5,
     "fit": 21 * 5 * 2,
@@ -104,16 +105,20 @@ def checkout(tmp_path_factory) -> Checkout:
     return Checkout.copy(tmp_path_factory.mktemp("experiments"))
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_an_experiment_can_be_planned(path, checkout):
-    assert "claims_table" in checkout.plan(config=str(path.relative_to(REPO))).jobs
+def test_the_experiments_that_ship_are_there():
+    assert JOBS.keys() <= set(FILES)
 
 
-@pytest.mark.parametrize("name", JOBS)
-def test_an_experiment_that_ships_plans_these_jobs_under_its_name(name, checkout):
+@pytest.mark.parametrize("name", FILES)
+def test_an_experiment_can_be_planned_and_one_that_ships_has_these_jobs_under_its_name(
+    name, checkout
+):
     path = f"{FOLDER}/{name}.yaml"
-    assert yaml.safe_load((REPO / path).read_text())["experiment"] == name
     jobs = checkout.plan(config=path).jobs
+    assert "claims_table" in jobs
+    if name not in JOBS:
+        return
+    assert yaml.safe_load((REPO / path).read_text())["experiment"] == name
     assert Counter(job.split("/")[0] for job in jobs) == JOBS[name]
     planned = {rule.name: rule.jobs for rule in rules(read_config(REPO / path))}
     assert planned == JOBS[name]

@@ -43,10 +43,9 @@ def conclude(results: Path) -> None:
         print(f"\n{claim}")
         for row in part.to_dict("records"):
             limits = f"[{row['low']:.3f}, {row['high']:.3f}]"
-            measured = (
-                f"{row['measured']:7.3f} {'no interval' if math.isnan(row['low']) else limits}"
-            )
+            interval = "no interval" if math.isnan(row["low"]) else limits
             reported = f"reported {row['reported']:12s} {row['verdict']:15s} {row['scope']}"
+            measured = f"{row['measured']:7.3f} {interval}"
             print(f"  {measured:28s} {reported}")
             if row["why"]:
                 print(f"  {'':28s} {'':21s} {row['why']}")
