@@ -74,7 +74,9 @@ def test_an_attack_is_no_weaker_where_the_network_is_surer(method, norm, images,
 @pytest.mark.parametrize("norm", EPSILONS)
 def test_the_attack_of_training_moves_every_image_at_every_scale(norm, images, labels):
     for scale in SCALES:
-        adversary = Adversary(norm, EPSILONS[norm], 1, 1.25, False)
+        adversary = Adversary(
+            norm=norm, epsilon=EPSILONS[norm], steps=1, relative_step=1.25, random_start=False
+        )
         moved = attack_batch(Scaled(scale), images, labels, adversary, None)
         assert (moved != images).flatten(1).any(1).all()
 

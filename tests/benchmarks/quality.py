@@ -43,10 +43,7 @@ class Ours:
 
     def __init__(self, d: int, h: int, k: int, rate: float, dead_after: int, batch: int, seed: int):
         settings = read_config(CONFIG).saes.types.topk
-        self.member = topk.Member(
-            topk.Settings([k], settings.aux_k, settings.aux_weight, settings.dead_after),
-            k, d, h, seed,
-        )  # fmt: skip
+        self.member = topk.Member(settings, k, d, h, seed)
         self.rate = rate
 
     def step(self, x: torch.Tensor) -> None:

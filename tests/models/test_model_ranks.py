@@ -15,7 +15,6 @@ from torch import distributed
 from interference.data.read import read_split
 from interference.models import ranks, training
 from interference.models.ranks import ALONE, RankError, Ranks
-from interference.models.training import Optimiser, Schedule
 from interference.provenance import spec
 from interference.store.files import sha256
 from tests.support import in_ranks
@@ -137,16 +136,16 @@ def test_two_ranks_under_torchrun_learn_and_write_every_file_once(small_images, 
 
 
 def test_more_ranks_than_a_batch_has_room_for_are_refused(small_images):
-    small = Optimiser(batch_size=3, weight_decay=0.0, momentum=0.9)
+    settings = {"epochs": 1, "learning_rate": 0.05, "weight_decay": 0.0, "momentum": 0.9}
     with pytest.raises(RankError, match="a batch of 3 images is too small for 2 ranks") as error:
         training.train(
             network(),
             read_split(small_images, "train"),
-            small,
-            Schedule(epochs=1, learning_rate=0.05),
             None,
             seed=0,
             ranks=Ranks(rank=0, count=2),
+            batch_size=3,
+            **settings,
         )
     assert "models.batch_size" in str(error.value)
 

@@ -179,7 +179,7 @@ def test_the_attack_in_training_leaves_the_network_as_it_was(training_network, n
     network = training_network
     before = copy.deepcopy(network.state_dict())
     x, labels = torch.rand(6, 1, 16, 16), torch.arange(6) % 4
-    adversary = Adversary(norm, 0.05, steps=2, relative_step=0.6, random_start=True)
+    adversary = Adversary(norm=norm, epsilon=0.05, steps=2, relative_step=0.6, random_start=True)
     start = adversary.start(x, compute.generator(0))
     moved = attack_batch(network, x, labels, adversary, start)
     for name, tensor in network.state_dict().items():
@@ -195,7 +195,7 @@ def test_the_attack_in_training_leaves_the_network_as_it_was(training_network, n
 def test_the_attack_in_training_raises_the_loss_in_eval_mode(training_network):
     network = training_network
     x, labels = torch.rand(6, 1, 16, 16), torch.arange(6) % 4
-    adversary = Adversary("l2", 0.5, steps=3, relative_step=0.5, random_start=False)
+    adversary = Adversary(norm="l2", epsilon=0.5, steps=3, relative_step=0.5, random_start=False)
     moved = attack_batch(network, x, labels, adversary, None)
     network.eval()
     with torch.no_grad():
@@ -218,7 +218,7 @@ def test_about_half_of_the_images_are_mirrored_in_training(small_images, monkeyp
     network = Network(
         architecture="resnet18", stem="imagenet", channels=1, classes=4, mean=[0.4], std=[0.2]
     )
-    schedule = training.Schedule(epochs=5, learning_rate=0.01)
-    optimiser = training.Optimiser(20, weight_decay=0, momentum=0.9)
-    training.train(network, read_split(small_images, "train"), optimiser, schedule, None, seed=0)
+    settings = {"epochs": 5, "learning_rate": 0.01, "batch_size": 20, "weight_decay": 0}
+    images = read_split(small_images, "train")
+    training.train(network, images, None, seed=0, momentum=0.9, **settings)
     assert 70 < int(torch.cat(drawn).sum()) < 130

@@ -165,7 +165,9 @@ def test_raw_units_are_counted_where_they_were_not_zero():
 
 def fvu(rows, heldout):
     settings = topk.Settings(k=[3], aux_k=16, aux_weight=1.0, dead_after=2000)
-    training = Training(4, learning_rate=3e-3, decay_fraction=0.2, rows=200_000, batch_size=200)
+    training = Training(
+        expansion_factor=4, learning_rate=3e-3, decay_fraction=0.2, rows=200_000, batch_size=200
+    )
     dictionary = train(topk, settings, training, rows, seeds=[0])[3, 0]
     return score(dictionary, heldout).summary["fvu"]
 

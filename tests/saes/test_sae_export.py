@@ -79,7 +79,9 @@ def integers():
 
 def member_in_training():
     rng = np.random.default_rng(5)
-    member = topk.Member(topk.Settings([3], 8, 0.0, 100), 3, sweeps.D, 20, seed=0)
+    member = topk.Member(
+        topk.Settings(k=[3], aux_k=8, aux_weight=0.0, dead_after=100), 3, sweeps.D, 20, seed=0
+    )
     for name, p in member.parameters.items():
         member.parameters[name] = p.astype(np.float64) + 0.3 * rng.standard_normal(p.shape)
     return member, rng.standard_normal((50, sweeps.D))

@@ -45,6 +45,10 @@ def test_relu_l1(penalty):
     assert_gradients(member.gradients(rows(), penalty), loss, p)
 
 
+def settings_of(k, dead_after):
+    return topk.Settings(k=k, aux_k=6, aux_weight=1.0, dead_after=dead_after)
+
+
 def top_k(pre, k):
     value, index = torch.relu(pre).topk(k, dim=1)
     return torch.zeros_like(pre).scatter(1, index, value)
@@ -168,7 +172,7 @@ def test_a_topk_step_is_adam_on_gradients_across_the_decoder_over_the_norm_of_th
 
 def test_the_first_topk_step_scales_the_encoder_so_that_reconstructions_are_as_long_as_rows():
     k, x = 4, rows(3).astype(np.float32)
-    member, settings = None, topk.Settings([k], 6, 1.0, 9)
+    member, settings = None, settings_of([k], 9)
     for start in (1.0, 7.0):  # whatever the scale before
         member = topk.Member(settings, k, D, LATENTS, seed=0)
         member.parameters["w_enc"] *= np.float32(start)
@@ -186,7 +190,7 @@ def test_the_first_topk_step_scales_the_encoder_so_that_reconstructions_are_as_l
 
 
 def test_a_topk_step_keeps_its_arrays():
-    member = topk.Member(topk.Settings([4], 6, 1.0, 64), 4, D, LATENTS, seed=0)
+    member = topk.Member(settings_of([4], 64), 4, D, LATENTS, seed=0)
     names = list(member.parameters)
     before = [array for name in names for array in member.adam.state(name)]
     for step in range(4):
@@ -196,8 +200,9 @@ def test_a_topk_step_keeps_its_arrays():
 
 
 def test_topk_starts_tied_at_unit_norm_and_relu_l1_tied_at_a_tenth():
-    t = topk.Member(topk.Settings([4], 6, 1.0, 9), 4, D, LATENTS, seed=3).parameters
-    r = relu_l1.Member(relu_l1.Settings([1.0], 0.0, 1.0), 1.0, D, LATENTS, seed=3).parameters
+    t = topk.Member(settings_of([4], 9), 4, D, LATENTS, seed=3).parameters
+    settings = relu_l1.Settings(l1=[1.0], warmup_fraction=0.0, gradient_clip=1.0)
+    r = relu_l1.Member(settings, 1.0, D, LATENTS, seed=3).parameters
     for p, norm in ((t, 1.0), (r, 0.1)):
         np.testing.assert_array_equal(p["w_enc"], p["w_dec"])
         np.testing.assert_allclose(np.linalg.norm(p["w_dec"], axis=1), norm, rtol=1e-6)

@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from interference import gpu
-from interference.config.sae_types import SaeTypes
+from interference.config.saes import SaeTypes
 from interference.saes import fit as fit_module
 from interference.saes import stacked
 from interference.saes.adam import Adam

@@ -23,12 +23,16 @@ TYPES = {
     topk: TOPK,
     relu_l1: RELU,
     batch_topk: batch_topk.Settings(**vars(TOPK)),
-    jumprelu: jumprelu.Settings([0.003, 0.03], 0.05, initial_threshold=0.1, bandwidth=0.1),
+    jumprelu: jumprelu.Settings(
+        l0=[0.003, 0.03], warmup_fraction=0.05, initial_threshold=0.1, bandwidth=0.1
+    ),
     gated: gated.Settings(l1=[0.1, 0.4], warmup_fraction=0.05),
     matryoshka: matryoshka.Settings(**vars(TOPK), prefixes=[0.25, 0.5, 1.0]),
 }
 NAMES = [module.__name__.rsplit(".", 1)[1] for module in TYPES]
-TRAINING = Training(2, learning_rate=2e-3, decay_fraction=0.2, rows=1000, batch_size=50)
+TRAINING = Training(
+    expansion_factor=2, learning_rate=2e-3, decay_fraction=0.2, rows=1000, batch_size=50
+)
 
 
 def make(path, values, dtype="float16"):
@@ -95,7 +99,9 @@ def test_a_seed_fixes_the_batches(numbered):
     ],
 )
 def test_the_rate_falls_to_zero_over_the_last_part(decay, fraction, rate):
-    training = Training(2, learning_rate=3.0, decay_fraction=decay, rows=100, batch_size=10)
+    training = Training(
+        expansion_factor=2, learning_rate=3.0, decay_fraction=decay, rows=100, batch_size=10
+    )
     assert training.rate(fraction) == pytest.approx(3.0 * rate)
 
 
@@ -130,7 +136,9 @@ def test_topk_finds_the_features_of_a_sparse_problem_where_pca_cannot(tmp_path):
     x = sparse_problem(20_000, 1, features)
     store, _ = make(tmp_path / "x.zarr", x)
     settings = topk.Settings(k=[3], aux_k=16, aux_weight=1.0, dead_after=2000)
-    training = Training(4, learning_rate=3e-3, decay_fraction=0.2, rows=400_000, batch_size=200)
+    training = Training(
+        expansion_factor=4, learning_rate=3e-3, decay_fraction=0.2, rows=400_000, batch_size=200
+    )
     dictionary = train(topk, settings, training, store, seeds=[0])[3, 0]
 
     held = sparse_problem(2000, 2, features)

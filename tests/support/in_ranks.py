@@ -16,15 +16,15 @@ from interference.data.read import read_split
 from interference.models import sgd
 from interference.models.network import Network
 from interference.models.ranks import joined
-from interference.models.training import Adversary, Optimiser, Schedule, train
+from interference.models.training import Adversary, train
 
-#: name → (batch size, adversary). Of 40 images, batches of 13 or 14 give 4 ranks unequal shares.
+#: name → (batch size, attack). Of 40 images, batches of 13 or 14 give 4 ranks unequal shares.
 CASES = {
     "clean": (20, None),
     "clean-unequal": (13, None),
-    "l2": (20, Adversary("l2", 0.5, steps=1, relative_step=1.25, random_start=True)),
-    "l2-unequal": (13, Adversary("l2", 0.5, steps=2, relative_step=0.75, random_start=True)),
-    "linf-unequal": (13, Adversary("linf", 0.03, steps=1, relative_step=1.25, random_start=True)),
+    "l2": (20, {"norm": "l2", "epsilon": 0.5, "steps": 1, "relative_step": 1.25}),
+    "l2-unequal": (13, {"norm": "l2", "epsilon": 0.5, "steps": 2, "relative_step": 0.75}),
+    "linf-unequal": (13, {"norm": "linf", "epsilon": 0.03, "steps": 1, "relative_step": 1.25}),
 }
 
 
@@ -39,7 +39,7 @@ def gradients(images: Path, folder: Path) -> None:
     nn.BatchNorm2d.train = lambda self, mode=True: nn.Module.train(self, False)
     step = sgd.SGD.step
     with joined({}) as ranks:
-        for name, (batch_size, adversary) in CASES.items():
+        for name, (batch_size, attack) in CASES.items():
             seen = []
 
             def record(self, rate, seen=seen):
@@ -50,11 +50,14 @@ def gradients(images: Path, folder: Path) -> None:
             log = train(
                 network(),
                 read_split(images, "train"),
-                Optimiser(batch_size, weight_decay=5e-4, momentum=0.9),
-                Schedule(epochs=1, learning_rate=0.01),
-                adversary,
+                attack and Adversary(**attack, random_start=True),
                 seed=0,
                 ranks=ranks,
+                epochs=1,
+                learning_rate=0.01,
+                batch_size=batch_size,
+                weight_decay=5e-4,
+                momentum=0.9,
             )
             loss = torch.from_numpy(log["loss"])
             torch.save({"gradients": seen, "loss": loss}, folder / f"{name}-{ranks.rank}.pt")
@@ -73,11 +76,14 @@ def endless(images: Path, folder: Path) -> None:
         train(
             network(),
             read_split(images, "train"),
-            Optimiser(20, weight_decay=0, momentum=0.9),
-            Schedule(epochs=10**6, learning_rate=1e-6),
             None,
             seed=0,
             ranks=ranks,
+            epochs=10**6,
+            learning_rate=1e-6,
+            batch_size=20,
+            weight_decay=0,
+            momentum=0.9,
         )
 
 

@@ -1,4 +1,4 @@
-"""The workflow as its tools see it: lint, formats, the report, profiles, the schema, the pins."""
+"""The workflow as its tools see it: lint, formats, the report, profiles, the pins."""
 
 import json
 import re
@@ -84,13 +84,6 @@ def test_profiles_share_no_key():
     default = profiles.pop("default")
     for name, profile in profiles.items():
         assert default.keys() & profile.keys() == set(), name
-
-
-def test_the_schema_file_is_what_the_package_says():
-    from interference.config.schema import Config
-
-    text = (REPO / "workflow" / "schemas" / "config.schema.json").read_text()
-    assert json.loads(text) == json.loads(json.dumps(Config.model_json_schema()))
 
 
 @pytest.mark.parametrize("path", ["envs/requirements.txt", "tests/benchmarks/peers.txt"])

@@ -94,7 +94,8 @@ def schema_keys(model: type[BaseModel], prefix: str = "") -> set[str]:
 def _keys_of(annotation: object, path: str) -> set[str]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         tag = annotation.model_fields.get("type") or annotation.model_fields.get("source")
-        tagged = f"{path}.<{typing.get_args(tag.annotation)[0]}>" if tag else path
+        words = typing.get_args(tag.annotation) if tag else ()
+        tagged = f"{path}.<{words[0]}>" if len(words) == 1 else path
         return schema_keys(annotation, f"{tagged}.")
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is typing.Annotated:

@@ -59,13 +59,13 @@ def perturb(loss, x, *, norm, epsilon, steps, generator) -> Ascent:
     options = {"steps": steps, "relative_step": 2.5 / steps, "start": None, "keep_best": True}
     return ascend(loss, x, norm=norm, epsilon=epsilon, **options)
 '''
-ATTACK_SECTION = '''class Walk(Section):
+ATTACK_SECTION = '''class Walk(Attack):
     """Gradient steps from the image itself."""
 
     type: Literal["walk"]
-    norm: Norm
-    epsilons: Radii
+    """Gradient steps from the image itself."""
     steps: Count
+    """Gradient steps per image."""
 
     @property
     def gradients(self) -> int:
@@ -75,25 +75,18 @@ ATTACK_SECTION = '''class Walk(Section):
 Method = Annotated[Walk | '''
 SAE = '''"""TopK without AuxK."""
 
-from dataclasses import dataclass
-
+from interference.config.saes import PlainTopK, TopK
 from interference.saes.types import topk
 
 SPARSITY = "k"
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The sweep of k, active latents per row."""
-
-    k: list[int]
+Settings = PlainTopK
 
 
 class Member(topk.Member):
     """One SAE of the sweep in training."""
 
     def __init__(self, settings: Settings, k: int, d: int, latents: int, seed: int):
-        plain = topk.Settings(settings.k, aux_k=0, aux_weight=0.0, dead_after=1)
+        plain = TopK(k=settings.k, aux_k=0, aux_weight=0.0, dead_after=1)
         super().__init__(plain, k, d, latents, seed)
 
 
@@ -103,6 +96,7 @@ SAE_SECTION = '''class PlainTopK(SaeType):
     """TopK without AuxK."""
 
     k: Annotated[list[Count], Field(min_length=1), AfterValidator(distinct)]
+    """The sweep: active latents per row."""
 
 
 class ReluL1(SaeType):'''
@@ -137,8 +131,8 @@ RECIPES = {
     "SAE type": (
         {f"{TYPES}/plain_topk.py": SAE},
         {
-            f"{CONFIG}/sae_types.py": ("class ReluL1(SaeType):", SAE_SECTION),
-            f"{CONFIG}/sae_types.py ": ("    gated: Gated | None = None", "    gated: Gated | None = None\n    plain_topk: PlainTopK | None = None"),
+            f"{CONFIG}/saes.py": ("class ReluL1(SaeType):", SAE_SECTION),
+            f"{CONFIG}/saes.py ": ("    gated: Gated | None = None", "    gated: Gated | None = None\n    plain_topk: PlainTopK | None = None"),
             f"{FIGURES}/style.py": ('    "gated": "Gated",', '    "gated": "Gated",\n    "plain_topk": "plain TopK",'),
         },
         ("  baselines: {type: topk", "    plain_topk: {k: [4, 8]}\n  baselines: {type: topk"),

@@ -50,8 +50,8 @@ NEEDS = {
     "analysis conclude": {"numpy", "pandas", "pyarrow"},
     "clean": set(),
     "config check": set(),
+    "config describe": set(),
     "config results": set(),
-    "config schema": set(),
     "plan": set(),
 }
 #: Verbs that no rule calls, and what to give them.
@@ -59,8 +59,8 @@ BY_HAND = {
     "analysis conclude": ["results/tiny"],
     "clean": ["results/tiny", "--dry-run"],
     "config check": ["tests/experiments/tiny.yaml"],
+    "config describe": [],
     "config results": ["tests/experiments/tiny.yaml"],
-    "config schema": [],
     "plan": ["--configfile", "tests/experiments/tiny.yaml"],
     "saes export": [
         "results/tiny/saes/clean-s0/stem/topk.json",

@@ -1,6 +1,5 @@
-"""Verbs of the config: check it, print its results folder, print its JSON schema."""
+"""Verbs of the config: check it, print its results folder, say what its keys mean."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -28,8 +27,12 @@ def results(path: ConfigFile) -> None:
 
 
 @app.command()
-def schema() -> None:
-    """Print the JSON schema of a config, for editors."""
-    from interference.config.schema import Config
+def describe() -> None:
+    """Write what this repository says of the keys: docs/config.md, config.yaml's comments, the JSON
+    schema."""
+    from interference.config.describe import files
+    from interference.provenance import ROOT
 
-    print(json.dumps(Config.model_json_schema(), indent=1, sort_keys=True))
+    for path, text in files(ROOT.parents[2]).items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from interference.config.describe import resolve, schema
 from interference.config.reader import ConfigError, read_file, read_values
 from interference.config.schema import Config
 from interference.config.values import FRACTION, NAME, WORDS
@@ -170,21 +171,10 @@ def _nearest(value: object, names: list[str]) -> str:
 
 def _node(location: Location) -> dict:
     """The JSON schema of what stands at a location."""
-    schema = Config.model_json_schema()
-    node = schema
+    node = schema()
     for part in location:
         tagged = node.get("discriminator", {}).get("mapping", {})
         named = node.get("patternProperties", {"": node.get("additionalProperties")})
         node = node.get("properties", {}).get(part) or next(iter(named.values())) or {}
-        node = _resolve(schema, {"$ref": tagged[part]} if part in tagged else node)
-    return node
-
-
-def _resolve(schema: dict, node: dict) -> dict:
-    """A node without references, and of an optional one what it is where it is there."""
-    while "$ref" in node or "anyOf" in node:
-        if "$ref" in node:
-            node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
-        else:
-            node = next(option for option in node["anyOf"] if option.get("type") != "null")
+        node = resolve({"$ref": tagged[part]} if part in tagged else node)
     return node

@@ -11,6 +11,7 @@ from interference.config.values import (
     SHA256,
     Count,
     Name,
+    OneOf,
     Pixel,
     Positive,
     Radii,
@@ -20,49 +21,70 @@ from interference.config.values import (
 )
 from interference.config.zoo import CHECKPOINTS
 
-Architecture = Literal[tuple(ARCHITECTURES)]
-#: What a file must hash to; null takes what comes, and the log says how to pin it.
+Architecture = Annotated[str, OneOf(ARCHITECTURES)]
 Sha256 = Annotated[str, Field(pattern=SHA256)] | None
 Channels = Annotated[list[Pixel], Field(min_length=3, max_length=3)]
 
 
 class TrainingAttack(Section):
-    """The attack inside adversarial training."""
+    """What a network is trained against; one step is FGSM with a random start (Wong et al. 2020)."""
 
     steps: Count
+    """Gradient steps per image and training step."""
     relative_step: Positive
+    """Length of a step over epsilon."""
     random_start: bool
+    """Whether the first step is from a random point of the ball, not from the image."""
 
 
-class Trunk(Section):
+class Schedule(Section):
+    """How long a training is, and how fast."""
+
     epochs: Count
+    """Epochs, each over all training images."""
     learning_rate: Positive
+    """Peak of the one-cycle rate of SGD, per step."""
 
 
-class Finetune(Section):
-    epochs: Count
-    learning_rate: Positive
+class Trunk(Schedule):
+    """Clean training that every model of a seed starts from."""
+
+
+class Finetune(Schedule):
+    """Training that follows at each epsilon, 0 included."""
+
     attack: TrainingAttack
 
 
 class Epsilons(Section):
-    """Training radii a norm; a norm may be left out, the clean baseline is always there."""
+    """Radii of adversarial training by norm, of which one may be left out. Epsilon 0, the clean
+    baseline, is always trained, with as many extra steps."""
 
     l2: Radii | None = None
+    """L2 radii in pixel units (pixels are in [0, 1])."""
     linf: Radii | None = None
+    """Linf radii in pixel units, or fractions such as 8/255."""
 
 
 class Trained(Section):
     """Networks that the experiment trains itself."""
 
     source: Literal["trained"]
+    """Where networks come from: trained here; or hub, MadryLab's checkpoints, or files, one's own,
+    which have other keys (docs/config.md)."""
     architecture: Architecture
+    """As torchvision calls it."""
     stem: Literal["imagenet", "small"]
+    """First layers: 7x7 of stride 2 and max-pooling; `small` is 3x3 of stride 1, for small images."""
     epsilons: Epsilons
     seeds: Seeds
+    """Seeds: a model of each epsilon is trained with each."""
     batch_size: Annotated[int, Field(ge=2)]
+    """Images per training step."""
     weight_decay: Annotated[float, Field(ge=0)]
+    """Share of each weight that is added to its gradient."""
     momentum: Annotated[float, Field(ge=0, lt=1)]
+    """Share of a step that goes on in the next (Nesterov)."""
     trunk: Trunk
     finetune: Finetune
 
@@ -86,19 +108,20 @@ def _known(name: str) -> str:
 
 
 class Hub(Section):
-    """Checkpoints of madrylab/robust-imagenet-models (Salman et al. 2020), by name.
-
-    folder: where the files lie; null: they come from the hub, into its cache on this machine.
-    revision: a branch, tag or commit of the hub's repository.
-    checkpoints: name → SHA-256 of the file.
-    """
+    """Checkpoints of madrylab/robust-imagenet-models (Salman et al. 2020), by name."""
 
     source: Literal["hub"]
+    """MadryLab's checkpoints."""
     folder: str | None
+    """Path of the folder of their files; null: they come from the hub, into its cache on this
+    machine."""
     revision: Annotated[str, Field(pattern=REVISION)]
+    """Branch, tag or commit of the hub's repository."""
     checkpoints: Annotated[
         dict[Annotated[str, AfterValidator(_known)], Sha256], Field(min_length=1)
     ]
+    """Name of a file without its suffix: the SHA-256 that it must have, in hexadecimal digits. null
+    takes what the hub says it is, and the log says how to pin it."""
 
     stem: ClassVar[str] = "imagenet"
 
@@ -114,20 +137,25 @@ class Hub(Section):
 
 class NetworkFile(Section):
     """A state dict in a file: torchvision's, timm's or one's own of the same layout, whatever stands
-    before its names (module., _orig_mod., model.) and under whatever key of the file it lies.
-
-    norm, epsilon: what it was trained against, in pixel units; clean and 0 for neither.
-    mean, std: of the pixels in [0, 1], a channel each, that it was trained with.
-    """
+    before its names (module., _orig_mod., model.) and under whatever key of the file it lies."""
 
     file: str
+    """Path of the file."""
     sha256: Sha256
+    """SHA-256 that the file must have, in hexadecimal digits; null takes what comes, and the log
+    says how to pin it."""
     architecture: Architecture
+    """As torchvision calls it."""
     norm: Literal["clean", "l2", "linf"]
+    """Norm that it was trained against; clean for none."""
     epsilon: RadiusOrZero
+    """Radius that it was trained against, in pixel units, or a fraction such as 8/255; clean: 0."""
     classes: Annotated[int, Field(ge=2)]
+    """Classes that its last layer tells apart."""
     mean: Channels
+    """Mean of the pixels that it was trained with, per channel, in pixel units."""
     std: Channels
+    """Standard deviation of these pixels, per channel, in pixel units."""
 
     @model_validator(mode="after")
     def _pixels(self) -> Self:
@@ -158,7 +186,9 @@ class Files(Section):
     """Networks in files of one's own."""
 
     source: Literal["files"]
+    """Files of one's own."""
     networks: Annotated[dict[Name, NetworkFile], Field(min_length=1)]
+    """Networks by names of one's own."""
 
     stem: ClassVar[str] = "imagenet"
 

@@ -1,58 +1,72 @@
-"""The whole config of an experiment, one pydantic model a section.
+"""The whole config of an experiment, one pydantic model per section.
+
+The docstring under a key says what it is, with its unit: `describe` makes the JSON schema, the page
+docs/config.md and the comments of config.yaml of it. A section says it at its class.
 
 Nothing here has a value by default: a missing key is an error, so a config file says all of its
 science. What an experiment can do without is left out whole: an arm, a norm, an SAE type.
 """
 
 import math
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from interference.config.combinations import problems
 from interference.config.facts import DATASETS
 from interference.config.networks import Models
-from interference.config.sae_types import WITH_K, SaeTypes
+from interference.config.saes import Saes
+from interference.config.toy import Toy
 from interference.config.values import (
     Count,
-    Fraction,
     Layer,
     Name,
     Norm,
+    OneOf,
     Positive,
     Radii,
     Section,
     Seed,
-    Seeds,
-    distinct,
 )
 
+
+def _without_default(schema: dict) -> None:
+    del schema["default"]
+
+
 #: A section that a file may leave out, and not leave empty; None in a config without it.
-OPTIONAL = Field(None, json_schema_extra=lambda schema: schema.pop("default"))
+OPTIONAL: Any = Field(None, json_schema_extra=_without_default)
 
 
 class Pictures(Section):
-    """Files of pictures: the shorter side is brought to `resize` pixels, the centre is cut out.
-
-    corrupt: what becomes of files that cannot be read, and of what else lies among them and is no
-    picture of a class: refuse them all, or skip and list them.
-    """
+    """How files of pictures become images, as in {resize: 256, corrupt: refuse}; null for datasets
+    that are no pictures."""
 
     resize: Annotated[int, Field(ge=8)]
+    """Pixels of the shorter side, before the centre of `image_size` is cut out."""
     corrupt: Literal["refuse", "skip"]
+    """What becomes of files that cannot be read, and of whatever else lies among them and is no
+    picture of a class: refuse, or skip and list them."""
 
 
 class Data(Section):
     """Images and their split. Pixels are in [0, 1]."""
 
-    dataset: Literal[tuple(DATASETS)]
+    dataset: Annotated[str, OneOf(DATASETS)]
+    """Which images. Those of pictures (image-…) need `image_size` and `pictures`, too."""
     root: str | None
+    """Path of the folder of a dataset's files; null for the one that ships with the repository."""
     image_size: Annotated[int, Field(ge=8)] | None
+    """Pixels per side; null keeps the dataset's own, which pictures have not."""
     pictures: Pictures | None
     train: Count
+    """Images that train networks and give the SAEs their rows."""
     heldout: Annotated[int, Field(ge=2)]
+    """Images that score SAEs; no network or statistic has seen them."""
     evaluation: Count
+    """Test images: accuracy and attacks."""
     seed: Seed
+    """Seed of the split."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -70,7 +84,7 @@ class Data(Section):
             )
         if known.size is not None and self.pictures is not None:
             raise ValueError(f"pictures: {self.dataset} is no folder of pictures; write null")
-        if self.pictures and self.pictures.resize < self.image_size:
+        if self.pictures and self.pictures.resize < self.size:
             raise ValueError(
                 f"pictures.resize: {self.pictures.resize} pixels cannot hold a square of "
                 f"image_size: {self.image_size}"
@@ -89,111 +103,102 @@ class Data(Section):
     @property
     def size(self) -> int:
         """Pixels a side."""
-        return self.image_size or DATASETS[self.dataset].size
+        size = self.image_size or DATASETS[self.dataset].size
+        assert size is not None, "a dataset without a size is one that needs image_size"
+        return size
 
     @property
     def channels(self) -> int:
         return DATASETS[self.dataset].channels
 
 
-class Fgsm(Section):
+class Attack(Section):
+    """What every method has."""
+
+    norm: Norm
+    """Norm of the perturbation."""
+    epsilons: Radii
+    """Radii in pixel units (pixels are in [0, 1]), or fractions such as 8/255."""
+
+    @property
+    def gradients(self) -> int:
+        """How many it takes of one image at one epsilon, for the costs of a plan."""
+        return 1
+
+
+class Fgsm(Attack):
     """One full step along the gradient (Goodfellow et al. 2015)."""
 
     type: Literal["fgsm"]
-    norm: Norm
-    epsilons: Radii
-
-    #: Of one image at one epsilon, for the costs of a plan; so it is in every method.
-    gradients: ClassVar[int] = 1
+    """One full step along the gradient."""
 
 
-class Pgd(Section):
+class Pgd(Attack):
     """Projected gradient ascent (Madry et al. 2018)."""
 
     type: Literal["pgd"]
-    norm: Norm
-    epsilons: Radii
+    """Projected gradient ascent."""
     steps: Count
+    """Gradient steps per image."""
     relative_step: Positive
+    """Length of a step over epsilon."""
     random_start: bool
+    """Whether the first step is from a random point of the ball, not from the image."""
 
     @property
     def gradients(self) -> int:
         return self.steps
 
 
-class Noise(Section):
+class Noise(Attack):
     """The control: a random direction, with the norm matched after the clamp to [0, 1]."""
 
     type: Literal["noise"]
-    norm: Norm
-    epsilons: Radii
+    """The control: a random direction, with the norm matched after the clamp to [0, 1]."""
 
-    gradients: ClassVar[int] = 0
+    @property
+    def gradients(self) -> int:
+        return 0
 
 
 Method = Annotated[Fgsm | Pgd | Noise, Field(discriminator="type")]
 
 
 class Attacks(Section):
+    """Attacks on every network."""
+
     images: Count
+    """Evaluation images that are attacked, and that SAEs are spliced into the network on: the first
+    of the split."""
     seed: Seed
+    """Seed of random starts and of noise."""
     methods: Annotated[dict[Name, Method], Field(min_length=1)]
+    """Methods by names of one's own, one job per model and method. Every norm and radius needs its
+    control, a method of type noise."""
 
 
 class Activations(Section):
-    """parts: jobs that share a layer's forward pass over the training images. keep: False removes
-    a layer's rows and attacked activations once every job that reads them is done."""
+    """Activations of every network: rows that train and score SAEs."""
 
     layers: Annotated[dict[Layer, Count], Field(min_length=1)]
+    """Hook of the network: spatial positions that are kept per image, drawn at random."""
     parts: Count
+    """Jobs that share a layer's pass over the training images."""
     keep: bool
+    """Whether rows and attacked activations stay; false: they go once all that read them ran."""
     seed: Seed
-
-
-class LayerSaes(Section):
-    expansion_factor: Count
-    rows: Count
-    batch_size: Count
-    learning_rate: Positive
-
-
-class Baselines(Section):
-    """SAEs on whitened rows and on a Gaussian surrogate: a type of `types`, and some k of its sweep."""
-
-    type: Literal[WITH_K]
-    k: Annotated[list[Count], Field(min_length=1), AfterValidator(distinct)]
-
-
-class Saes(Section):
-    seeds: Seeds
-    decay_fraction: Fraction
-    layers: dict[Layer, LayerSaes]
-    types: SaeTypes
-    baselines: Baselines
-
-    @model_validator(mode="after")
-    def _have_peers(self) -> Self:
-        named, chosen = self.types.named, self.baselines
-        if chosen.type not in named:
-            raise ValueError(
-                f"baselines.type: {chosen.type} is not among the types of the experiment: "
-                f"{', '.join(named)}; name one of these that has a k, or add it to types"
-            )
-        sweep = named[chosen.type].sweep
-        for k in chosen.k:
-            if k not in sweep:
-                raise ValueError(
-                    f"baselines.k: {k} is not in types.{chosen.type}.k: {sweep}; baselines stand "
-                    "beside an SAE of the same k"
-                )
-        return self
+    """Seed of the positions, and of the order of the rows."""
 
 
 class Analysis(Section):
+    """Intervals of tables and claims."""
+
     confidence: Annotated[float, Field(gt=0, lt=1)]
+    """Coverage of every interval, a share of 1."""
     resamples: Annotated[int, Field(ge=100)]
+    """Draws of the bootstrap over images."""
     seed: Seed
+    """Seed of the bootstrap."""
 
     @model_validator(mode="after")
     def _tails(self) -> Self:
@@ -207,100 +212,14 @@ class Analysis(Section):
         return self
 
 
-class Densities(Section):
-    """Geometric from max to min."""
-
-    max: Annotated[float, Field(gt=0, le=1)]
-    min: Annotated[float, Field(gt=0, le=1)]
-    count: Annotated[int, Field(ge=2)]
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.min >= self.max:
-            raise ValueError(f"min: {self.min:g} is not below max: {self.max:g}")
-        return self
-
-    @property
-    def values(self) -> list[float]:
-        ratio = (self.min / self.max) ** (1 / (self.count - 1))
-        return [float(f"{self.max * ratio**i:.6g}") for i in range(self.count)]
-
-
-class ToyGradient(Section):
-    """Steps along the gradient, the first of them taken at inputs with noise."""
-
-    type: Literal["gradient"]
-    steps: Count
-    relative_step: Positive
-    noise: Annotated[float, Field(ge=0)]
-
-
-class ToyAnalytic(Section):
-    """Towards the output whose own direction raises the loss most (Elhage et al. 2022)."""
-
-    type: Literal["analytic"]
-
-
-class ToyAdversarial(Section):
-    relative_epsilon: Positive
-    radius: Literal["sample", "mean"]
-    weight: Fraction
-    attack: Annotated[ToyGradient | ToyAnalytic, Field(discriminator="type")]
-
-
-class ToyPgd(Section):
-    starts: Count
-    steps: Count
-    relative_step: Positive
-
-
-class ToyEvaluation(Section):
-    samples: Count
-    relative_epsilon: Positive
-    noise: Annotated[float, Field(ge=0)]
-    pgd: ToyPgd
-    refit_samples: Count
-    common_density: Annotated[float, Field(gt=0, le=1)]
-
-
-class ToyGeometry(Section):
-    densities: Annotated[int, Field(ge=2)]
-
-
-class Toy(Section):
-    features: Count
-    hidden: Count
-    densities: Densities
-    seeds: Seeds
-    steps: Count
-    batch_size: Count
-    learning_rate: Positive
-    weight_decay: Annotated[float, Field(ge=0)]
-    adversarial: ToyAdversarial
-    evaluation: ToyEvaluation
-    geometry: ToyGeometry
-
-    @model_validator(mode="after")
-    def _sizes(self) -> Self:
-        if self.hidden >= self.features:
-            raise ValueError(
-                f"hidden: {self.hidden} is not below features: {self.features}; "
-                "without a bottleneck there is no superposition"
-            )
-        if self.geometry.densities > self.densities.count:
-            raise ValueError(
-                f"geometry.densities: {self.geometry.densities} to show, but densities.count "
-                f"trains {self.densities.count}"
-            )
-        return self
-
-
 class Config(Section):
-    """One experiment: an arm of networks (data to saes, all or none), an arm of toy models, or both."""
+    """One experiment: networks (data to saes, all or none of these), toy models (toy), or both."""
 
     experiment: Name
+    """Name of the experiment: results go to results/EXPERIMENT/."""
     data: Data = OPTIONAL
     models: Models = OPTIONAL
+    """Networks: trained here, MadryLab's checkpoints, or one's own."""
     attacks: Attacks = OPTIONAL
     activations: Activations = OPTIONAL
     saes: Saes = OPTIONAL

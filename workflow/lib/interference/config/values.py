@@ -1,15 +1,34 @@
 """Kinds of values that a config is made of, and the strict section that holds them."""
 
 import re
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import CoreSchema, core_schema
 
 
 class Section(BaseModel):
-    """A section of a config. Unknown keys and values of another type are errors."""
+    """A section of a config. Unknown keys and values of another type are errors. The docstring
+    under a key is its description."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
+
+
+class OneOf:
+    """Has a text field take these names alone, as a Literal of names that are written out would."""
+
+    def __init__(self, names: Iterable[str]):
+        self.names = list(names)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
+        return core_schema.literal_schema(self.names)
 
 
 def distinct(values: list) -> list:
@@ -61,6 +80,7 @@ Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(distinct)]
 NAME, SHA256, REVISION = r"^[a-z0-9][a-z0-9.-]*$", r"^[0-9a-f]{64}$", r"^[\w./-]+$"
 #: What each pattern allows, in words.
 WORDS = {
+    FRACTION: "a fraction such as 8/255",
     NAME: "small letters, digits, dots and hyphens, a letter or digit first, since it names a folder",
     SHA256: "64 hexadecimal digits in small letters, as sha256sum prints them, or null",
     REVISION: "a branch, tag or commit: letters, digits and _ . / -",

@@ -7,7 +7,6 @@ steps.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,8 @@ from torch.nn.functional import cross_entropy
 from interference import compute, progress
 from interference.attacks.ascent import ascend
 from interference.attacks.norms import uniform_in_ball
+from interference.config.networks import TrainingAttack
+from interference.config.values import Norm, Positive
 from interference.data.read import Images, read_manifest, read_split
 from interference.models.network import Network, loss_of
 from interference.models.ranks import ALONE, Ranks, joined
@@ -30,32 +31,11 @@ from interference.store.tensors import read_described, write_tensors
 LAST = 20
 
 
-@dataclass(frozen=True)
-class Optimiser:
-    """SGD with Nesterov momentum. batch_size: images per step, over all ranks."""
+class Adversary(TrainingAttack):
+    """The attack inside training, PGD, at one norm and radius. epsilon: in pixel units."""
 
-    batch_size: int
-    weight_decay: float
-    momentum: float
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """epochs: over the training images; learning_rate: the peak of the one-cycle rate."""
-
-    epochs: int
-    learning_rate: float
-
-
-@dataclass(frozen=True)
-class Adversary:
-    """The attack inside training, PGD. epsilon: radius in pixel units; the rest as of `ascend`."""
-
-    norm: str
-    epsilon: float
-    steps: int
-    relative_step: float
-    random_start: bool
+    norm: Norm
+    epsilon: Positive
 
     def start(self, images: Tensor, generator: torch.Generator) -> Tensor | None:
         """Draw where in the ball around each image to begin, (n, ...); only the shape counts."""
@@ -95,16 +75,22 @@ def attack_batch(
 def train(
     network: Network,
     images: Images,
-    optimiser: Optimiser,
-    schedule: Schedule,
     adversary: Adversary | None,
     seed: int,
     ranks: Ranks = ALONE,
+    *,
+    epochs: int,
+    learning_rate: float,
+    batch_size: int,
+    weight_decay: float,
+    momentum: float,
 ) -> dict[str, np.ndarray]:
     """Train in place. Returns the log, one row per step: step, learning_rate, loss, accuracy.
 
-    Loss and accuracy are of the batch trained on. Every rank draws for whole batches, as a single
-    rank would, and takes its share. Raises RankError where a batch is too small to share.
+    learning_rate: the peak of the one-cycle rate; batch_size: images per step, over all ranks;
+    weight_decay, momentum: of SGD with Nesterov momentum. Loss and accuracy are of the batch trained
+    on. Every rank draws for whole batches, as a single rank would, and takes its share. Raises
+    RankError where a batch is too small to share.
     """
     pixels = torch.from_numpy(images.pixels[:])  # all in memory, since a batch is any of them
     labels = torch.from_numpy(images.labels)
@@ -112,19 +98,15 @@ def train(
     network.to(device).train()
     order = compute.generator(seed, 1)
     draws = compute.generator(seed, 2)
-    sgd = SGD(
-        list(network.parameters()),
-        momentum=optimiser.momentum,
-        weight_decay=optimiser.weight_decay,
-    )
-    batches = max(1, len(pixels) // optimiser.batch_size)
+    sgd = SGD(list(network.parameters()), momentum=momentum, weight_decay=weight_decay)
+    batches = max(1, len(pixels) // batch_size)
     ranks.require(len(pixels) // batches)
     parallel = ranks.parallel(network)
-    steps = schedule.epochs * batches
+    steps = epochs * batches
     log: dict[str, list] = {"step": [], "learning_rate": [], "loss": [], "accuracy": []}
     indices: Iterator[Tensor] = (
         chunk
-        for _ in range(schedule.epochs)
+        for _ in range(epochs)
         for chunk in torch.randperm(len(pixels), generator=order).tensor_split(batches)
     )
     if ranks.rank == 0:
@@ -140,7 +122,7 @@ def train(
         logits = parallel(x)
         loss = cross_entropy(logits, y) * weight
         loss.backward()
-        rate = one_cycle(step, steps + 1, schedule.learning_rate)
+        rate = one_cycle(step, steps + 1, learning_rate)
         sgd.step(rate)
         log["step"].append(step)
         log["learning_rate"].append(rate)
@@ -193,11 +175,11 @@ def train_and_write(spec: dict, data: Path, trunk: Path | None, output: Path) ->
         log = train(
             network,
             images,
-            Optimiser(**spec["optimiser"]),
-            Schedule(**spec["schedule"]),
             Adversary(**spec["attack"]) if spec["attack"] else None,
             seed,
             ranks,
+            **spec["schedule"],
+            **spec["optimiser"],
         )
     if ranks.rank > 0:
         return

@@ -9,7 +9,7 @@ same bytes at the end.
 import importlib
 import time
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
@@ -17,6 +17,7 @@ from typing import Protocol
 import numpy as np
 
 from interference import gpu, progress
+from interference.config.saes import Decay, LayerSaes
 from interference.saes.dictionary import Dictionary, calibrated_threshold, stack
 from interference.saes.metrics import score
 from interference.saes.rows import batches, verify
@@ -34,15 +35,8 @@ TURN = 8
 CHECKPOINT_INTERVAL = 60.0
 
 
-@dataclass(frozen=True)
-class Training:
-    """rows: seen in all; learning_rate: constant, then falling to 0 over the last part."""
-
-    expansion_factor: int
-    learning_rate: float
-    decay_fraction: float
-    rows: int
-    batch_size: int
+class Training(LayerSaes, Decay):
+    """How the SAEs of one layer are trained."""
 
     def rate(self, fraction: float) -> float:
         """The learning rate after ``fraction`` of training."""

@@ -10,20 +10,17 @@ threshold at which training rows have k active latents on average. (The paper ta
 batches of the least kept entry, which is similar.)
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
+from interference.config.saes import BatchTopK
 from interference.saes.dictionary import Dictionary, calibrated_threshold
 from interference.saes.kernels import rows_above
 from interference.saes.types import topk
 
 SPARSITY = "k"
-
-
-@dataclass(frozen=True)
-class Settings(topk.Settings):
-    """The sweep of k, a mean over rows, and AuxK's size, weight and patience in rows."""
+Settings = BatchTopK
 
 
 class Member(topk.Member):

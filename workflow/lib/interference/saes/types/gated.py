@@ -13,24 +13,16 @@ Folded (its appendix on JumpReLU): c + b_gate > 0 where u > b_mag − exp(r) · 
 it exceeds θ = max(b_mag − exp(r) · b_gate, 0): a JumpReLU SAE of W_enc = exp(r) · W_gate.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from interference.config.saes import Gated
 from interference.saes.adam import Adam
 from interference.saes.dictionary import Dictionary, initial_directions
 from interference.saes.kernels import gated_backward, gated_rows
 from interference.saes.sparse import normalise_rows, remove_parallel
 
 SPARSITY = "l1"
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The sweep of l1 = λ / √d, and the share of training in which λ rises."""
-
-    l1: list[float]
-    warmup_fraction: float
+Settings = Gated
 
 
 class Member:

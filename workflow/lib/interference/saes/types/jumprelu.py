@@ -13,10 +13,9 @@ and θ starts at initial_threshold · √d. (The paper has 0.001 for both, and f
 Decoder rows have unit norm, W_enc = W_dec at the start; λ rises linearly over the first part.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from interference.config.saes import JumpRelu
 from interference.saes.adam import Adam
 from interference.saes.codes import errors, ordered
 from interference.saes.dictionary import Dictionary, initial_directions
@@ -24,16 +23,7 @@ from interference.saes.kernels import jump_rows, rows_above
 from interference.saes.sparse import gradient_latents, normalise_rows, remove_parallel
 
 SPARSITY = "l0"
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The sweep of l0 = λ / d, the share of training in which λ rises; θ's start and ε, over √d."""
-
-    l0: list[float]
-    warmup_fraction: float
-    initial_threshold: float
-    bandwidth: float
+Settings = JumpRelu
 
 
 class Member:

@@ -9,22 +9,17 @@ n·k largest entries are chosen once, over all latents. AuxK is that of TopK, wi
 unit decoder rows, the tied start and threshold inference are BatchTopK's.
 """
 
-from dataclasses import dataclass
-
-from interference.saes.types import batch_topk, topk
+from interference.config.saes import Matryoshka
+from interference.saes.types import batch_topk
 
 SPARSITY = "k"
-
-
-@dataclass(frozen=True)
-class Settings(topk.Settings):
-    """As of BatchTopK, and where each prefix ends: rising shares of the latents, the last 1."""
-
-    prefixes: list[float]
+Settings = Matryoshka
 
 
 class Member(batch_topk.Member):
     """One SAE of the sweep in training."""
+
+    settings: Settings
 
     def prefixes(self, latents: int) -> list[int]:
         return [round(share * latents) for share in self.settings.prefixes]

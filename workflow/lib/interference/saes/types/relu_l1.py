@@ -8,10 +8,9 @@ W_enc = W_dec at the start, with rows of norm 0.1. λ rises linearly over the fi
 training; the gradient of all parameters together is clipped in norm.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from interference.config.saes import ReluL1
 from interference.saes.adam import Adam
 from interference.saes.dictionary import Dictionary, initial_directions
 from interference.saes.kernels import (
@@ -23,16 +22,8 @@ from interference.saes.kernels import (
 )
 
 SPARSITY = "l1"
+Settings = ReluL1
 INITIAL_NORM = 0.1
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The sweep of l1 = λ / √d, the share of training in which λ rises, the clipping norm."""
-
-    l1: list[float]
-    warmup_fraction: float
-    gradient_clip: float
 
 
 class Member:

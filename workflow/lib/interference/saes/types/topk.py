@@ -25,6 +25,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from interference.config.saes import TopK
 from interference.saes.adam import Adam
 from interference.saes.codes import errors, ordered
 from interference.saes.dictionary import Dictionary, initial_directions
@@ -33,22 +34,13 @@ from interference.saes.selection import keep_top_rows, top_biased_rows, top_rows
 from interference.saes.sparse import gradient_latents, update_latents
 
 SPARSITY = "k"
+Settings = TopK
 #: Of decoder rows at the start, as their steps see it.
 INITIAL_LENGTH = 0.1
 #: AuxK goes latent by latent where it takes one of so many dead latents, or fewer.
 SPARSE = 8
 #: Rows whose pre-activations are made, and chosen from, at a time: they stay in cache.
 BLOCK = 512
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The sweep of k, and AuxK's size, weight and patience in rows."""
-
-    k: list[int]
-    aux_k: int
-    aux_weight: float
-    dead_after: int
 
 
 @dataclass(frozen=True)
