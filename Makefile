@@ -42,6 +42,7 @@ help:
 	@echo "make test    set up, then check everything; on a real Slurm, a run and three faults"
 	@echo "make setup   only set up: an environment in .venv from envs/requirements.txt"
 	@echo "make bench   set up, then time trainers, images and extraction beside peers: results/benchmarks"
+	@echo "make bench-gpu  the same of trainers, extraction, attacks and training on a GPU"
 	@echo "make quality run, then compare what our SAEs and two libraries' reach on its activations"
 	@echo "make peers   only set up the libraries that SAEs are compared with, in .venv-peers"
 	@echo "make plan    what a run would do and cost: jobs, rows, bytes, hours"
@@ -112,6 +113,9 @@ bench: $(READY) $(PEERS_READY)
 	$(BIN)/python -m tests.benchmarks.images
 	$(PEERS)/bin/python -m tests.benchmarks.saes
 
+bench-gpu: $(READY) $(PEERS_READY)
+	$(PEERS)/bin/python -m tests.benchmarks.gpu
+
 quality: run $(PEERS_READY)
 	$(PEERS)/bin/python -m tests.benchmarks.quality
 
@@ -126,5 +130,5 @@ $(PEERS_READY): $(READY) tests/benchmarks/peers.txt
 clean:
 	rm -rf $(VENV) $(PEERS)
 
-.PHONY: help setup anew checked plan run test test-slurm bench quality peers clean \
+.PHONY: help setup anew checked plan run test test-slurm bench bench-gpu quality peers clean \
 	slurm-profile slurm-scale slurm-cluster slurm-cluster-down

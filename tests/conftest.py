@@ -1,8 +1,11 @@
 """What several rooms' tests share: a small image store, written by hand, and runs of the workflow."""
 
+import os
+
 from interference.cli import environment
 
 environment.settle()  # as a verb: tests run in a notebook's terminal too
+os.environ["CUDA_VISIBLE_DEVICES"] = ""  # bytes are promised on a CPU alone
 
 import os  # noqa: E402
 from collections.abc import Iterator  # noqa: E402

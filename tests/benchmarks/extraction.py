@@ -31,7 +31,7 @@ POSITIONS = {"layer2": 64, "layer4": 16}
 
 
 def write_images(manifest: Path, train: int, size: int) -> None:
-    """``train`` random training images and one held-out image, in colour."""
+    """``train`` random training images, the same for evaluation, and one held-out image, in colour."""
     shape, rng = (train + 1, 3, size, size), np.random.default_rng(0)
     with writing(manifest.with_suffix(".zarr"), shape, "uint8", {}) as writer:
         for _ in range(shape[0]):
@@ -40,7 +40,7 @@ def write_images(manifest: Path, train: int, size: int) -> None:
     write_table(
         manifest.with_suffix(".parquet"), {"image": np.arange(shape[0]), "label": labels}, {}
     )
-    splits = {"train": [0, train], "heldout": [train, train + 1]}
+    splits = {"train": [0, train], "heldout": [train, train + 1], "evaluation": [0, train]}
     content = {"array": writer.manifest(), "labels_sha256": labels_sha256(labels), "splits": splits}
     write_json(manifest, content)
 

@@ -3,7 +3,8 @@
 Every class has a name, `step(x)` for x: (n, d) float32, `reconstruct(x)`, and `kill(latents)`:
 from then on those latents count as dead, and cannot fire because their encoder rows are shortened.
 Settings are a library's own defaults; what the comparison fixes is Adam, the learning rate, the
-size, k, the patience in rows, and a CPU without Triton.
+size, k, the patience in rows, the device, and
+no Triton where SPARSIFY_DISABLE_TRITON does not say otherwise.
 
 What was seen in their code: sparsify's encoder drops the gradient of the pre-activations in its
 backward pass, so AuxK trains the decoder alone; overcomplete's AuxK has no notion of dead latents
@@ -13,7 +14,7 @@ pick of value zero as firing.
 
 import os
 
-os.environ["SPARSIFY_DISABLE_TRITON"] = "1"
+os.environ.setdefault("SPARSIFY_DISABLE_TRITON", "1")
 
 import dictionary_learning.trainers.top_k as dictionary_learning
 import overcomplete.sae as overcomplete
@@ -39,12 +40,13 @@ class DictionaryLearning:
     name = "dictionary-learning"
 
     def __init__(
-        self, d: int, h: int, k: int, rate: float, dead_after: int, batch: int, seed: int = 0
-    ):
+        self, d: int, h: int, k: int, rate: float, dead_after: int, batch: int, seed: int = 0,
+        device: str = "cpu",
+    ):  # fmt: skip
         self.steps = 0
         self.trainer = dictionary_learning.TopKTrainer(
             steps=1 << 40, activation_dim=d, dict_size=h, k=k, layer=0, lm_name="none",
-            lr=rate, warmup_steps=0, seed=seed, device="cpu",
+            lr=rate, warmup_steps=0, seed=seed, device=device,
         )  # fmt: skip
         self.trainer.dead_feature_threshold = dead_after
 
@@ -71,15 +73,17 @@ class Overcomplete:
 
     name = "overcomplete"
 
-    def __init__(self, d: int, h: int, k: int, rate: float, dead_after: int, batch: int):
+    def __init__(
+        self, d: int, h: int, k: int, rate: float, dead_after: int, batch: int, device: str = "cpu"
+    ):
         torch.manual_seed(0)
-        self.sae = overcomplete.TopKSAE(d, nb_concepts=h, top_k=k, device="cpu")
-        self.adam = torch.optim.Adam(self.sae.parameters(), lr=rate)
+        self.sae = overcomplete.TopKSAE(d, nb_concepts=h, top_k=k, device=device)
+        self.adam, self.device = torch.optim.Adam(self.sae.parameters(), lr=rate), device
         self.loss = lambda x, x_hat, *_: (x - x_hat).square().mean()
 
     def step(self, x: torch.Tensor) -> None:
         overcomplete.train_sae(
-            self.sae, [x], self.loss, self.adam, nb_epochs=1, monitoring=0, device="cpu"
+            self.sae, [x], self.loss, self.adam, nb_epochs=1, monitoring=0, device=self.device
         )
 
     def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
@@ -93,13 +97,15 @@ class SAELens:
     name = "sae-lens"
 
     def __init__(
-        self, d: int, h: int, k: int, rate: float, dead_after: int, batch: int, seed: int = 0
-    ):
+        self, d: int, h: int, k: int, rate: float, dead_after: int, batch: int, seed: int = 0,
+        device: str = "cpu",
+    ):  # fmt: skip
         torch.manual_seed(seed)
-        sae = sae_lens.TopKTrainingSAE(sae_lens.TopKTrainingSAEConfig(d_in=d, d_sae=h, k=k))
+        sae_config = sae_lens.TopKTrainingSAEConfig(d_in=d, d_sae=h, k=k, device=device)
+        sae = sae_lens.TopKTrainingSAE(sae_config)
         config = SAETrainerConfig(
             total_training_samples=1 << 40, train_batch_size_samples=batch, lr=rate,
-            lr_end=rate / 10, dead_feature_window=dead_after // batch,
+            lr_end=rate / 10, dead_feature_window=dead_after // batch, device=device,
         )  # fmt: skip
         self.trainer = SAETrainer(config, sae, data_provider=iter(()))
 
@@ -127,12 +133,15 @@ class Sparsify:
     name = "eai-sparsify"
     AUXK_ALPHA = 1 / 32  # of Gao et al.; its default, 0, is AuxK switched off
 
-    def __init__(self, d: int, h: int, k: int, rate: float, dead_after: int, batch: int):
+    def __init__(
+        self, d: int, h: int, k: int, rate: float, dead_after: int, batch: int, device: str = "cpu"
+    ):
         torch.manual_seed(0)
-        self.sae = sparsify.SparseCoder(d, sparsify.SparseCoderConfig(num_latents=h, k=k))
+        config = sparsify.SparseCoderConfig(num_latents=h, k=k)
+        self.sae = sparsify.SparseCoder(d, config, device=device)
         self.adam = torch.optim.Adam(self.sae.parameters(), lr=rate)
-        self.silent = torch.zeros(h, dtype=torch.long)
-        self.fired = torch.zeros(h, dtype=torch.bool)
+        self.silent = torch.zeros(h, dtype=torch.long, device=device)
+        self.fired = torch.zeros(h, dtype=torch.bool, device=device)
         self.dead_after, self.steps = dead_after, 0
 
     def step(self, x: torch.Tensor) -> None:

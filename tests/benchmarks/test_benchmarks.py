@@ -8,7 +8,7 @@ import torch
 
 from interference.store.arrays import writing
 from interference.store.files import write_json
-from tests.benchmarks import extraction, images, quality, rows, saes, toy
+from tests.benchmarks import extraction, gpu, images, quality, rows, saes, toy
 
 
 def test_the_toy_benchmark_writes_a_row_a_case(tmp_path, monkeypatch):
@@ -116,3 +116,27 @@ def test_the_extraction_benchmark_has_a_row_a_layer():
         assert set(entry) == {"case", "ours", "peer", "peer_name", "ratio", "floor_fraction"}
         assert entry["ratio"] == pytest.approx(entry["ours"] / entry["peer"], abs=2e-3)
         assert entry["floor_fraction"] == entry["ratio"]
+
+
+class OnADevice(Slow):
+    """A peer for tests, told where to train."""
+
+    def __init__(self, *sizes, device):
+        super().__init__(*sizes)
+
+
+def test_the_benchmark_of_a_gpu_has_rows_of_every_kind_of_job():
+    found = list(
+        gpu.rows(
+            [OnADevice], sizes=[(8, 64)], batches=[32], densities=2, toy_batches=(16,), images=6,
+            size=32, positions={"layer2": 2}, large=64, rounds=1,
+        )
+    )  # fmt: skip
+    expected = ["toy-b16", "layer2-32px", "pgd-32px", "train-32px"]
+    expected += [f"topk-d8-h64-b32-dead{dead}-sweep6" for dead in (0, 25)]
+    expected += [f"{name}-d8-h64-b32-dead0-sweep6" for name in gpu.SWEEPS if name != "topk"]
+    assert [entry["case"] for entry in found] == expected
+    for entry in found:
+        assert set(entry) == {"case", "ours", "peer", "peer_name", "ratio", "floor_fraction"}
+        assert entry["ours"] > 0
+        assert entry["floor_fraction"] > 0

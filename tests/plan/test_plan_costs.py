@@ -1,7 +1,6 @@
 """What a plan costs: work counted by hand on small configs, rates of a finished run, hours."""
 
 import copy
-import json
 from itertools import chain
 
 import pytest
@@ -138,25 +137,34 @@ def test_hours_of_the_run_that_was_measured_are_the_ones_it_took(finished):
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
 def test_every_experiment_that_ships_is_costed_with_the_rates_that_ship(path):
-    config, (device, rates) = read_config(path), costs.shipped()
-    text = costs.describe(config, (device, rates), None, gpus=4)
+    config, core, gpu = read_config(path), costs.shipped("core"), costs.shipped("gpu")
+    text = costs.describe(config, core, gpu, gpus=4)
     lines = text.splitlines()
     assert [line.split()[0] for line in lines[2:-5]] == [rule.name for rule in rules(config)]
-    assert device in text
-    assert "assumed" in lines[-1]
+    assert (lines[-2], lines[-1]) == (f"core: {core[0]}", f"GPU:  {gpu[0]}")
 
 
 def test_rates_that_ship_are_of_rules_that_have_work():
     paper = costs.work(read_config(REPO / "workflow" / "experiments" / "paper.yaml"))
     default = costs.work(read_config(REPO / "config.yaml"))
-    _, rates = costs.shipped()
-    assert rates.keys() - {"part"} == paper.keys() | default.keys()
-    assert json.loads(json.dumps(rates)) == rates
-    assert min(rates.values()) > 10
+    used = paper.keys() | default.keys() | {"part"}
+    _, core = costs.shipped("core")
+    _, gpu = costs.shipped("gpu")
+    assert core.keys() == used
+    assert gpu.keys() == {rule for rule in used if costs._STEPS[rule.partition("/")[0]].gpu}
+    assert min([*core.values(), *gpu.values()]) > 10
+
+
+def test_what_was_not_measured_is_as_slow_as_the_slowest_of_its_rule_or_of_all():
+    rates = {"images": 5.0, "trunk": 20.0, "fit/topk": 40.0, "fit/relu_l1": 30.0}
+    assert costs.rate_of("fit/topk", rates) == 40
+    assert costs.rate_of("fit/gated", rates) == 30
+    assert costs.rate_of("craft", rates) == 20
+    assert costs.rate_of("images", rates) == 5
 
 
 def test_more_gpus_take_less_until_each_job_has_one():
-    config, (_, rates) = tiny(), costs.shipped()
+    config, (_, rates) = tiny(), costs.shipped("core")
     found = costs.costs(config, rates, rates)
     shared = sum(cost.gpu for cost in found if cost.gpu is not None)
     walls = [costs._wall(found, gpus) for gpus in (1, 2, 4, 1000)]

@@ -1,4 +1,4 @@
-"""A thread reads ahead of training, and changes nothing but the wait."""
+"""Threads read ahead of training, and change nothing but the wait."""
 
 import threading
 import time
@@ -8,7 +8,7 @@ import pytest
 
 from interference.saes import rows as rows_module
 from interference.saes.fit import run as fit
-from interference.saes.rows import batches, chunks
+from interference.saes.rows import READERS, batches
 from interference.saes.types import topk
 from interference.store import arrays
 from interference.store.arrays import Reader, open_array
@@ -38,17 +38,17 @@ def threads():
     return threading.active_count()
 
 
-def test_batches_are_the_same_with_and_without_the_thread(numbered, monkeypatch):
+def test_batches_are_the_same_with_and_without_threads(numbered, monkeypatch):
     threaded = list(batches(numbered, 7, 500, seed=3))
-    monkeypatch.setattr(rows_module, "ahead", lambda items: (item for item in items))
+    monkeypatch.setattr(rows_module, "mapped", lambda work, items, _: (work(i) for i in items))
     np.testing.assert_array_equal(threaded, list(batches(numbered, 7, 500, seed=3)))
 
 
-def test_a_fit_has_the_same_bytes_with_and_without_the_thread(tmp_path, monkeypatch):
+def test_a_fit_has_the_same_bytes_with_and_without_threads(tmp_path, monkeypatch):
     monkeypatch.setattr(arrays, "CHUNK_BYTES", 30 * D * 2)
     rows = write_rows(tmp_path / "rows.json")
     fit(spec(), rows, tmp_path / "a" / "sae.json")
-    monkeypatch.setattr(rows_module, "ahead", lambda items: (item for item in items))
+    monkeypatch.setattr(rows_module, "mapped", lambda work, items, _: (work(i) for i in items))
     fit(spec(), rows, tmp_path / "b" / "sae.json")
     for suffix in (".json", ".safetensors", ".parquet"):
         a, b = (tmp_path / run / f"sae{suffix}" for run in "ab")
@@ -67,9 +67,9 @@ def test_skipped_batches_leave_the_rest_as_it_was(numbered, batch, skip):
 
 def test_skipped_chunks_are_not_read(numbered, monkeypatch):
     reads = count_reads(monkeypatch)
-    feed = chunks(numbered, seed=0, skip=50 * 103)
-    next(feed)
-    assert len(reads) == 1
+    feed = batches(numbered, 10, 52 * 103, seed=0, skip=515)
+    next(feed), feed.close()
+    assert len(reads) <= 2 + READERS
 
 
 def test_order_does_not_depend_on_how_fast_training_is(numbered):
@@ -110,7 +110,7 @@ def test_the_thread_ends_when_training_stops_early(tmp_path, monkeypatch, stop):
     before = threads()
 
     def fail(self, *arguments):
-        assert threads() == before + 1
+        assert threads() > before
         raise stop
 
     monkeypatch.setattr(topk.Member, "step", fail)

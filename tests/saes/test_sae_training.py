@@ -1,6 +1,5 @@
 """Training: rows are fed fairly, runs repeat, and a known dictionary is found."""
 
-import itertools
 import json
 
 import numpy as np
@@ -8,7 +7,7 @@ import pytest
 
 from interference.saes.fit import Training, fit, train
 from interference.saes.metrics import score
-from interference.saes.rows import batches, chunks
+from interference.saes.rows import batches
 from interference.saes.types import batch_topk, gated, jumprelu, matryoshka, relu_l1, topk
 from interference.store import arrays
 from interference.store.arrays import open_array, writing
@@ -56,11 +55,9 @@ def store(tmp_path_factory):
 
 
 def test_each_epoch_reads_each_row_once(numbered):
-    epoch = -(-103 // numbered.chunk_rows)
-    feed = chunks(numbered, seed=0)
     orders = []
-    for _ in range(3):
-        numbers = np.concatenate([c[:, 0] for c in itertools.islice(feed, epoch)]).astype(int)
+    for epoch in np.split(np.concatenate(list(batches(numbered, 103, 3 * 103, seed=0))), 3):
+        numbers = epoch[:, 0].astype(int)
         assert sorted(numbers) == list(range(103))
         orders.append(numbers.tolist())
     assert orders[0] != orders[1] != orders[2]

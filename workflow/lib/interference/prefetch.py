@@ -1,7 +1,7 @@
-"""An iterator's next items, prepared by a thread while the last one is used."""
+"""An iterator's next items, prepared by threads while the last one is used."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
@@ -10,6 +10,7 @@ from typing import TypeVar
 AHEAD = 2
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def ahead(items: Iterable[Item]) -> Iterator[Item]:
@@ -23,3 +24,18 @@ def ahead(items: Iterable[Item]) -> Iterator[Item]:
         while next_item := waiting.popleft().result():  # empty at the end
             waiting.append(thread.submit(list, islice(iterator, 1)))
             yield from next_item
+
+
+def mapped(
+    work: Callable[[Item], Result], items: Iterator[Item], threads: int
+) -> Generator[Result, None, None]:
+    """Yield ``work`` of each item in their order, done by threads, each at most one item ahead.
+
+    What a thread raises is raised here; closing this iterator ends the threads.
+    """
+    with ThreadPoolExecutor(threads) as pool:
+        waiting = deque(pool.submit(work, item) for item in islice(items, threads))
+        while waiting:
+            result = waiting.popleft().result()
+            waiting.extend(pool.submit(work, item) for item in islice(items, 1))
+            yield result

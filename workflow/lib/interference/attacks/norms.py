@@ -60,7 +60,7 @@ def uniform_in_ball(like: Tensor, epsilon: float, norm: str, generator: torch.Ge
     if norm == "linf":
         draw = torch.rand(shape, generator=generator) * 2 - 1
         return epsilon * draw.to(device)
-    direction = steepest(torch.randn(shape, generator=generator), norm)
+    direction = steepest(torch.randn(shape, generator=generator).to(device), norm)
     dimension = math.prod(shape[1:])
     radius = epsilon * torch.rand(shape[0], generator=generator) ** (1 / dimension)
-    return (direction * _like(radius, direction)).to(device)
+    return direction * _like(radius, direction).to(device)

@@ -29,8 +29,8 @@ def plan(
         return f"{device} that ran {config.experiment}", rates
 
     config = read_config(configfile)
-    core = measured(core_run, "the core") if core_run else costs.shipped()
-    gpu = measured(gpu_run, "the GPU") if gpu_run else None
+    core = measured(core_run, "the core") if core_run else costs.shipped("core")
+    gpu = measured(gpu_run, "the GPU") if gpu_run else costs.shipped("gpu")
     print(costs.describe(config, core, gpu, gpus))
     for line in missing(config):
         print(line)

@@ -38,7 +38,7 @@ class Adversary(TrainingAttack):
     epsilon: Positive
 
     def start(self, images: Tensor, generator: torch.Generator) -> Tensor | None:
-        """Draw where in the ball around each image to begin, (n, ...); only the shape counts."""
+        """Draw where in the ball around each image to begin, (n, ...); shape and device count."""
         if not self.random_start:
             return None
         return uniform_in_ball(images, self.epsilon, self.norm, generator)
@@ -117,7 +117,7 @@ def train(
         x = mirror(pixels[index[share]].to(device).float() / 255, mirrored[share])
         y = labels[index[share]].to(device)
         if adversary is not None:
-            start = adversary.start(pixels[:1].expand(len(index), -1, -1, -1), draws)
+            start = adversary.start(x[:1].expand(len(index), -1, -1, -1), draws)
             x = attack_batch(network, x, y, adversary, start if start is None else start[share])
         logits = parallel(x)
         loss = cross_entropy(logits, y) * weight

@@ -6,7 +6,7 @@ and of weights cost one each). An SAE of any type costs the dense 10 d h per row
 figures, spectra and toy evaluation are left out: they take seconds per job.
 
 The rate of a device is not assumed but measured, by the seconds that Snakemake wrote for each job of a
-finished run. The rates of one core ship with the repository.
+finished run. The rates of one core and of one GPU ship with the repository.
 """
 
 import csv
@@ -28,8 +28,6 @@ from interference.provenance import InterferenceError
 TOY = 20_000 + 33_600
 #: Seconds of a job before its work begins: Python, torch and torchvision.
 START = 3.0
-#: Operations per second of a GPU that no run has measured: a tenth of an A100's peak in TF32.
-ASSUMED_GPU = 15e12
 #: Each step by its rule's name.
 _STEPS = {step.name: step for step in STEPS}
 
@@ -140,10 +138,23 @@ def _seconds(path: Path) -> float:
         return float([*csv.DictReader(file, delimiter="\t")][-1]["s"])
 
 
-def shipped() -> tuple[str, dict[str, float]]:
-    """The core that was measured, in words, and its work per second by rule."""
-    measurement = json.loads((RESOURCES / "throughput.json").read_text(encoding="utf-8"))
+def shipped(kind: str) -> tuple[str, dict[str, float]]:
+    """The core or the GPU that was measured, in words, and its work per second by rule.
+
+    kind: core or gpu.
+    """
+    measurement = json.loads((RESOURCES / "throughput.json").read_text(encoding="utf-8"))[kind]
     return measurement["device"], measurement["rates"]
+
+
+def rate_of(work: str, rates: Mapping[str, float]) -> float:
+    """A device's rate of one kind of work, such as fit/topk; without a measurement that of the slowest
+    kind of its rule, or else of all.
+    """
+    rule = work.partition("/")[0]
+    others = {name: rate for name, rate in rates.items() if name != "images"}
+    own = [rate for name, rate in others.items() if name.partition("/")[0] == rule]
+    return rates[work] if work in rates else min(own or others.values())
 
 
 @dataclass(frozen=True)
@@ -159,28 +170,23 @@ class Cost:
     gpu: float | None
 
 
-def costs(config: Config, core: Mapping[str, float], gpu: Mapping[str, float] | None) -> list[Cost]:
+def costs(config: Config, core: Mapping[str, float], gpu: Mapping[str, float]) -> list[Cost]:
     """The cost of every rule, in the order of `jobs.rules`.
 
-    core: work per second by rule; a rule that is missing has the rate of the slowest.
-    gpu: likewise; a rule that is missing has the rate ASSUMED_GPU, and so have all for None.
+    core, gpu: work per second by rule; `rate_of` says what a rule that is missing has.
     """
     amounts = work(config)
 
-    def hours(rule: Rule, rates: Mapping[str, float], other: float) -> float:
+    def hours(rule: Rule, rates: Mapping[str, float]) -> float:
         own = {name: n for name, n in amounts.items() if name.partition("/")[0] == rule.name}
-        seconds = sum(amount / rates.get(name, other) for name, amount in own.items())
+        seconds = sum(amount / rate_of(name, rates) for name, amount in own.items())
         return (rule.jobs * START + seconds) / 3600
 
-    slowest = min(rate for rule, rate in core.items() if rule != "images")
+    def on_gpu(rule: Rule) -> bool:
+        return rule.name in _STEPS and _STEPS[rule.name].gpu
+
     return [
-        Cost(
-            rule,
-            hours(rule, core, slowest),
-            hours(rule, gpu or {}, ASSUMED_GPU)
-            if rule.name in _STEPS and _STEPS[rule.name].gpu
-            else None,
-        )
+        Cost(rule, hours(rule, core), hours(rule, gpu) if on_gpu(rule) else None)
         for rule in rules(config)
     ]
 
@@ -188,7 +194,7 @@ def costs(config: Config, core: Mapping[str, float], gpu: Mapping[str, float] | 
 def describe(
     config: Config,
     core: tuple[str, Mapping[str, float]],
-    gpu: tuple[str, Mapping[str, float]] | None,
+    gpu: tuple[str, Mapping[str, float]],
     gpus: int,
 ) -> str:
     """The plan with its costs: one line per rule, and the whole on one core, one GPU and several.
@@ -196,7 +202,7 @@ def describe(
     core, gpu: the device that was measured, in words, and its work per second by rule.
     gpus: how many GPUs the cluster gives at once.
     """
-    plan = costs(config, core[1], gpu and gpu[1])
+    plan = costs(config, core[1], gpu[1])
     lines = [
         f"experiment {config.experiment}: the whole of it, whatever is already done",
         f"  {'rule':24s}{'jobs':>7s} {'stored':>9s} {'core hours':>11s} {'GPU hours':>10s}",
@@ -212,7 +218,7 @@ def describe(
         f"{_hours(beside)} core hours",
         f"rules with a GPU take {_hours(shared)} h on one, {_hours(_wall(plan, gpus))} h on {gpus} at once",
         f"core: {core[0]}",
-        f"GPU:  {gpu[0] if gpu else f'assumed, {ASSUMED_GPU:.2g} operations a second; --gpu-run measures'}",
+        f"GPU:  {gpu[0]}",
     ]
     return "\n".join(lines)
 

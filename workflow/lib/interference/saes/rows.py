@@ -12,9 +12,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from interference.prefetch import ahead
+from interference.prefetch import mapped
 from interference.store.arrays import CHUNKS_PER_SHARD, Reader
 from interference.store.files import StoreError
+
+#: Threads that read chunks. A read is mostly waiting: one of them would keep a GPU waiting, too.
+READERS = 4
 
 
 def verify(store: Reader, manifest: dict) -> None:
@@ -39,21 +42,21 @@ def verify(store: Reader, manifest: dict) -> None:
         )
 
 
-def chunks(store: Reader, seed: int, skip: int = 0) -> Iterator[np.ndarray]:
-    """Endless chunks (rows, d) float32; every epoch reads each chunk once.
+def pieces(rows: int, size: int, seed: int, skip: int = 0) -> Iterator[tuple[slice, np.ndarray]]:
+    """Endless chunks of a store, each with the order of its rows; every epoch has each chunk once.
 
-    skip: rows to leave out at the start. Their order is drawn all the same, their chunks not read.
+    rows: of the store; size: rows of a chunk; skip: rows to leave out at the start. Their order is
+    drawn all the same, and chunks without another row are left out.
     """
-    size = store.chunk_rows
-    count = -(-len(store) // size)
+    count = -(-rows // size)
     order = np.random.default_rng([seed, 1])
     while True:
         for i in order.permutation(count):
-            rows = order.permutation(min(size, len(store) - i * size))
-            if skip < len(rows):
-                chunk = store[i * size : (i + 1) * size]
-                yield chunk[rows[skip:]].astype(np.float32)
-            skip = max(0, skip - len(rows))
+            chunk = slice(i * size, min((i + 1) * size, rows))
+            shuffled = order.permutation(chunk.stop - chunk.start)
+            if skip < len(shuffled):
+                yield chunk, shuffled[skip:]
+            skip = max(0, skip - len(shuffled))
 
 
 def batches(
@@ -61,15 +64,22 @@ def batches(
 ) -> Iterator[np.ndarray]:
     """The rows // batch_size batches (batch_size, d) float32, without the first ``skip``.
 
-    To be closed by whoever stops early: a thread reads ahead.
+    To be closed by whoever stops early: threads read ahead.
     """
-    source = ahead(chunks(store, seed, skip * batch_size))
+
+    def read(piece: tuple[slice, np.ndarray]) -> np.ndarray:
+        chunk, order = piece
+        return store[chunk][order].astype(np.float32)
+
+    source = mapped(read, pieces(len(store), store.chunk_rows, seed, skip * batch_size), READERS)
     try:
-        rest = next(source)
+        held, count = [], 0
         for _ in range(skip, rows // batch_size):
-            while len(rest) < batch_size:
-                rest = np.concatenate([rest, next(source)])
-            yield rest[:batch_size]
-            rest = rest[batch_size:]
+            while count < batch_size:
+                held.append(next(source))
+                count += len(held[-1])
+            whole = np.concatenate(held) if len(held) > 1 else held[0]
+            yield whole[:batch_size]
+            held, count = [whole[batch_size:]], count - batch_size
     finally:
         source.close()

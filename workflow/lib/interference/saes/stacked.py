@@ -5,7 +5,7 @@ is that of its own loss, since the losses share nothing but the rows. On a CPU t
 (or float64) and the same as the compiled members up to rounding. On a GPU a whole step is one CUDA
 graph, its matrix products take TF32 inputs over float32 weights, and the host waits for no step: the
 shapes of a step never depend on its numbers, and what changes from step to step is filled into
-tensors. The GPU's part has been written without one at hand: it is tested on the CPU only.
+tensors.
 """
 
 from collections.abc import Mapping

@@ -45,8 +45,7 @@ class Stacked(topk.Stacked):
     """L of M members in torch (saes/stacked.py)."""
 
     def code(self, pre):
-        rectified = pre.relu()
-        bar = pre.new_empty(len(pre), 1, 1)  # the (n·k + 1)-th largest entry
-        for one, entries, k in zip(bar, rectified.detach().flatten(1), self.k):
-            one.copy_(entries.topk(pre.shape[1] * k + 1, sorted=False).values.amin())
-        return rectified * (rectified > bar)
+        bar = pre.new_empty(len(pre), 1, 1)  # the (n·k + 1)-th largest entry, or 0
+        for one, entries, k in zip(bar, pre.detach().flatten(1), self.k):
+            one.copy_(entries.topk(pre.shape[1] * k + 1, sorted=False).values.amin().relu())
+        return pre * (pre > bar)
