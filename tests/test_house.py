@@ -1,11 +1,17 @@
-"""The shape of the house: a room imports only from rooms upstream, and there are no cycles."""
+"""The shape of the house: a room imports only from rooms upstream, and a step is one word everywhere."""
 
 import ast
+import importlib
+import inspect
+import re
 from pathlib import Path
 
 import pytest
 
 import interference
+from interference.plan.catalogue import ROOMS, STEPS
+from interference.plan.specs import Specs
+from tests.support import REPO
 
 PACKAGE = Path(interference.__path__[0])
 #: Upstream first. Attack algorithms stand below models, which are trained against them.
@@ -83,6 +89,53 @@ def test_there_are_no_import_cycles():
 
     for module in MODULES:
         visit(module, ())
+
+
+def rules(room: str) -> dict[str, str]:
+    """The rules of a room by name: their text."""
+    text = (REPO / "workflow" / "rules" / f"{room}.smk").read_text(encoding="utf-8")
+    return dict(re.findall(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", text, re.MULTILINE | re.DOTALL))
+
+
+def work(step) -> dict[str, inspect.Parameter]:
+    """The arguments of a step's function."""
+    module = importlib.import_module(f"interference.{step.room}.{step.name}")
+    assert module.run.__module__ == module.__name__, "run is another module's"
+    return dict(inspect.signature(module.run).parameters)
+
+
+@pytest.mark.parametrize("room", [room for room in ROOMS if room != "analysis"])
+def test_the_rules_of_a_room_are_its_steps(room):
+    assert [*rules(room)] == [step.name for step in STEPS if step.room == room]
+    assert (PACKAGE / room).is_dir()
+
+
+def test_rooms_have_a_file_of_rules_each():
+    files = {path.stem for path in (REPO / "workflow" / "rules").glob("*.smk")}
+    assert files == {*ROOMS, "common", "report"}
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
+def test_a_step_is_one_word_of_rule_verb_module_spec_and_folders(step):
+    text = rules(step.room)[step.name]
+    assert re.findall(r"\binterference (\w+ \w+) --spec", text) == [f"{step.room} {step.name}"]
+    assert f"{{LOGS}}/{step.room}/{step.name}/" in text
+    assert f"{{BENCHMARKS}}/{step.room}/{step.name}/" in text
+    assert re.findall(r"\bspecs\.(\w+)\(", text.partition("params:")[2]) == [step.name]
+    roots = re.search(r"interference\.\w+\.\w+", inspect.getsource(getattr(Specs, step.name)))
+    assert roots[0] == f"interference.{step.room}.{step.name}"
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
+def test_a_rule_gives_a_step_its_inputs_under_their_names(step):
+    shell = rules(step.room)[step.name].partition("shell:")[2]
+    given = re.findall(r"--(\w+) \{(\w+)\.(\w+)(?::q)?\}", shell)
+    assert {name for name, _, _ in given} == {*work(step)}
+    for name, kind, value in given:
+        if name == "output":  # whose name says what it is
+            assert kind == "output"
+        else:
+            assert (kind, value) == ("params" if name in ("spec", "workers") else "input", name)
 
 
 def test_package_inits_are_empty_and_files_are_read_in_one_sitting():

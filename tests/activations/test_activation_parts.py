@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from interference.activations import extract as extract_module
-from interference.activations import forward, parts, shuffle
+from interference.activations import forward, shuffle
 from interference.activations.extract import run as extract
 from interference.activations.forward import images_of
+from interference.activations.part import SHARED
 from interference.activations.part import run as extract_part
+from interference.activations.standardise import LayerError
 from interference.models import feeding
 from interference.store import space
 from interference.store.arrays import open_array
@@ -136,7 +138,7 @@ def test_parts_that_are_not_the_whole_in_order_are_refused(
     assert not (tmp_path / "x.json").exists()
 
 
-@pytest.mark.parametrize("field", parts.SHARED)
+@pytest.mark.parametrize("field", SHARED)
 def test_parts_of_other_rows_are_refused(field, small_images, model, tmp_path):
     _, manifests = made_of(1, small_images, model, tmp_path)
     content = json.loads(manifests[0].read_text())
@@ -154,5 +156,5 @@ def test_parts_have_every_image_once_in_whole_blocks(parts):
 
 
 def test_more_parts_than_blocks_are_refused():
-    with pytest.raises(StoreError, match="parts is 6: 40 training images are 5 blocks of 8"):
+    with pytest.raises(LayerError, match="parts is 6: 40 training images are 5 blocks of 8"):
         images_of(40, 0, 6)

@@ -7,7 +7,7 @@ from scipy import stats
 
 from interference import compute
 from interference.activations.forward import choose, sums
-from interference.activations.standardise import RELATIVE_FLOOR, Statistics, Sums
+from interference.activations.standardise import RELATIVE_FLOOR, LayerError, Statistics, Sums
 
 
 def values(seed=0, shape=(30, 7, 5)):
@@ -43,6 +43,11 @@ def test_a_dead_channel_gets_the_floor_and_stays_finite():
     half, clipped = found.half(x + np.float32(1e-6))
     assert np.isfinite(half).all()
     assert clipped == 0
+
+
+def test_a_layer_in_which_nothing_varies_is_refused():
+    with pytest.raises(LayerError, match="every channel of the layer is constant"):
+        statistics(np.full((30, 7, 5), 2.0, np.float32))
 
 
 def test_standardised_rows_have_mean_zero_and_deviation_one():

@@ -1,24 +1,22 @@
-"""What the jobs store, against a direct forward pass over the same images."""
+"""What the job stores, against a direct forward pass over the same images."""
 
 import json
-import shutil
 
 import numpy as np
 import pytest
 import torch
-from interference.activations.attacked import extract_attacked
 
 from interference.activations.extract import run as extract
 from interference.activations.forward import TRAIN_POSITIONS, Layer, forward, keep
+from interference.activations.standardise import LayerError
 from interference.data.read import read_split
 from interference.models import feeding
 from interference.models.network import load_network
-from interference.store.arrays import open_array, writing
-from interference.store.files import StoreError, sha256, write_json
+from interference.store.arrays import open_array
+from interference.store.files import sha256
 from interference.store.tensors import read_tensors
 
 LAYERS = {"stem": 5, "layer2": 4, "layer4": 1}
-ATTACKS = {"pgd": [0.5, 1.0], "noise": [1.0]}
 
 
 def job(layer, positions, seed=0):
@@ -173,133 +171,11 @@ def test_a_network_that_gives_nan_is_told_and_nothing_is_left(
         return network
 
     monkeypatch.setattr("interference.activations.extract.load_network", broken)
-    with pytest.raises(StoreError, match="activations of stem are not finite"):
+    with pytest.raises(LayerError, match="activations of stem are not finite"):
         extract(job("stem", 2), small_images, model, tmp_path / "rows.json", [])
     assert list(tmp_path.iterdir()) == []
 
 
 def test_more_positions_than_a_layer_has_are_refused(model, small_images, tmp_path):
-    with pytest.raises(StoreError, match="positions of layer2 is 5, an image has 4 there"):
+    with pytest.raises(LayerError, match="positions of layer2 is 5, an image has 4 there"):
         extract(job("layer2", 5), small_images, model, tmp_path / "rows.json", [])
-
-
-@pytest.fixture(scope="module")
-def adversarial(small_images, tmp_path_factory):
-    """Manifests of made-up adversarial images of the first 6 evaluation images."""
-    folder, rng = tmp_path_factory.mktemp("attacks"), np.random.default_rng(0)
-    manifests = []
-    for name, epsilons in ATTACKS.items():
-        manifests.append(folder / f"{name}.json")
-        images = rng.random((6 * len(epsilons), 1, 16, 16)).astype(np.float32)
-        with writing(manifests[-1].with_suffix(".zarr"), images.shape, "float32", {}) as writer:
-            writer.append(images)
-        content = {"array": writer.manifest(), "epsilons": epsilons, "spec": {"attack": name}}
-        write_json(manifests[-1], content)
-    return manifests
-
-
-def extract_all(layers, adversarial, small_images, model, folder):
-    """The job for these layers, after that of each one's rows: LAYER/attacked.json in ``folder``."""
-    for layer in layers:
-        (folder / layer).mkdir(parents=True)
-        extract(job(layer, LAYERS[layer]), small_images, model, folder / layer / "rows.json", [])
-    spec = {"model": {"model": "m"}, "layers": layers, "attacks": list(ATTACKS), "images": 6}
-    extract_attacked(spec, small_images, model, adversarial, folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def attacked(adversarial, small_images, model, tmp_path_factory):
-    """The folder of a job with all layers; the config may name them in any order."""
-    layers = ["layer4", "stem", "layer2"]
-    return extract_all(layers, adversarial, small_images, model, tmp_path_factory.mktemp("m"))
-
-
-@pytest.mark.parametrize("layer", LAYERS)
-def test_attacked_activations_are_a_direct_forward_pass_condition_by_condition(
-    layer, attacked, adversarial, network, small_images
-):
-    manifest = json.loads((attacked / layer / "attacked.json").read_text())
-    assert manifest["conditions"] == [
-        {"attack": "clean", "epsilon": 0.0},
-        {"attack": "pgd", "epsilon": 0.5},
-        {"attack": "pgd", "epsilon": 1.0},
-        {"attack": "noise", "epsilon": 1.0},
-    ]
-    found = open_array(attacked / layer / "attacked.zarr", manifest["array"])[:]
-    assert found.dtype == np.float32
-
-    clean = read_split(small_images, "evaluation", 6).pixels[:].astype(np.float32) / 255
-    images = [
-        open_array(p.with_suffix(".zarr"), json.loads(p.read_text())["array"])[:]
-        for p in adversarial
-    ]
-    statistics, _ = read_tensors(attacked / layer / "rows.safetensors")
-    with torch.inference_mode():
-        raw = network.activations(torch.from_numpy(np.concatenate([clean, *images])), layer)
-    expected = (raw.numpy() - statistics["mean"]) / statistics["std"]
-    assert found.shape == expected.shape
-    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-2)
-
-
-@pytest.mark.parametrize("layer", LAYERS)
-def test_a_layer_has_the_same_bytes_whichever_layers_are_stored_with_it(
-    layer, attacked, adversarial, small_images, model, tmp_path
-):
-    alone = extract_all([layer], adversarial, small_images, model, tmp_path)
-    files = [path for path in (alone / layer).rglob("*") if path.is_file()]
-    assert {path.relative_to(alone / layer).parts[0] for path in files} > {
-        "attacked.json",
-        "attacked.zarr",
-    }
-    for path in files:
-        other = attacked / path.relative_to(alone)
-        if path.suffix == ".json":  # a spec names the layers that were asked for
-            mine, its = (json.loads(file.read_text()) for file in (path, other))
-            assert {**mine, "spec": 0, "attributes": 0} == {**its, "spec": 0, "attributes": 0}
-        else:
-            assert path.read_bytes() == other.read_bytes(), path
-
-
-def test_the_images_go_through_the_network_once_for_all_layers(
-    adversarial, small_images, model, tmp_path, monkeypatch
-):
-    from interference.activations import attacked as attacked_module
-
-    calls = []
-
-    def counted(manifest):
-        network = load_network(manifest)
-        for name, module in network.stages():
-            module[0].register_forward_hook(lambda *_, name=name: calls.append(name))
-        return network
-
-    monkeypatch.setattr(attacked_module, "load_network", counted)
-    monkeypatch.setattr(feeding, "MOST_IMAGES", 4)
-    extract_all(["stem", "layer2"], adversarial, small_images, model, tmp_path)
-    batches = 1 + 4 * 2  # one image for the shapes; six images of each condition
-    assert calls == ["stem", "layer1", "layer2"] * batches
-
-
-def test_an_attack_that_cannot_be_read_leaves_no_store(
-    adversarial, small_images, model, tmp_path, monkeypatch
-):
-    noise = tmp_path / "noise.json"
-    noise.write_bytes(adversarial[1].read_bytes())
-    store = tmp_path / "noise.zarr"
-    shutil.copytree(adversarial[1].with_suffix(".zarr"), store)
-    (shard,) = (path for path in (store / "c").rglob("*") if path.is_file())
-    damaged = bytearray(shard.read_bytes())
-    damaged[10] ^= 1
-    shard.write_bytes(damaged)
-    folder = tmp_path / "m"
-    with pytest.raises(StoreError, match="damaged"):
-        extract_all(["stem", "layer2"], [adversarial[0], noise], small_images, model, folder)
-    assert not [path for path in folder.rglob("*") if "attacked" in path.name]
-
-
-def test_attacks_in_another_order_than_the_spec_are_refused(
-    adversarial, small_images, model, tmp_path
-):
-    with pytest.raises(StoreError, match="holds noise, not pgd"):
-        extract_all(["stem"], adversarial[::-1], small_images, model, tmp_path)

@@ -9,7 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from interference.cli import main
-from interference.cli.clean import ROOMS, STALE_AFTER
+from interference.cli.clean import STALE_AFTER
+from interference.plan.catalogue import ROOMS
 from interference.saes.state import State
 from interference.store.files import replacing
 from interference.toy.state import checkpoint_name
@@ -19,6 +20,7 @@ MINE = [
     f"saes/m/stem/.topk.{KEY}.member.safetensors",
     f"saes/m/stem/.topk.{KEY}.checkpoint.safetensors",
     f"toy/.models.{KEY}.checkpoint.safetensors",
+    f"probes/m/stem/.topk.{KEY}.member.safetensors",
 ]
 TEMPORARY = [
     "data/.images.json.123-89abcdef",
@@ -28,7 +30,7 @@ TEMPORARY = [
 OTHERS = [
     "report.html",
     f".topk.{KEY}.member.safetensors",  # in no room
-    "logs/saes/m/stem/topk.log",
+    "logs/saes/fit/m/stem/topk.log",
     "logs/data/.images.json.123-89abcdef",
     "saes/m/stem/topk.safetensors",
     "saes/m/stem/.notes",
@@ -78,7 +80,7 @@ def test_it_says_the_bytes_of_files(results):
     for name in [*MINE, *TEMPORARY]:
         (results / name).unlink()
     place(results, MINE, size=1234)
-    assert clean(results).output.splitlines()[-1].split() == ["3,702", "B", "were", "removed"]
+    assert clean(results).output.splitlines()[-1].split() == ["4,936", "B", "were", "removed"]
 
 
 def test_a_dry_run_removes_nothing_and_says_the_same(results):
@@ -144,4 +146,4 @@ def test_it_knows_the_names_that_jobs_make(tmp_path):
 def test_rooms_are_those_that_rules_log_to():
     rules = Path(__file__).parents[2] / "workflow" / "rules"
     text = "".join(path.read_text() for path in rules.glob("*.smk"))
-    assert set(re.findall(r"\{LOGS\}/(\w+)/", text)) == ROOMS
+    assert set(re.findall(r"\{LOGS\}/(\w+)/", text)) == set(ROOMS)

@@ -104,8 +104,8 @@ def train(images: Path, output: Path, launcher: tuple[str, ...] = (), **changes:
         "attack": None,
         "model": {"model": "m", "model_norm": "clean", "model_epsilon": 0.0, "model_seed": 0},
     }
-    text = spec(("interference.models.training",), **fields | changes)
-    verb = [BIN / "interference", "models", "train", "--spec", text, "--data", images]
+    text = spec(("interference.models.trunk",), **fields | changes)
+    verb = [BIN / "interference", "models", "trunk", "--spec", text, "--data", images]
     return subprocess.run(
         [*launcher, *verb, "--output", output],
         env=os.environ | {"CUDA_VISIBLE_DEVICES": ""},

@@ -11,16 +11,12 @@ from torch.nn.functional import cross_entropy
 
 from interference import compute
 from interference.data.read import read_split
-from interference.models import training
+from interference.models import finetune, training
+from interference.models import trunk as clean_trunk
 from interference.models.network import Network, load_network
-from interference.models.training import (
-    Adversary,
-    amount_learned,
-    attack_batch,
-    mirror,
-    train_and_write,
-)
+from interference.models.training import Adversary, amount_learned, attack_batch, mirror
 from interference.store.files import StoreError, sha256
+from interference.store.tensors import read_described
 
 ATTACK = {"norm": "l2", "epsilon": 0.5, "steps": 1, "relative_step": 1.25, "random_start": True}
 
@@ -43,13 +39,17 @@ def spec(seed=0, attack=None, epochs=1, stem="imagenet"):
 @pytest.fixture(scope="module")
 def trunk(small_images, tmp_path_factory):
     output = tmp_path_factory.mktemp("trunk") / "trunk.json"
-    train_and_write(spec(), small_images, None, output)
+    clean_trunk.run(spec(), small_images, output)
     return output
 
 
 def train(small_images, trunk, folder, name, **options):
+    """By the step of a trunk's copy, or where there is none to start from, by that of a trunk."""
     output = folder / f"{name}.json"
-    train_and_write(spec(**options), small_images, trunk, output)
+    if trunk is None:
+        clean_trunk.run(spec(**options), small_images, output)
+    else:
+        finetune.run(spec(**options), small_images, trunk, output)
     return output
 
 
@@ -134,24 +134,25 @@ def test_weights_record_their_hash_and_what_they_were_trained_with(trunk):
     assert manifest["spec"] == spec()
 
 
-def test_clean_predictions_are_those_of_the_network_that_is_stored(small_images, trunk, tmp_path):
-    output = train(small_images, trunk, tmp_path, "l2-0.5-s0", attack=ATTACK)
-    table = pd.read_parquet(tmp_path / "l2-0.5-s0.predictions.parquet")
-    images, network = read_split(small_images, "evaluation"), load_network(output)
-    with torch.no_grad():
-        logits = network(torch.from_numpy(images.pixels[:]).float() / 255)
-    labels = torch.from_numpy(images.labels)
-    assert table["image"].tolist() == images.indices.tolist()
-    assert table["label"].tolist() == labels.tolist()
-    assert table["prediction"].tolist() == logits.argmax(1).tolist()
-    losses = cross_entropy(logits, labels, reduction="none").numpy()
-    assert (table["loss"] == losses).all()
-    identity = table[["model", "model_norm", "model_epsilon", "model_seed"]].drop_duplicates()
-    assert identity.to_numpy().tolist() == [["m-s0", "l2", 0.5, 0]]
+def test_a_training_writes_weights_a_log_and_a_manifest_and_no_predictions(
+    small_images, trunk, tmp_path
+):
+    train(small_images, trunk, tmp_path, "m")
+    expected = {"json", "safetensors", "parquet"}
+    for folder, name in ((trunk.parent, "trunk"), (tmp_path, "m")):
+        assert {path.name for path in folder.iterdir()} == {f"{name}.{kind}" for kind in expected}
 
 
-def test_a_trunk_has_no_predictions(trunk):
-    assert not trunk.with_suffix(".predictions.parquet").exists()
+def test_finetuning_starts_from_the_trunks_weights(small_images, trunk, tmp_path):
+    still = spec()
+    still["schedule"] = {"epochs": 1, "learning_rate": 0.0}
+    finetune.run(still, small_images, trunk, tmp_path / "m.json")
+    arrays, _ = read_described(tmp_path / "m.json")
+    before, _ = read_described(trunk)
+    for name in before:
+        if "running" not in name and "batches_tracked" not in name:
+            np.testing.assert_array_equal(arrays[name], before[name], err_msg=name)
+    assert (arrays["body.bn1.running_mean"] != before["body.bn1.running_mean"]).any()
 
 
 def test_damaged_weights_are_told(trunk, tmp_path):

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from interference.saes.fit import Training, fit, train
+from interference.saes.fit import Training, train
+from interference.saes.fit import run as fit
 from interference.saes.metrics import score
 from interference.saes.rows import batches
 from interference.saes.types import batch_topk, gated, jumprelu, matryoshka, relu_l1, topk

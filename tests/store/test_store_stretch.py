@@ -6,7 +6,7 @@ import pytest
 from interference.store import arrays
 from interference.store.arrays import bytes_on_disk, open_array, writing
 from interference.store.files import StoreError
-from interference.store.space import check, readable, require
+from interference.store.space import check, require
 from interference.store.stretch import Stretch
 
 
@@ -80,8 +80,3 @@ def test_more_bytes_than_are_free_are_refused_with_both_numbers(tmp_path):
     require(tmp_path / "new", 1)
     with pytest.raises(StoreError, match=r"1e\+03 TB are needed there .*B are free"):
         require(tmp_path / "new", 10**15)
-
-
-def test_bytes_are_readable():
-    numbers = (0, 999, 1000, 1.54e9, 2e15)
-    assert list(map(readable, numbers)) == ["0 B", "999 B", "1 kB", "1.54 GB", "2e+03 TB"]

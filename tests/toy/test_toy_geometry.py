@@ -9,7 +9,7 @@ from interference.store.tables import read_columns
 from interference.store.tensors import read_tensors
 from interference.toy import sampling
 from interference.toy.attacks.every import every
-from interference.toy.geometry import INPUTS, attacked, describe, shown
+from interference.toy.geometry import INPUTS, attacked, run, shown
 from interference.toy.problem import losses, perturbation, pose, root
 from interference.toy.train import run as fit
 from tests.support.stacks import weights
@@ -43,7 +43,7 @@ GEOMETRY = {
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("toy")
     fit(TRAINING, folder / "models.json")
-    describe(GEOMETRY, folder / "models.json", folder / "geometry.parquet")
+    run(GEOMETRY, folder / "models.json", folder / "geometry.parquet")
     return folder
 
 
@@ -182,14 +182,14 @@ def test_no_random_perturbation_is_worse(training, example, stack):
 
 
 def test_equal_runs_give_equal_files(folder, tmp_path):
-    describe(GEOMETRY, folder / "models.json", tmp_path / "geometry.parquet")
+    run(GEOMETRY, folder / "models.json", tmp_path / "geometry.parquet")
     for name in ("geometry.parquet", "geometry.example.parquet"):
         assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
 
 
 def test_the_tables_do_not_depend_on_the_other_seeds(folder, tmp_path):
     fit(TRAINING | {"seeds": [3]}, tmp_path / "models.json")
-    describe(GEOMETRY, tmp_path / "models.json", tmp_path / "geometry.parquet")
+    run(GEOMETRY, tmp_path / "models.json", tmp_path / "geometry.parquet")
     for name in ("geometry.parquet", "geometry.example.parquet"):
         assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
 

@@ -181,7 +181,7 @@ def test_a_killed_process_leaves_a_checkpoint_to_go_on_from(tmp_path):
     output = tmp_path / "models.json"
     program = (
         "import json, sys\nfrom pathlib import Path\nfrom interference.toy import train\n"
-        "train.CHECKPOINT_INTERVAL = 0.1\ntrain.fit(json.loads(sys.argv[1]), Path(sys.argv[2]))\n"
+        "train.CHECKPOINT_INTERVAL = 0.1\ntrain.run(json.loads(sys.argv[1]), Path(sys.argv[2]))\n"
     )
     command = [sys.executable, "-c", program, canonical(spec), str(output)]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)

@@ -8,7 +8,7 @@ The statistics are known only after the last image, so raw rows wait in buckets 
 not grow with the number of images.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import reduce
 from operator import add
@@ -39,7 +39,7 @@ from interference.store.tensors import write_tensors
 PIECE = 2**18
 
 
-def run(spec: dict, data: Path, model: Path, output: Path, parts: list[Path]) -> None:
+def run(spec: dict, data: Path, model: Path, output: Path, parts: Sequence[Path] = ()) -> None:
     """Extract, standardise and store one layer's training and held-out rows.
 
     spec: `Specs.extract`; data, model: manifests of the images and the network; parts: manifests of
@@ -99,7 +99,7 @@ def run(spec: dict, data: Path, model: Path, output: Path, parts: list[Path]) ->
 
 @contextmanager
 def _raw(
-    layer: Layer, train: Stretch, output: Path, parts: list[Path], spec: dict
+    layer: Layer, train: Stretch, output: Path, parts: Sequence[Path], spec: dict
 ) -> Iterator[tuple[Buckets | Parts, list[Sums]]]:
     """Yield (raw training rows by bucket, sums per block), from the parts or from the images."""
     count = layer.buckets(len(train))

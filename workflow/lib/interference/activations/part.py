@@ -4,6 +4,7 @@ A part holds raw rows, bucket by bucket, and sums per block; from all parts `ext
 bytes as it would alone.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,7 +79,7 @@ class Parts:
         )
 
 
-def read_parts(manifests: list[Path], spec: dict, images: int, buckets: int) -> Parts:
+def read_parts(manifests: Sequence[Path], spec: dict, images: int, buckets: int) -> Parts:
     """Read all the parts of the rows that ``spec`` names.
 
     Raises StoreError where one is of other rows, is missing or out of order.

@@ -6,7 +6,7 @@ when its verb runs, so that no verb pays for another's libraries.
 
 import importlib
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import typer
@@ -62,10 +62,10 @@ def arguments(work: Callable, words: dict[str, list[str]]) -> dict[str, object]:
     return {name: _value(name, words[name], kind) for name, kind in declared(work, words).items()}
 
 
-def declared(work: Callable, words: Iterable[str]) -> dict[str, object]:
+def declared(work: Callable, words: Mapping[str, list[str]]) -> dict[str, object]:
     """Annotations of those inputs of ``work`` that are named on a command line.
 
-    Raises BadParameter where a name is unknown or missing.
+    Raises BadParameter where a name is unknown, or missing or without words though it has no default.
     """
     parameters = {
         name: parameter
@@ -77,7 +77,7 @@ def declared(work: Callable, words: Iterable[str]) -> dict[str, object]:
             allowed = ", ".join(f"--{known}" for known in parameters)
             raise typer.BadParameter(f"--{name}: unknown; allowed: {allowed or 'none'}")
     for name, parameter in parameters.items():
-        if parameter.default is parameter.empty and name not in words:
+        if parameter.default is parameter.empty and not words.get(name):
             raise typer.BadParameter(f"--{name} is missing")
     return {name: parameters[name].annotation for name in words}
 

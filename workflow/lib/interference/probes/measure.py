@@ -16,6 +16,7 @@ from torch import Tensor
 
 from interference import compute, progress
 from interference.activations.standardise import Statistics
+from interference.data.labels import labels_sha256
 from interference.data.read import Images, read_split
 from interference.models.feeding import batch_size, to_network
 from interference.models.network import Network, load_network
@@ -87,22 +88,25 @@ def run(
     Raises StoreError where an input is not of the spec's network, layer, attack or type.
     """
     images = read_split(data, "evaluation", spec["images"])
+    of_network = {"model": spec["model"]}
+    of_layer = {**of_network, "layer": spec["layer"]}
+    of_images = {**of_network, "images": spec["images"]}
+    inputs = [read_json(data), checked(model, of_network), checked(rows, of_layer)]
     conditions = [Condition("clean", 0.0, images.pixels)]
     for name, path in zip(spec["attacks"], attacks, strict=True):
-        conditions += read_attack(
-            path, {"model": spec["model"], "attack": name}, len(images.labels)
-        )
-    sweeps = [
-        read_sweep(path, {"model": spec["model"], "layer": spec["layer"], "type": name})
-        for name, path in zip(spec["types"], saes, strict=True)
-    ]
-    manifests = [read_json(path) for path in (model, rows, *attacks)]
+        inputs.append(checked(path, {**of_images, "attack": name}))
+        conditions += read_attack(path, len(images.labels))
+    sweeps = []
+    for name, path in zip(spec["types"], saes, strict=True):
+        checked(path, {**of_layer, "type": name})
+        sweeps.append(read_sweep(path))
     identities = {
         sweep.type: {
             "code": spec["code"],
             "layer": spec["layer"],
-            "images": spec["images"],
-            "inputs": [m.get("sha256") or m["array"]["sha256"] for m in manifests],
+            "images": [int(images.indices[0]), len(images.indices)],
+            "labels": labels_sha256(images.labels),
+            "inputs": [m.get("sha256") or m["array"]["sha256"] for m in inputs],
             "sae": sweep.sha256,
         }
         for sweep in sweeps
@@ -127,30 +131,30 @@ def run(
     write_table(output, {**identity, **_joined(l0)}, spec)
 
 
-def read_attack(path: Path, expected: dict, images: int) -> list[Condition]:
-    """Read an attack, a condition per epsilon. Raises StoreError where its spec is unexpected."""
+def checked(path: Path, expected: dict) -> dict:
+    """Read an input's manifest. Raises StoreError where its spec is unexpected."""
     manifest = read_json(path)
-    _check(path, manifest, expected)
+    for name, value in expected.items():
+        actual = manifest["spec"].get(name)
+        if actual != value:
+            raise StoreError(f"{path}: {name} is {actual}, the job is about {value}")
+    return manifest
+
+
+def read_attack(path: Path, images: int) -> list[Condition]:
+    """Read an attack on so many images, a condition per epsilon. Raises StoreError."""
+    manifest = read_json(path)
     store = open_array(path.with_suffix(".zarr"), manifest["array"])
     return [
-        Condition(expected["attack"], epsilon, Stretch(store, i * images, (i + 1) * images))
+        Condition(manifest["spec"]["attack"], epsilon, Stretch(store, i * images, (i + 1) * images))
         for i, epsilon in enumerate(manifest["epsilons"])
     ]
 
 
-def read_sweep(path: Path, expected: dict) -> Sweep:
-    """Read the SAEs of one type. Raises StoreError where their spec is unexpected."""
+def read_sweep(path: Path) -> Sweep:
+    """Read the SAEs of one type. Raises StoreError."""
     arrays, manifest = read_described(path)
-    _check(path, manifest, expected)
-    return Sweep(expected["type"], manifest["members"], unstack(arrays), manifest["sha256"])
-
-
-def _check(path: Path, manifest: dict, expected: dict) -> None:
-    for name, value in expected.items():
-        if manifest["spec"][name] != value:
-            raise StoreError(
-                f"{path}: {name} is {manifest['spec'][name]}, the job is about {value}"
-            )
+    return Sweep(manifest["spec"]["type"], manifest["members"], unstack(arrays), manifest["sha256"])
 
 
 def measure(
@@ -235,7 +239,8 @@ def _splice_columns(
     sweep: Sweep, images: Images, arrays: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
     members, count = len(sweep.members), len(images.indices)
-    own = {name: values.ravel() for name, values in arrays.items() if name.startswith("splice.")}
+    # in one order, whether they were measured now or kept
+    own = {name: arrays[name].ravel() for name in sorted(arrays) if name.startswith("splice.")}
     return {
         "type": np.full(members * count, sweep.type),
         **_member_columns(sweep, count),

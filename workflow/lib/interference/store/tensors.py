@@ -28,7 +28,7 @@ def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict]:
             return arrays, json.loads(file.metadata()["spec"])
     except FileNotFoundError:
         raise StoreError(f"{path} is missing; run snakemake to make it") from None
-    except (SafetensorError, TypeError, KeyError) as error:
+    except (SafetensorError, TypeError, KeyError, ValueError) as error:
         raise StoreError(f"{path} is damaged ({error}); remove it and run snakemake") from None
 
 
@@ -62,8 +62,10 @@ def read_kept(path: Path, identity: object) -> dict[str, np.ndarray] | None:
 
 
 def _digest(arrays: Mapping[str, np.ndarray]) -> str:
-    """Return the SHA-256 of named arrays, whatever their order."""
+    """Return the SHA-256 of named arrays, of their types and shapes, whatever their order."""
     sha = hashlib.sha256()
     for name in sorted(arrays):
-        sha.update(np.ascontiguousarray(arrays[name]).data)
+        array = np.asarray(arrays[name], order="C")
+        sha.update(f"{name} {array.dtype} {array.shape}".encode())
+        sha.update(array.data)
     return sha.hexdigest()
