@@ -16,7 +16,7 @@ from tests.support import REPO
 PACKAGE = Path(interference.__path__[0])
 #: Upstream first. Attack algorithms stand below models, which are trained against them.
 FLOORS = [
-    ("provenance", "progress", "compute", "gpu", "prefetch", "store"),
+    ("provenance", "progress", "compute", "gpu", "prefetch", "store", "kernels"),
     ("config",),
     ("plan",),
     ("attacks.norms", "attacks.ascent", "attacks.methods"),

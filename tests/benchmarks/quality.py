@@ -22,6 +22,8 @@ import torch  # noqa: E402
 from scipy.stats import t  # noqa: E402
 
 from interference.config.load import read_config  # noqa: E402
+from interference.saes.compiled.topk import Step  # noqa: E402
+from interference.saes.member import Member  # noqa: E402
 from interference.saes.rows import batches  # noqa: E402
 from interference.saes.types import topk  # noqa: E402
 from interference.store.arrays import Reader, open_array  # noqa: E402
@@ -43,11 +45,14 @@ class Ours:
 
     def __init__(self, d: int, h: int, k: int, rate: float, dead_after: int, batch: int, seed: int):
         settings = read_config(CONFIG).saes.types.topk
-        self.member = topk.Member(settings, k, d, h, seed)
-        self.rate = rate
+        self.member = Member(
+            topk, topk.Settings(k=[k], aux_k=settings.aux_k, aux_weight=settings.aux_weight, dead_after=settings.dead_after),
+            k, d, h, seed,
+        )  # fmt: skip
+        self.trainer, self.rate = Step(self.member), rate
 
     def step(self, x: torch.Tensor) -> None:
-        self.member.step(x.numpy(), self.rate, 0.0)
+        self.trainer.step(x.numpy(), self.rate, 0.0)
 
     def set_rate(self, rate: float) -> None:
         self.rate = rate

@@ -30,6 +30,8 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
+from interference.saes.compiled.topk import Step  # noqa: E402
+from interference.saes.member import Member  # noqa: E402
 from interference.saes.types import topk  # noqa: E402
 from tests.benchmarks.rows import fastest, peak, row, write  # noqa: E402
 
@@ -48,10 +50,11 @@ class Ours:
 
     def __init__(self, d: int, h: int, k: int, rate: float, dead_after: int, batch: int, seed=0):
         settings = topk.Settings(k=[k], aux_k=d // 2, aux_weight=1.0, dead_after=dead_after)
-        self.member, self.rate = topk.Member(settings, k, d, h, seed), rate
+        self.member, self.rate = Member(topk, settings, k, d, h, seed), rate
+        self.trainer = Step(self.member)
 
     def step(self, x: torch.Tensor) -> None:
-        self.member.step(x.numpy(), self.rate, 0.0)
+        self.trainer.step(x.numpy(), self.rate, 0.0)
 
     def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
         dictionary = self.member.dictionary()
@@ -59,7 +62,7 @@ class Ours:
 
     def kill(self, latents: slice) -> None:
         self.member.parameters["w_enc"][latents] *= np.float32(0.01)
-        self.member.silent[latents] = 1 << 40
+        self.member.state["silent"][latents] = 1 << 40
 
 
 def sparse_rows(rows: int, d: int, seed: int) -> torch.Tensor:
@@ -87,7 +90,7 @@ def speed(peers: Iterable, d: int, h: int, batch: int, dead: int) -> Iterator[di
     works |= {sae.name: (sae.step, STEPS) for sae in (single, *libraries)}
     works = {n: (w if n == "sweep" else lambda w=w: w(x), s) for n, (w, s) in works.items()}
     best = fastest(works, ROUNDS)
-    still_dead = int((single.member.silent > PATIENCE).sum())
+    still_dead = int((single.member.state["silent"] > PATIENCE).sum())
     assert still_dead == h * dead // 100, f"{still_dead} latents are dead"
     floor = 10 * d * h * batch / peak()
     case = f"topk-d{d}-h{h}-b{batch}-dead{dead}"

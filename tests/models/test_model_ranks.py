@@ -20,12 +20,10 @@ from interference.store.files import sha256
 from tests.support import in_ranks
 from tests.support.in_ranks import CASES, network
 from tests.support.slurm.configuration import free_ports
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 
 RANK = [sys.executable, in_ranks.__file__]
 BIN = Path(sys.executable).parent
-#: Seconds in which processes of a test end, on a busy machine too.
-PATIENCE = 300
 
 
 def start(count: int, mode: str, images: Path, folder: Path) -> list[subprocess.Popen]:
@@ -80,7 +78,7 @@ def test_a_killed_rank_ends_the_others_with_an_error(small_images, tmp_path):
     folder = tmp_path / "ranks"
     processes = start(3, "endless", small_images, folder)
     try:
-        wait_until(lambda: len(list(folder.iterdir())) == 3, "all ranks train", PATIENCE)
+        wait_until(lambda: len(list(folder.iterdir())) == 3, "all ranks train")
         processes[1].send_signal(signal.SIGKILL)
         for rank in (0, 2):
             _, said = processes[rank].communicate(timeout=PATIENCE)

@@ -5,6 +5,7 @@ import pytest
 
 from interference.saes.baselines import raw_l0
 from interference.saes.baselines import run as compare
+from interference.saes.compiled.topk import Step
 from interference.saes.fit import Training, train
 from interference.saes.metrics import score
 from interference.saes.spectrum import Spectrum
@@ -252,7 +253,7 @@ def test_finished_members_are_taken_up_again_each_for_its_own_rows(tmp_path, lay
     compare(spec(seeds=[0]), rows, output)
     assert len(list(tmp_path.glob(".out.*.member.safetensors"))) == 2 * 2
     before = sha256(output.with_suffix(".parquet"))
-    monkeypatch.setattr(topk.Member, "step", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(Step, "step", lambda *_: pytest.fail("trained again"))
     compare(spec(seeds=[0]), rows, output)
     assert sha256(output.with_suffix(".parquet")) == before
 
@@ -263,7 +264,7 @@ def test_training_goes_on_from_a_checkpoint_which_goes_when_the_job_is_done(
     rows, whole, cut = layer(train=uneven(400)), tmp_path / "whole.json", tmp_path / "cut.json"
     compare(spec(seeds=[0]), rows, whole)
     monkeypatch.setattr("interference.saes.fit.CHECKPOINT_INTERVAL", 0.0)
-    step, steps = topk.Member.step, []
+    step, steps = Step.step, []
 
     def counted(*arguments):
         steps.append(1)
@@ -272,7 +273,7 @@ def test_training_goes_on_from_a_checkpoint_which_goes_when_the_job_is_done(
         step(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(topk.Member, "step", counted)
+        patch.setattr(Step, "step", counted)
         with pytest.raises(KeyboardInterrupt):
             compare(spec(seeds=[0]), rows, cut)
     assert list(tmp_path.glob(".cut.*.checkpoint.safetensors"))
@@ -284,7 +285,7 @@ def test_training_goes_on_from_a_checkpoint_which_goes_when_the_job_is_done(
 def test_too_few_dimensions_after_whitening_for_a_k_are_told_before_training(
     tmp_path, layer, monkeypatch
 ):
-    monkeypatch.setattr(topk.Member, "step", lambda *_: pytest.fail("training began"))
+    monkeypatch.setattr(Step, "step", lambda *_: pytest.fail("training began"))
     train_rows = uneven(400)
     train_rows[:, 2:] = 0
     rows = layer(train=train_rows)

@@ -10,19 +10,18 @@ from tests.support import REPO
 # Trains one member of each type whose steps have kernels of their own, between allocations that
 # move its arrays, and prints a hash of all that training changed.
 SCRIPT = """
-import hashlib, importlib, sys
+import hashlib, sys
 import numpy as np
-from tests.support.sweeps import SETTINGS
+from tests.support.sweeps import members_of, step_of
 
 moves = np.random.default_rng(int(sys.argv[1]))
 for name in ("matryoshka", "jumprelu"):
-    module, settings = importlib.import_module(f"interference.saes.types.{name}"), SETTINGS[name]
-    sparsity = settings[module.SPARSITY][0]
-    member = module.Member(module.Settings(**settings), sparsity, 52, 104, 0)
+    member, _ = members_of(name, 52, 104)
+    step = step_of(member).step
     rows, held = np.random.default_rng(1), []
-    for step in range(60):
+    for number in range(60):
         held.append(np.empty(int(moves.integers(1, 100_000))))
-        member.step(rows.standard_normal((64, 52)).astype(np.float32), 3e-3, step / 60)
+        step(rows.standard_normal((64, 52)).astype(np.float32), 3e-3, number / 60)
     digest = hashlib.sha256()
     for _, array in sorted(member.arrays().items()):
         digest.update(array.tobytes())

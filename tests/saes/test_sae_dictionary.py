@@ -13,6 +13,7 @@ from interference.saes.dictionary import (
     unstack,
 )
 from interference.saes.fit import calibrate
+from interference.saes.member import Member
 from interference.saes.metrics import score
 from interference.saes.types import relu_l1, topk
 
@@ -44,7 +45,14 @@ def scrambled(member):
 
 
 def test_folding_the_decoder_norms_leaves_reconstructions_unchanged():
-    member = relu_l1.Member(RELU, 1.0, D, LATENTS, seed=0)
+    member = Member(
+        relu_l1,
+        relu_l1.Settings(l1=[1.0], warmup_fraction=0.0, gradient_clip=1.0),
+        1.0,
+        D,
+        LATENTS,
+        seed=0,
+    )
     p, x = scrambled(member), rng().standard_normal((50, D)).astype(np.float32)
     f = np.maximum(x @ p["w_enc"].T + p["b_enc"], 0)
     dictionary = member.dictionary()
@@ -56,7 +64,9 @@ def test_folding_the_decoder_norms_leaves_reconstructions_unchanged():
 
 
 def test_folding_the_bias_before_the_encoder_leaves_reconstructions_unchanged():
-    member = topk.Member(TOPK, 3, D, LATENTS, seed=0)
+    member = Member(
+        topk, topk.Settings(k=[3], aux_k=4, aux_weight=1.0, dead_after=100), 3, D, LATENTS, seed=0
+    )
     p, x = scrambled(member), rng().standard_normal((50, D)).astype(np.float32)
     pre = np.maximum((x - p["b_dec"]) @ p["w_enc"].T + p["b_enc"], 0)
     f = np.where(pre >= np.sort(pre, axis=1)[:, -3:-2], pre, 0)
@@ -69,8 +79,22 @@ def test_folding_the_bias_before_the_encoder_leaves_reconstructions_unchanged():
 
 def test_a_dictionary_is_a_copy_of_its_member():
     for member in (
-        topk.Member(TOPK, 3, D, LATENTS, seed=0),
-        relu_l1.Member(RELU, 1.0, D, LATENTS, seed=0),
+        Member(
+            topk,
+            topk.Settings(k=[3], aux_k=4, aux_weight=1.0, dead_after=100),
+            3,
+            D,
+            LATENTS,
+            seed=0,
+        ),
+        Member(
+            relu_l1,
+            relu_l1.Settings(l1=[1.0], warmup_fraction=0.0, gradient_clip=1.0),
+            1.0,
+            D,
+            LATENTS,
+            seed=0,
+        ),
     ):
         dictionary = member.dictionary()
         before = dictionary.w_dec.copy()

@@ -16,6 +16,7 @@ from interference.cli import main
 from interference.saes.dictionary import Dictionary, stack, unstack
 from interference.saes.export import CONFIG, WEIGHTS, export, fold
 from interference.saes.fit import run as fit
+from interference.saes.member import Member
 from interference.saes.types import topk
 from interference.store.files import read_json, sha256, write_json
 from interference.store.tensors import read_described, read_tensors, write_tensors
@@ -79,8 +80,8 @@ def integers():
 
 def member_in_training():
     rng = np.random.default_rng(5)
-    member = topk.Member(
-        topk.Settings(k=[3], aux_k=8, aux_weight=0.0, dead_after=100), 3, sweeps.D, 20, seed=0
+    member = Member(
+        topk, topk.Settings(k=[3], aux_k=8, aux_weight=0.0, dead_after=100), 3, sweeps.D, 20, seed=0
     )
     for name, p in member.parameters.items():
         member.parameters[name] = p.astype(np.float64) + 0.3 * rng.standard_normal(p.shape)

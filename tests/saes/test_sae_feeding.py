@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from interference.saes import rows as rows_module
+from interference.saes.compiled import topk
 from interference.saes.fit import run as fit
 from interference.saes.rows import READERS, batches
-from interference.saes.types import topk
 from interference.store import arrays
 from interference.store.arrays import Reader, open_array
 from interference.store.files import StoreError
@@ -87,16 +87,16 @@ def test_a_chunk_damaged_during_training_stops_it(tmp_path, monkeypatch):
     shard = next(
         file for file in rows.with_suffix(".train.zarr").joinpath("c").rglob("*") if file.is_file()
     )
-    real, before = topk.Member.step, threads()
+    real, before = topk.Step.step, threads()
 
     def damage(self, *arguments):
         content = bytearray(shard.read_bytes())
         content[2] ^= 255
         shard.write_bytes(content)
-        monkeypatch.setattr(topk.Member, "step", real)
+        monkeypatch.setattr(topk.Step, "step", real)
         real(self, *arguments)
 
-    monkeypatch.setattr(topk.Member, "step", damage)
+    monkeypatch.setattr(topk.Step, "step", damage)
     with pytest.raises(StoreError, match=r"rows\.train\.zarr is damaged.*snakemake"):
         fit(spec(), rows, tmp_path / "a" / "sae.json")
     assert not (tmp_path / "a").exists()
@@ -113,7 +113,7 @@ def test_the_thread_ends_when_training_stops_early(tmp_path, monkeypatch, stop):
         assert threads() > before
         raise stop
 
-    monkeypatch.setattr(topk.Member, "step", fail)
+    monkeypatch.setattr(topk.Step, "step", fail)
     with pytest.raises(stop):
         fit(spec(), rows, tmp_path / "a" / "sae.json")
     assert threads() == before

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from interference.saes.compiled import topk
 from interference.saes.fit import run as fit
-from interference.saes.types import topk
 from interference.store import arrays
 from interference.store.files import StoreError
 from tests.support.sweeps import MODEL, D, spec, write_rows
@@ -14,7 +14,7 @@ from tests.support.sweeps import MODEL, D, spec, write_rows
 def refused(tmp_path, monkeypatch):
     """Write rows and fit, expecting a message and neither a step nor a file."""
     monkeypatch.setattr(arrays, "CHUNK_BYTES", 20 * D * 2)
-    monkeypatch.setattr(topk.Member, "step", lambda *_: pytest.fail("training began"))
+    monkeypatch.setattr(topk.Step, "step", lambda *_: pytest.fail("training began"))
 
     def check(message, job=None, **rows):
         path = write_rows(tmp_path / "rows.json", **rows)

@@ -5,12 +5,11 @@ that have shapes and no numbers, and with stand-ins for streams and graphs.
 """
 
 import ctypes
-import importlib
-import inspect
 import os
 import subprocess
 import sys
 from contextlib import contextmanager, nullcontext
+from itertools import product
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,13 +18,15 @@ import torch
 
 from interference import gpu
 from interference.config.saes import SaeTypes
+from interference.kernels.adam import Adam
 from interference.saes import fit as fit_module
 from interference.saes import stacked
-from interference.saes.adam import Adam
 from interference.saes.fit import run as fit
-from interference.saes.stacked import WARM_UP, CapturedStack, Stack, clip_norm
+from interference.saes.stacked import WARM_UP, CapturedStack, Stack, by_row, clip_norm
+from interference.saes.stepper import OneByOne, stepper
 from interference.store.tensors import read_tensors
-from tests.support.sweeps import SETTINGS, spec, write_rows
+from tests.support import sweeps
+from tests.support.sweeps import SETTINGS, compiled_gradients, spec, step_of, write_rows
 
 D, LATENTS, ROWS = 12, 40, 64
 CPU = torch.device("cpu")
@@ -57,10 +58,6 @@ def test_every_type_is_here():
     assert SWEEPS.keys() == SaeTypes.model_fields.keys()
 
 
-def type_of(name):
-    return importlib.import_module(f"interference.saes.types.{name}")
-
-
 def rows(seed=0, dtype=np.float32, shift=0.3):
     drawn = np.random.default_rng([seed, 7]).standard_normal((ROWS, D)) + shift
     return drawn.astype(np.float32).astype(dtype)
@@ -68,18 +65,13 @@ def rows(seed=0, dtype=np.float32, shift=0.3):
 
 def members_of(name, dtype=np.float32, **changes):
     """A sweep in the middle of its training: no bias is zero, no weight tied, some latents dead."""
-    module = type_of(name)
-    settings = module.Settings(**{**SWEEPS[name], **changes})
-    members = [
-        module.Member(settings, sparsity, D, LATENTS, seed=0)
-        for sparsity in getattr(settings, module.SPARSITY)
-    ]
+    members = sweeps.members_of(name, D, LATENTS, {**SWEEPS[name], **changes})
     for number, member in enumerate(members):
         rng = np.random.default_rng([number, 1])
         for p, array in list(member.parameters.items()):
             scattered = array + 0.2 * rng.standard_normal(array.shape)
             member.parameters[p] = scattered.astype(np.float32).astype(dtype)
-        if module.Stacked.unit_decoder:
+        if member.sae_type.UNIT_DECODER:
             w = member.parameters["w_dec"]
             w /= np.linalg.norm(w, axis=1, keepdims=True)
         member.adam = Adam(member.parameters)
@@ -89,7 +81,7 @@ def members_of(name, dtype=np.float32, **changes):
         member.adam.steps = 1
         if name in WITH_K:
             member.parameters["b_enc"][DEAD] -= 1.5  # hardly ever in the code
-            member.silent[DEAD] = 5000
+            member.state["silent"][DEAD] = 5000
     return members
 
 
@@ -109,12 +101,12 @@ def assert_same(found, expected, tolerance):
 @pytest.mark.parametrize("fraction", [0.01, 0.5], ids=["in the ramp", "after it"])
 def test_steps_are_those_of_the_compiled_members(name, steps, fraction, dtype, tolerance):
     mine, compiled = members_of(name, dtype), members_of(name, dtype)
-    stack = Stack(type_of(name), mine, CPU)
+    stack = Stack(mine, CPU)
     for step in range(steps):
         x = rows(step, dtype)
         stack.step(x, 3e-3, fraction + step / 1000)
         for member in compiled:
-            member.step(x, 3e-3, fraction + step / 1000)
+            step_of(member).step(x, 3e-3, fraction + step / 1000)
     stack.synchronise()
     assert_same(mine, compiled, tolerance)
     start = members_of(name, dtype)
@@ -128,16 +120,13 @@ def gradients_of(stack, x, ramp):
     return stack.gradients()
 
 
-def compiled_gradients(member, x, ramp):
-    takes = inspect.signature(member.gradients).parameters
-    return member.gradients(x, ramp * member.penalty) if "penalty" in takes else member.gradients(x)
-
-
-@EVERY
-@pytest.mark.parametrize("ramp", [0.0, 0.6])
+@pytest.mark.parametrize(
+    ("name", "ramp"),
+    [*((name, 1.0) for name in WITH_K), *product(sorted({*SWEEPS} - {*WITH_K}), (0.0, 0.6))],
+)
 def test_gradients_are_those_of_the_compiled_members(name, ramp):
     x, members = rows(dtype=np.float64), members_of(name, np.float64)
-    found = gradients_of(Stack(type_of(name), members_of(name, np.float64), CPU), x, ramp)
+    found = gradients_of(Stack(members_of(name, np.float64), CPU), x, ramp)
     for number, member in enumerate(members):
         expected = compiled_gradients(member, x, ramp)
         assert found.keys() == expected.keys()
@@ -152,14 +141,14 @@ def test_gradients_are_those_of_the_compiled_members(name, ramp):
 def test_auxk_is_that_of_the_compiled_members(name, aux_k):
     x = rows(dtype=np.float64)
     members, mine = (members_of(name, np.float64, aux_k=aux_k) for _ in range(2))
-    stack = Stack(type_of(name), mine, CPU)
+    stack = Stack(mine, CPU)
     found = gradients_of(stack, x, 1.0)
     for number, member in enumerate(members):
-        for key, gradient in member.gradients(x).items():
+        for key, gradient in compiled_gradients(member, x).items():
             np.testing.assert_allclose(found[key][number], gradient, atol=1e-12)
-        dead = np.flatnonzero(member.silent > AUX["dead_after"])
+        dead = np.flatnonzero(member.state["silent"] > AUX["dead_after"])
         assert 2 < len(dead) < len(DEAD)  # one or more has just fired
-        np.testing.assert_array_equal(stack.state["silent"][number], member.silent)
+        np.testing.assert_array_equal(stack.state["silent"][number], member.state["silent"])
         assert (np.abs(found["w_enc"][number].numpy()[dead]).max() > 0) == (aux_k > 0)
         assert (np.abs(found["w_dec"][number].numpy()[dead]).max() > 0) == (aux_k > 0)
 
@@ -169,7 +158,7 @@ def test_a_batch_without_a_positive_latent_is_survived(name):
     members = members_of(name)
     for member in members:
         member.parameters["b_enc"][:] = -1e3
-    stack = Stack(type_of(name), members, CPU)
+    stack = Stack(members, CPU)
     found = gradients_of(stack, rows(), 1.0)
     assert all((found[key] == 0).all() for key in ("w_enc", "b_enc", "w_dec"))
     assert (found["b_dec"] != 0).all()
@@ -181,7 +170,7 @@ def test_a_batch_without_a_positive_latent_is_survived(name):
 def test_a_member_of_a_stack_is_as_if_alone(name, dtype, tolerance):
     together, alone = members_of(name, dtype), members_of(name, dtype)
     for members in (together, *([member] for member in alone)):
-        stack = Stack(type_of(name), members, CPU)
+        stack = Stack(members, CPU)
         for step in range(5):
             stack.step(rows(step, dtype), 3e-3, step / 5)
         stack.synchronise()
@@ -199,15 +188,13 @@ def test_each_members_gradient_is_clipped_by_its_own_norm():
 
 
 def fresh(name):
-    module, settings = type_of(name), type_of(name).Settings(**SWEEPS[name])
-    sweep = getattr(settings, module.SPARSITY)
-    return [module.Member(settings, sparsity, D, LATENTS, seed=0) for sparsity in sweep]
+    return sweeps.members_of(name, D, LATENTS, SWEEPS[name])
 
 
 @EVERY
 def test_the_encoder_starts_so_that_reconstructions_are_as_long_as_rows(name):
     members, x = fresh(name), rows(shift=0)
-    stack = Stack(type_of(name), members, CPU)
+    stack = Stack(members, CPU)
     stack.step(x, 0.0, 0.0)  # at a rate of 0, so that nothing else moves
     stack.step(rows(1), 0.0, 0.0)
     stack.synchronise()
@@ -223,9 +210,9 @@ def test_the_encoder_starts_so_that_reconstructions_are_as_long_as_rows(name):
         )
         pre = np.maximum(x @ p["w_enc"].T, 0)
         kept = (
-            np.sort(pre, 1)[:, -member.k, None]
+            np.sort(pre, 1)[:, -member.sparsity, None]
             if name == "topk"
-            else np.sort(pre, None)[-member.k * ROWS]
+            else np.sort(pre, None)[-member.sparsity * ROWS]
         )
         made = np.where(pre >= kept, pre, 0) @ p["w_dec"]
         assert (made**2).sum() == pytest.approx((x**2).sum(), rel=1e-5)
@@ -236,7 +223,7 @@ def test_the_encoder_starts_so_that_reconstructions_are_as_long_as_rows(name):
 
 @pytest.fixture
 def on_the_stack(monkeypatch):
-    monkeypatch.setattr(fit_module, "stepper", lambda module, members: Stack(module, members, CPU))
+    monkeypatch.setattr(fit_module, "stepper", lambda members: Stack(members, CPU))
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -285,12 +272,14 @@ def test_an_interrupted_fit_on_the_stack_ends_with_the_same_bytes(
 def test_a_step_needs_no_number_on_the_host_and_no_tensor_beside_the_device(name):
     # meta tensors have a shape and a device and no numbers: to read one, or a shape that depends
     # on one, is an error, and so is a tensor of another device
-    stack = Stack(type_of(name), members_of(name), torch.device("meta"))
+    stack = Stack(members_of(name), torch.device("meta"))
     stack.x = torch.empty(ROWS, D, device="meta")
     stack.update()
     assert {t.device.type for t in stack.tensors.values()} == {"meta"}
-    if hasattr(stack.stacked, "start"):
-        stack.stacked.start(stack.parameters, stack.batch())
+    if hasattr(stack.sae_type, "start"):
+        stack.sae_type.start(
+            by_row(stack.parameters), stack.batch(), stack.sparsity, stack.settings
+        )
 
 
 class Queue:
@@ -341,7 +330,7 @@ def captures(monkeypatch):
 def test_warm_up_capture_and_replay_take_one_step_each_time(name, captures):
     plain, captured = members_of(name), members_of(name)
     for members, kind in ((plain, Stack), (captured, CapturedStack)):
-        captures.stack = stack = kind(type_of(name), members, CPU)
+        captures.stack = stack = kind(members, CPU)
         for step in range(WARM_UP + 4):
             batch = rows(step)
             stack.step(batch, 3e-3 / (step + 1), step / 20)
@@ -397,5 +386,5 @@ def test_a_gpu_is_one_that_the_driver_shows_and_torch_can_use(monkeypatch, found
 def test_a_gpu_is_given_the_captured_stack(monkeypatch, visible):
     monkeypatch.setattr(gpu, "visible", lambda: visible)
     monkeypatch.setattr(stacked, "CapturedStack", lambda *_: "captured")
-    chosen = fit_module.stepper(type_of("topk"), members_of("topk"))
-    assert chosen == "captured" if visible else isinstance(chosen, fit_module.OneByOne)
+    chosen = stepper(members_of("topk"))
+    assert chosen == "captured" if visible else isinstance(chosen, OneByOne)

@@ -1,6 +1,5 @@
 """An interrupted fit ends with the bytes of one that was not; a finished member is not trained again."""
 
-import importlib
 import json
 import os
 import random
@@ -16,11 +15,12 @@ from interference.provenance import canonical
 from interference.saes import fit as fit_module
 from interference.saes.fit import run as fit
 from interference.saes.state import State
+from interference.saes.stepper import compiled
 from interference.store.files import StoreError
 from interference.store.tensors import read_tensors
-from tests.support.sweeps import SETTINGS, D, spec, write_rows
+from tests.support.sweeps import SETTINGS, D, members_of, spec, step_of, type_of, write_rows
 
-TYPES = {name: importlib.import_module(f"interference.saes.types.{name}") for name in SETTINGS}
+COMPILED = {name: compiled(type_of(name)) for name in SETTINGS}
 SUFFIXES = (".json", ".parquet", ".safetensors")
 STEPS = 20  # of one seed of `spec()`
 
@@ -39,46 +39,45 @@ def kept(folder, kind):
 
 
 def count_steps(monkeypatch, stop_at=None):
-    """A list that grows by each step's member; the step after ``stop_at`` of them is interrupted."""
+    """A list that grows by each member's step; the step after ``stop_at`` of them is interrupted."""
     seen = []
-    for module in TYPES.values():
-        if "step" not in vars(module.Member):  # inherited: patched where it is defined
+    for module in COMPILED.values():
+        if "step" not in vars(module.Step):  # inherited: patched where it is defined
             continue
 
-        def step(self, *arguments, real=module.Member.step):
+        def step(self, *arguments, real=module.Step.step):
             if len(seen) == stop_at:
                 raise KeyboardInterrupt
             real(self, *arguments)
             seen.append(self)
 
-        monkeypatch.setattr(module.Member, "step", step)
+        monkeypatch.setattr(module.Step, "step", step)
     return seen
 
 
-@pytest.mark.parametrize("name", TYPES)
+@pytest.mark.parametrize("name", COMPILED)
 def test_arrays_are_all_that_training_changes(name):
-    module, settings = TYPES[name], SETTINGS[name]
-    sparsity = settings[module.SPARSITY][0]
-    a, b = (module.Member(module.Settings(**settings), sparsity, D, 2 * D, seed) for seed in (0, 1))
+    a, b = (members_of(name, seed=seed)[0] for seed in (0, 1))
+    step, other = step_of(a), step_of(b)
     start = {n: array.copy() for n, array in a.arrays().items()}
     batches = np.random.default_rng(0).standard_normal((9, 3, D)).astype(np.float32)
     changed = set()
     for x in batches[:5]:
-        a.step(x, 1e-2, 0.1)
+        step.step(x, 1e-2, 0.1)
         changed |= {n for n, array in a.arrays().items() if not np.array_equal(array, start[n])}
     assert changed == set(start)
     for n, array in b.arrays().items():
-        assert not any(np.shares_memory(array, other) for other in a.arrays().values())
+        assert not any(np.shares_memory(array, own) for own in a.arrays().values())
         array[...] = a.arrays()[n]
     b.adam.steps = a.adam.steps
     for x in batches[5:]:
-        a.step(x, 1e-2, 0.1)
-        b.step(x, 1e-2, 0.1)
+        step.step(x, 1e-2, 0.1)
+        other.step(x, 1e-2, 0.1)
     for n, array in b.arrays().items():
         assert array.tobytes() == a.arrays()[n].tobytes()
 
 
-@pytest.mark.parametrize("name", TYPES)
+@pytest.mark.parametrize("name", COMPILED)
 @pytest.mark.parametrize(
     ("turn", "done"),
     [*((1, done) for done in (0, 1, 2, 17, 39, 40, 41, 55, 79)), (8, 15), (8, 27), (8, 70)],
@@ -183,7 +182,7 @@ def test_a_sweep_trains_only_members_that_are_new(
     fit(first, rows, output)
     seen = count_steps(monkeypatch)
     fit(then, rows, output)
-    assert len({id(member) for member in seen}) == trained
+    assert len({id(step) for step in seen}) == trained
     assert len(seen) == trained * (then["training"]["rows"] // 50)
     fit(then, rows, tmp_path / "whole" / "sae.json")
     assert results(output) == results(tmp_path / "whole" / "sae.json")
@@ -238,9 +237,9 @@ def test_a_damaged_member_is_told(tmp_path, rows, byte):
 
 def test_a_member_that_diverged_is_told_and_not_kept(tmp_path, rows, monkeypatch):
     def diverge(self, *_):
-        self.parameters["w_dec"][3, 2] = np.inf
+        self.member.parameters["w_dec"][3, 2] = np.inf
 
-    monkeypatch.setattr(TYPES["topk"].Member, "step", diverge)
+    monkeypatch.setattr(COMPILED["topk"].Step, "step", diverge)
     with pytest.raises(StoreError, match=r"training diverged at k = 2: lower the rate"):
         fit(spec(), rows, tmp_path / "a" / "sae.json")
     assert not (tmp_path / "a").exists()

@@ -1,11 +1,6 @@
-"""BatchTopK, JumpReLU, Gated and Matryoshka against the losses of their papers, written in torch.
-
-Gradients are compared at float64 and float32 with float64 autograd; what the papers define by a
-straight-through estimator is an autograd function here.
-"""
+"""What SAE types keep to: starts, unit rows, AuxK, penalties, dictionaries; and that they train."""
 
 import importlib
-import inspect
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +9,18 @@ import torch
 
 from interference.analysis.figures.style import SAE_TYPES
 from interference.config.saes import SaeTypes
+from interference.saes import compiled, types
 from interference.saes.fit import calibrate
+from interference.saes.member import Member
 from interference.saes.metrics import score
 from interference.saes.types import batch_topk, gated, jumprelu, matryoshka, relu_l1, topk
+from tests.support.sweeps import compiled_gradients, step_of
 
 D, LATENTS, ROWS, K = 6, 20, 32, 4
 AUX = {"aux_k": 6, "aux_weight": 1.0, "dead_after": 1000}
 PREFIXES = [0.1, 0.3, 0.65, 1.0]
 WARMUP = {"warmup_fraction": 0.05}
 JUMP = {"l0": [0.003, 0.01, 0.03], **WARMUP, "initial_threshold": 0.1, "bandwidth": 0.1}
-TOLERANCE = {np.float64: 1e-9, np.float32: 1e-5}
 #: module → (settings of a sweep from dense to sparse, the sparsity of the tests)
 TYPES = {
     batch_topk: (batch_topk.Settings(k=[8, 4, 2], **AUX), K),
@@ -31,7 +28,7 @@ TYPES = {
     jumprelu: (jumprelu.Settings(**JUMP), 0.03),
     gated: (gated.Settings(l1=[0.03, 0.1, 0.3], **WARMUP), 0.1),
 }
-#: The two of the default, whose losses have a file of their own (test_sae_gradients.py).
+#: The two of the default.
 OTHERS = {
     topk: (topk.Settings(k=[8, 4, 2], **AUX), K),
     relu_l1: (relu_l1.Settings(l1=[0.1, 0.3, 1.0], **WARMUP, gradient_clip=1.0), 0.3),
@@ -41,7 +38,6 @@ ALL = pytest.mark.parametrize(
 )
 EVERY = pytest.mark.parametrize("module", TYPES, ids=lambda m: m.__name__.rsplit(".", 1)[1])
 POOLED = pytest.mark.parametrize("module", [batch_topk, matryoshka], ids=["batch", "matryoshka"])
-PRECISION = pytest.mark.parametrize("dtype", TOLERANCE, ids=["float64", "float32"])
 
 
 def rows(seed=0, count=ROWS, dtype=np.float64):
@@ -52,7 +48,7 @@ def member_of(module, dtype=np.float32, scatter=0.3, **changes):
     """A member whose parameters are scattered, so that no bias is zero and no weight tied."""
     settings, sparsity = {**TYPES, **OTHERS}[module]
     settings = type(settings)(**{**vars(settings), **changes})
-    member = module.Member(settings, sparsity, D, LATENTS, seed=0)
+    member = Member(module, settings, sparsity, D, LATENTS, seed=0)
     rng = np.random.default_rng(1)
     for name, p in member.parameters.items():
         p += (scatter * rng.standard_normal(p.shape)).astype(np.float32)
@@ -60,157 +56,12 @@ def member_of(module, dtype=np.float32, scatter=0.3, **changes):
     return member
 
 
-def gradients(member, x, penalty=0.7):
-    """By the member's own code; the penalty is for types that have one."""
-    takes = inspect.signature(member.gradients).parameters
-    return member.gradients(x, penalty) if "penalty" in takes else member.gradients(x)
-
-
 def assert_close(found, expected, tolerance):
     assert found.keys() == expected.keys()
     for name, gradient in expected.items():
         scale = np.linalg.norm(gradient)
         assert scale > 0, name
-        assert found[name].dtype == (np.float64 if tolerance < 1e-8 else np.float32)
         assert np.linalg.norm(found[name] - gradient) <= tolerance * scale, name
-
-
-def autograd(loss, p):
-    found = torch.autograd.grad(loss, list(p.values()))
-    return {name: g.numpy() for name, g in zip(p, found, strict=True)}
-
-
-def leaves(member):
-    return {
-        name: torch.tensor(p.astype(np.float64), requires_grad=True)
-        for name, p in member.parameters.items()
-    }
-
-
-# The losses
-
-
-def top_of_batch(pre, count):
-    """The ``count`` largest positive entries of the whole of ``pre``."""
-    kept = torch.zeros(pre.numel(), dtype=torch.bool)
-    kept[torch.relu(pre).flatten().topk(count).indices] = True
-    return torch.relu(pre) * kept.reshape(pre.shape)
-
-
-def top_of_rows(pre, k):
-    value, index = torch.relu(pre).topk(k, dim=1)
-    return torch.zeros_like(pre).scatter(1, index, value)
-
-
-def pooled_loss(p, x, ends, dead, aux):
-    """BatchTopK with AuxK, summed over prefixes that end at ``ends``."""
-    f = top_of_batch((x - p["b_dec"]) @ p["w_enc"].T + p["b_enc"], K * len(x))
-    loss = 0
-    for m in ends:
-        error = x - f[:, :m] @ p["w_dec"][:m] - p["b_dec"]
-        loss = loss + (error**2).sum(1).mean()
-    if dead:
-        without_b_dec = (x - p["b_dec"].detach()) @ p["w_enc"][dead].T + p["b_enc"][dead]
-        z = top_of_rows(without_b_dec, min(aux["aux_k"], len(dead)))
-        assert (z > 0).any()
-        residual = ((error.detach() - z @ p["w_dec"][dead]) ** 2).sum(1).mean()
-        loss = loss + aux["aux_weight"] * min(len(dead) / aux["aux_k"], 1) * residual
-    return loss, f
-
-
-@PRECISION
-@pytest.mark.parametrize("aux_k", [0, 2, 40])
-@pytest.mark.parametrize(
-    ("module", "ends"),
-    [(batch_topk, [LATENTS]), (matryoshka, [2, 6, 13, LATENTS])],
-    ids=["batch", "matryoshka"],
-)
-def test_batch_topk_and_matryoshka(module, ends, aux_k, dtype):
-    member = member_of(module, dtype, aux_k=aux_k)
-    quiet = [2, 3, 5, 7, 11, 13]
-    member.parameters["b_enc"][quiet] -= 2.5  # alive in AuxK, hardly ever in the code
-    member.silent[quiet] = 10_000
-    x, p = torch.tensor(rows()), leaves(member)
-    _, f = pooled_loss(p, x, ends, [], {})
-    dead = [i for i in quiet if not (f[:, i] > 0).any()]
-    assert len(dead) >= 3
-    aux = {"aux_k": aux_k, "aux_weight": AUX["aux_weight"]}
-    loss, f = pooled_loss(p, x, ends, dead if aux_k else [], aux)
-    assert (f > 0).sum() == K * ROWS
-    assert len({int(count) for count in (f > 0).sum(1)}) > 2  # rows share the batch's latents
-    found = member.gradients(rows(dtype=dtype))
-    assert_close(found, autograd(loss, p), TOLERANCE[dtype])
-    fired = (f > 0).any(0).numpy()
-    assert (member.silent[fired] == 0).all()
-    assert (member.silent[~fired] > 0).all()
-
-
-class Jump(torch.autograd.Function):
-    """z · H(z − θ), with the paper's pseudo-derivative for θ."""
-
-    @staticmethod
-    def forward(ctx, z, threshold, width):
-        ctx.save_for_backward(z, threshold)
-        ctx.width = width
-        return z * (z > threshold)
-
-    @staticmethod
-    def backward(ctx, g):
-        z, threshold = ctx.saved_tensors
-        kernel = ((z - threshold).abs() / ctx.width < 0.5).to(z)
-        return g * (z > threshold), -(threshold / ctx.width * kernel * g).sum(0), None
-
-
-class Step(torch.autograd.Function):
-    """H(z − θ), with the paper's pseudo-derivative for θ and none for z."""
-
-    @staticmethod
-    def forward(ctx, z, threshold, width):
-        ctx.save_for_backward(z, threshold)
-        ctx.width = width
-        return (z > threshold).to(z)
-
-    @staticmethod
-    def backward(ctx, g):
-        z, threshold = ctx.saved_tensors
-        kernel = ((z - threshold).abs() / ctx.width < 0.5).to(z)
-        return None, -(kernel * g / ctx.width).sum(0), None
-
-
-@PRECISION
-@pytest.mark.parametrize("penalty", [0.0, 0.7, 5.0])
-def test_jumprelu(penalty, dtype):
-    member = member_of(jumprelu, dtype, bandwidth=0.2)
-    x, p = torch.tensor(rows()), leaves(member)
-    width, threshold = 0.2 * D**0.5, p["log_threshold"].exp()
-    z = x @ p["w_enc"].T + p["b_enc"]
-    f = Jump.apply(z, threshold, width)
-    error = ((x - f @ p["w_dec"] - p["b_dec"]) ** 2).sum(1)
-    loss = (error + penalty * Step.apply(z, threshold, width).sum(1)).mean()
-    near = (z - threshold).abs() < width / 2
-    assert (near & (f == 0)).any()  # the kernel reaches latents that are not active
-    assert (near & (f > 0)).any()
-    found = member.gradients(rows(dtype=dtype), penalty)
-    assert_close(found, autograd(loss, p), TOLERANCE[dtype])
-
-
-@PRECISION
-@pytest.mark.parametrize("penalty", [0.0, 0.7, 5.0])
-def test_gated(penalty, dtype):
-    member = member_of(gated, dtype)
-    x, p = torch.tensor(rows()), leaves(member)
-    w_mag = p["r_mag"].exp()[:, None] * p["w_gate"]
-    open_gate = (x - p["b_dec"]) @ p["w_gate"].T + p["b_gate"]
-    magnitude = torch.relu((x - p["b_dec"]) @ w_mag.T + p["b_mag"])
-    f = (open_gate > 0) * magnitude
-    a = torch.relu(open_gate)
-    error = ((x - f @ p["w_dec"] - p["b_dec"]) ** 2).sum(1)
-    frozen = ((x - a @ p["w_dec"].detach() - p["b_dec"].detach()) ** 2).sum(1)
-    loss = (error + penalty * a.sum(1) + frozen).mean()
-    assert ((open_gate > 0) & (magnitude == 0)).any()
-    assert ((open_gate <= 0) & (magnitude > 0)).any()
-    found = member.gradients(rows(dtype=dtype), penalty)
-    assert_close(found, autograd(loss, p), TOLERANCE[dtype])
 
 
 # What every type keeps to
@@ -222,10 +73,10 @@ def test_auxk_reaches_chosen_dead_latents_and_never_b_dec(module):
     for member in (quiet, loud):
         member.parameters["b_enc"][:5] -= 2.0
         member.parameters["b_enc"][4] -= 100.0  # dead, and never among the chosen
-        member.silent[:5] = 10_000
+        member.state["silent"][:5] = 10_000
     x = rows(dtype=np.float32)
-    without, with_aux = quiet.gradients(x), loud.gradients(x)
-    dead = np.flatnonzero(loud.silent > 1000)
+    without, with_aux = compiled_gradients(quiet, x), compiled_gradients(loud, x)
+    dead = np.flatnonzero(loud.state["silent"] > 1000)
     assert 4 in dead
     assert 2 < len(dead) <= 5
     np.testing.assert_array_equal(without["b_dec"], with_aux["b_dec"])
@@ -240,8 +91,8 @@ def test_auxk_reaches_chosen_dead_latents_and_never_b_dec(module):
 def test_a_batch_without_a_positive_latent_is_survived(module):
     member = member_of(module)
     member.parameters["b_enc"][:] = -1e3
-    found = member.gradients(rows(dtype=np.float32))
-    assert (member.silent == ROWS).all()
+    found = compiled_gradients(member, rows(dtype=np.float32))
+    assert (member.state["silent"] == ROWS).all()
     assert all((found[name] == 0).all() for name in ("w_enc", "b_enc", "w_dec"))
     assert (found["b_dec"] != 0).any()
 
@@ -249,19 +100,20 @@ def test_a_batch_without_a_positive_latent_is_survived(module):
 @EVERY
 def test_decoder_rows_have_unit_norm_after_each_step(module):
     settings, sparsity = TYPES[module]
-    member = module.Member(settings, sparsity, D, LATENTS, seed=0)
+    member = Member(module, settings, sparsity, D, LATENTS, seed=0)
+    trainer = step_of(member)
     for step in range(20):
         norms = np.linalg.norm(member.parameters["w_dec"], axis=1)
         np.testing.assert_allclose(norms, 1, atol=1e-6)
         before = member.parameters["w_dec"].copy()
-        member.step(rows(step, dtype=np.float32), rate=0.05, fraction=step / 20)
+        trainer.step(rows(step, dtype=np.float32), rate=0.05, fraction=step / 20)
         assert (member.parameters["w_dec"] != before).any()
 
 
 @EVERY
 def test_the_start_is_tied_at_unit_norm_without_biases(module):
     settings, sparsity = TYPES[module]
-    p = module.Member(settings, sparsity, D, LATENTS, seed=3).parameters
+    p = Member(module, settings, sparsity, D, LATENTS, seed=3).parameters
     encoder = p["w_gate"] if module is gated else p["w_enc"]
     np.testing.assert_array_equal(encoder, p["w_dec"])
     assert encoder is not p["w_dec"]
@@ -274,8 +126,10 @@ def test_a_batch_twice_over_has_the_gradient_of_the_batch(module):
     # so neither penalty nor error grows with the batch
     once, twice = (member_of(module, np.float64) for _ in range(2))
     x = rows()
-    expected = gradients(once, x)
-    found = gradients(twice, np.concatenate([x, x + 1e-13]))  # no ties at the bar of a batch
+    expected = compiled_gradients(once, x)
+    found = compiled_gradients(
+        twice, np.concatenate([x, x + 1e-13])
+    )  # no ties at the bar of a batch
     assert_close(found, expected, 1e-9)
 
 
@@ -284,18 +138,19 @@ def test_the_order_of_a_batch_does_not_matter(module):
     a, b = member_of(module), member_of(module)
     x = rows(dtype=np.float32)
     shuffled = x[np.random.default_rng(5).permutation(ROWS)]
-    assert_close(gradients(a, shuffled), gradients(b, x), 1e-6)
+    assert_close(compiled_gradients(a, shuffled), compiled_gradients(b, x), 1e-6)
     if module in (topk, batch_topk, matryoshka):
-        np.testing.assert_array_equal(a.silent, b.silent)
+        np.testing.assert_array_equal(a.state["silent"], b.state["silent"])
 
 
 @pytest.mark.parametrize("module", [jumprelu, gated], ids=["jumprelu", "gated"])
 @pytest.mark.parametrize(("fraction", "share"), [(0.0, 0.0), (0.025, 0.5), (0.05, 1), (0.9, 1)])
 def test_the_penalty_rises_over_the_first_part_of_training(module, fraction, share, monkeypatch):
     member, sparsity = member_of(module), TYPES[module][1]
-    seen, real = [], member.gradients
-    monkeypatch.setattr(member, "gradients", lambda x, p: (seen.append(p), real(x, p))[1])
-    member.step(rows(dtype=np.float32), rate=1e-3, fraction=fraction)
+    trainer, seen = step_of(member), []
+    real = trainer.gradients
+    monkeypatch.setattr(trainer, "gradients", lambda x, p: (seen.append(p), real(x, p))[1])
+    trainer.step(rows(dtype=np.float32), rate=1e-3, fraction=fraction)
     assert seen == [pytest.approx(share * sparsity * (D if module is jumprelu else D**0.5))]
 
 
@@ -303,13 +158,13 @@ def test_the_penalty_rises_over_the_first_part_of_training(module, fraction, sha
 def test_arrays_are_all_that_training_changes_and_live(module):
     member, other = member_of(module), member_of(module)
     for step in range(4):
-        member.step(rows(step, dtype=np.float32), rate=0.01, fraction=step / 8)
+        step_of(member).step(rows(step, dtype=np.float32), rate=0.01, fraction=step / 8)
     for name, array in member.arrays().items():
         other.arrays()[name][...] = array
     other.adam.steps = member.adam.steps
     for step in range(4, 8):
         for m in (member, other):
-            m.step(rows(step, dtype=np.float32), rate=0.01, fraction=step / 8)
+            step_of(m).step(rows(step, dtype=np.float32), rate=0.01, fraction=step / 8)
     found, expected = other.arrays(), member.arrays()
     assert len({id(array) for array in expected.values()}) == len(expected)
     for name, array in expected.items():
@@ -337,7 +192,8 @@ def test_a_dictionary_is_a_copy_of_its_member(module):
 def test_threshold_inference_on_the_rows_that_set_it_is_the_code_of_that_batch(module):
     member, x = member_of(module), rows(count=400, dtype=np.float32)
     p = {name: torch.tensor(array) for name, array in member.parameters.items()}
-    f = top_of_batch((torch.tensor(x) - p["b_dec"]) @ p["w_enc"].T + p["b_enc"], K * 400)
+    rectified = ((torch.tensor(x) - p["b_dec"]) @ p["w_enc"].T + p["b_enc"]).relu()
+    f = rectified * (rectified > rectified.flatten().sort(descending=True).values[K * 400])
     dictionary = calibrate(member.dictionary(), x)
     np.testing.assert_allclose(dictionary.encode(x), f, atol=2e-5)
     expected = f @ p["w_dec"] + p["b_dec"]
@@ -376,14 +232,15 @@ def test_matryoshka_of_one_prefix_is_batch_topk():
         member_of(matryoshka, np.float64, prefixes=[1.0]),
         member_of(batch_topk, np.float64),
     )
-    assert_close(one.gradients(rows()), other.gradients(rows()), 1e-12)
+    assert_close(compiled_gradients(one, rows()), compiled_gradients(other, rows()), 1e-12)
 
 
 def test_batch_topk_of_one_row_is_topk():
     pooled = member_of(batch_topk, np.float64)
-    single = topk.Member(topk.Settings(k=[K], **AUX), K, D, LATENTS, seed=0)
+    single = Member(topk, topk.Settings(k=[K], **AUX), K, D, LATENTS, seed=0)
     single.parameters = pooled.parameters
-    assert_close(pooled.gradients(rows(count=1)), single.gradients(rows(count=1)), 1e-12)
+    x = rows(count=1)
+    assert_close(compiled_gradients(pooled, x), compiled_gradients(single, x), 1e-12)
 
 
 # Training
@@ -407,12 +264,12 @@ def test_training_lowers_fvu_and_the_sweep_moves_l0(module):
     x, heldout = sparse_rows(4000, 1), sparse_rows(500, 2)[:, None]
     summaries = []
     for sparsity in getattr(settings, module.SPARSITY):
-        member = module.Member(settings, sparsity, 12, 48, seed=0)
+        member = Member(module, settings, sparsity, 12, 48, seed=0)
         start = score(calibrate(member.dictionary(), x), heldout).summary
-        order = np.random.default_rng(3)
+        trainer, order = step_of(member), np.random.default_rng(3)
         for step in range(600):
             rate = 5e-3 * min(1.0, (1 - step / 600) / 0.2)
-            member.step(x[order.integers(0, 4000, 100)], rate, step / 600)
+            trainer.step(x[order.integers(0, 4000, 100)], rate, step / 600)
         end = score(calibrate(member.dictionary(), x), heldout).summary
         assert end["fvu"] < start["fvu"] / 3
         assert end["fvu"] < 0.3
@@ -436,6 +293,10 @@ def test_a_type_has_one_name_in_config_code_and_figures(name):
     assert name in SAE_TYPES
 
 
+def modules(package):
+    return {path.stem for path in Path(package.__path__[0]).glob("*.py")} - {"__init__"}
+
+
 def test_every_module_of_a_type_is_in_the_config():
-    modules = {path.stem for path in Path(topk.__file__).parent.glob("*.py")} - {"__init__"}
-    assert modules == set(SaeTypes.model_fields) == set(SAE_TYPES)
+    assert modules(types) == set(SaeTypes.model_fields) == set(SAE_TYPES)
+    assert modules(compiled) <= modules(types)

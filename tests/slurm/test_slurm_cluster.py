@@ -11,7 +11,7 @@ import pytest
 
 from tests.support import REPO
 from tests.support.slurm.cluster import Cluster, missing, running
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 
 pytestmark = pytest.mark.slurm
 
@@ -84,7 +84,7 @@ def test_clusters_that_start_at_once_have_ports_of_their_own(slurm_is_here, monk
 
     def nodes(_: int) -> int:
         with running() as cluster:
-            there.wait(timeout=120)  # until both stand
+            there.wait(timeout=PATIENCE)  # until both stand
             return len(cluster.run("sinfo", "-h", "-N", "-p", "cpu", "-t", "idle").splitlines())
 
     monkeypatch.setattr("tests.support.slurm.configuration.random.randrange", draw)

@@ -1,7 +1,13 @@
 """Small sweeps: rows of a layer on disk, and the spec of a job that trains on them."""
 
-import numpy as np
+import importlib
+from types import ModuleType
 
+import numpy as np
+import torch
+
+from interference.saes.member import Member
+from interference.saes.stepper import compiled
 from interference.store.arrays import writing
 from interference.store.files import write_json
 
@@ -56,3 +62,42 @@ def write_rows(rows, train=None, heldout=None, said=None):
         content[name] = content[name] | part
     write_json(rows, content)
     return rows
+
+
+def type_of(name: str) -> ModuleType:
+    """The module of an SAE type."""
+    return importlib.import_module(f"interference.saes.types.{name}")
+
+
+def members_of(name: str, d=D, latents=2 * D, settings=None, seed=0) -> list[Member]:
+    """Untrained members of a sweep, by default that of `SETTINGS`."""
+    module = type_of(name)
+    settings = module.Settings(**(SETTINGS[name] if settings is None else settings))
+    sweep = getattr(settings, module.SPARSITY)
+    return [Member(module, settings, sparsity, d, latents, seed) for sparsity in sweep]
+
+
+def step_of(member: Member):
+    """The compiled step of a member."""
+    return compiled(member.sae_type).Step(member)
+
+
+def compiled_gradients(member: Member, x: np.ndarray, share=1.0) -> dict[str, np.ndarray]:
+    """By the compiled step, which brings the member's state up to date. share: of the penalty."""
+    step = step_of(member)
+    penalty = [share * step.penalty] if hasattr(step, "penalty") else []
+    return step.gradients(x, *penalty)
+
+
+def autograd_gradients(member: Member, x: np.ndarray, share=1.0) -> dict[str, np.ndarray]:
+    """By autograd of the type's own loss, float64; the member's state stays as it was."""
+    p = {
+        name: torch.tensor(array, dtype=torch.float64, requires_grad=True)
+        for name, array in member.parameters.items()
+    }
+    state = {name: torch.tensor(array) for name, array in member.state.items()}
+    sparsity = torch.tensor(share * member.sparsity, dtype=torch.float64)
+    rows = torch.tensor(x, dtype=torch.float64)
+    loss = member.sae_type.loss(p, rows, sparsity, member.settings, state)
+    found = torch.autograd.grad(loss, list(p.values()))
+    return {name: gradient.numpy() for name, gradient in zip(p, found, strict=True)}

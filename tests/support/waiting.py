@@ -8,7 +8,7 @@ from pathlib import Path
 
 #: Seconds after which what a test waits for will never be so, on however busy a machine. No test takes
 #: this long: who waits looks ten times a second.
-PATIENCE = 600.0
+PATIENCE = 1800.0
 
 
 def wait_until(condition: Callable[[], object], what: str, seconds: float = PATIENCE) -> object:

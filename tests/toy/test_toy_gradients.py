@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from interference.toy import compiled, kernels
+from interference.toy import compiled
 from interference.toy.model import encode, loss, norms, propagate
 from interference.toy.stacked import clean_gradients, radii, robust_gradients, steepest_ascent
+from interference.toy.step import GRADIENT, NONE, gradients
 
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-5}
 MODELS, FEATURES, HIDDEN, BATCH = 3, 14, 5, 33
@@ -119,7 +120,7 @@ def compiled_gradients(stack, uniforms, normals, robust, attack):
     stepper = compiled.Stepper(spec, compiled.State({"W": W}, 0, [], []))
     scratch, found = stepper.scratch, []
     for model in range(MODELS):
-        kernels.gradients(scratch, W[model], b[model], uniforms.numpy(), normals.numpy(),
+        gradients(scratch, W[model], b[model], uniforms.numpy(), normals.numpy(),
                           stepper.models[0][0], attack, stepper.reals, stepper.counts)  # fmt: skip
         found.append(
             (scratch.grad_W[:HIDDEN, :FEATURES].copy(), scratch.grad_b[0, :FEATURES].copy())
@@ -152,7 +153,7 @@ def test_clean_gradients_agree_with_autograd(stack, uniforms, normals):
     W, b, x = stack
     expected = torch.autograd.grad(summed(squared_error(W, b, x, x)), [W, b])
     assert_close(clean_gradients(W.detach(), b.detach(), x), expected)
-    found = compiled_gradients(stack, uniforms, normals, ROBUST, kernels.NONE)
+    found = compiled_gradients(stack, uniforms, normals, ROBUST, NONE)
     assert_close(found, expected)
 
 
@@ -189,5 +190,5 @@ def test_a_zero_gradient_gives_no_perturbation(stack, uniforms, normals):
     W, _, x = (t.detach() for t in stack)
     dead = (W, torch.full((MODELS, FEATURES), -1e3, dtype=x.dtype), x)
     assert not any(g.any() for g in robust_gradients(*dead, None, ROBUST))
-    found = compiled_gradients(dead, uniforms, normals, ROBUST, kernels.GRADIENT)
+    found = compiled_gradients(dead, uniforms, normals, ROBUST, GRADIENT)
     assert not any(g.any() for g in found)

@@ -75,22 +75,20 @@ ATTACK_SECTION = '''class Walk(Attack):
 Method = Annotated[Walk | '''
 SAE = '''"""TopK without AuxK."""
 
-from interference.config.saes import PlainTopK, TopK
+from interference.config.saes import PlainTopK
 from interference.saes.types import topk
 
 SPARSITY = "k"
 Settings = PlainTopK
+UNIT_DECODER = True
+
+parameters, dictionary = topk.parameters, topk.dictionary
 
 
-class Member(topk.Member):
-    """One SAE of the sweep in training."""
-
-    def __init__(self, settings: Settings, k: int, d: int, latents: int, seed: int):
-        plain = TopK(k=settings.k, aux_k=0, aux_weight=0.0, dead_after=1)
-        super().__init__(plain, k, d, latents, seed)
-
-
-Stacked = topk.Stacked
+def loss(p, x, k, settings, state):
+    """mean_rows ‖x − x̂‖²: (M,)."""
+    z = topk.top_k(x @ p["w_enc"].mT + p["b_enc"], k, settings)
+    return topk.squared_error(x, z @ p["w_dec"] + p["b_dec"])
 '''
 SAE_SECTION = '''class PlainTopK(SaeType):
     """TopK without AuxK."""

@@ -23,7 +23,7 @@ QUICK = (
 #: What a verb says of the place that it was given, in its log.
 PLACE = re.compile(r"on (\w+), Slurm job (\d+), CPUs (\d+), GPUs (\S+)$", re.MULTILINE)
 #: Seconds after which a run that has not ended never will.
-RUN_PATIENCE = 1800.0
+RUN_PATIENCE = 3600.0
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def ahead(items: Iterable[Item]) -> Iterator[Item]:
+def ahead(items: Iterable[Item]) -> Generator[Item]:
     """Yield items in their order, while a thread prepares up to AHEAD more.
 
     What the thread raises is raised here; closing this iterator ends the thread.

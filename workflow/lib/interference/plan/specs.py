@@ -16,7 +16,7 @@ from interference.config.zoo import CHECKPOINTS, REPOSITORY, gates
 from interference.plan.catalogue import FIGURES, TABLES, Entry
 from interference.plan.inventory import Inventory
 from interference.plan.once import once
-from interference.provenance import spec
+from interference.provenance import source_path, spec
 
 TABLES_BY_NAME = {table.name: table for table in TABLES}
 FIGURES_BY_NAME = {figure.name: figure for figure in FIGURES}
@@ -166,7 +166,7 @@ class Specs(Inventory):
     @once
     def fit(self, model: str, layer: Layer, sae_type: str) -> str:
         return spec(
-            ("interference.saes.fit", f"interference.saes.types.{sae_type}"),
+            ("interference.saes.fit", *_code_of(sae_type)),
             [self.extract(model, layer)],
             **self._sae_fields(model, layer, sae_type),
         )
@@ -178,7 +178,7 @@ class Specs(Inventory):
         fields = self._sae_fields(model, layer, chosen.type)
         fields["settings"] |= {"k": chosen.k}
         return spec(
-            ("interference.saes.baselines", f"interference.saes.types.{chosen.type}"),
+            ("interference.saes.baselines", *_code_of(chosen.type)),
             [self.extract(model, layer)],
             **fields,
         )
@@ -293,3 +293,9 @@ class Specs(Inventory):
         name = next((n for n, m in methods.items() if m.type == "pgd"), next(iter(methods)))
         epsilons = sorted(methods[name].epsilons)
         return {"attack": name, "epsilon": epsilons[len(epsilons) // 2]}
+
+
+def _code_of(sae_type: str) -> list[str]:
+    """The modules of an SAE type: what it is, and its compiled step where it has one."""
+    plain, compiled = (f"interference.saes.{kind}.{sae_type}" for kind in ("types", "compiled"))
+    return [plain, compiled] if source_path(compiled) else [plain]

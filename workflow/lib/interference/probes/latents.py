@@ -5,13 +5,13 @@ for ReLU, what was learned for JumpReLU and Gated, the frozen training threshold
 for TopK, whose own count is k by construction. An image's L0 is the mean over its positions.
 """
 
-import numba
 import numpy as np
 
+from interference.kernels.compile import cached
 from interference.saes.dictionary import Dictionary
 
 
-@numba.njit(cache=True, nogil=True)
+@cached
 def _count(
     pre: np.ndarray,
     bias: np.ndarray,

@@ -16,6 +16,7 @@ import numpy as np
 from interference import progress
 from interference.saes.fit import CALIBRATION_ROWS, Training, calibrate, check, open_rows, train
 from interference.saes.metrics import score
+from interference.saes.rows import Rows
 from interference.saes.spectrum import Spectrum
 from interference.saes.state import State
 from interference.saes.substitutes import Gaussian, Whitened
@@ -63,7 +64,7 @@ def run(spec: dict, rows: Path, output: Path) -> None:
     statistics, _ = read_described(rows)
     spectrum = Spectrum.of(store)
     whitened, gaussian = Whitened(store, spectrum), Gaussian(store, spectrum)
-    substitutes = {
+    substitutes: dict[str, tuple[Rows, np.ndarray]] = {
         "whitened": (whitened, whitened.apply(heldout)),
         "gaussian": (gaussian, gaussian.heldout(heldout.shape)),
     }

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from interference.saes.kernels import relu_rows
-from interference.saes.selection import top_rows
+from interference.kernels.dense import relu_rows
+from interference.kernels.selection import top_rows
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,10 @@ def unstack(arrays: dict[str, np.ndarray]) -> list[Dictionary]:
     """The members of a stored sweep, in the order of its manifest."""
     return [
         Dictionary(
-            *(arrays[name][i] for name in ("w_enc", "b_enc", "w_dec", "b_dec")),
+            w_enc=arrays["w_enc"][i],
+            b_enc=arrays["b_enc"][i],
+            w_dec=arrays["w_dec"][i],
+            b_dec=arrays["b_dec"][i],
             k=int(arrays["k"][i]),
             threshold=arrays["threshold"][i],
             pooled=bool(arrays["pooled"][i]),

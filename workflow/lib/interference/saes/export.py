@@ -68,7 +68,7 @@ def in_saelens(dictionary: Dictionary) -> tuple[dict, dict[str, np.ndarray]]:
         config |= {"architecture": "topk", "k": dictionary.k, "rescale_acts_by_decoder_norm": False}
     elif np.any(dictionary.threshold):
         config["architecture"] = "jumprelu"
-        weights["threshold"] = dictionary.threshold
+        weights["threshold"] = np.asarray(dictionary.threshold)
     return config, weights
 
 
@@ -131,13 +131,16 @@ def export(
     """
     arrays, fitted = read(manifest, "w_enc", "trained SAEs: saes/MODEL/LAYER/TYPE.json")
     spec, dictionaries = fitted["spec"], unstack(arrays)
-    mean, std, statistics = read_statistics(rows, spec) if rows else (None, None, None)
+    statistics = None
+    if rows:
+        mean, std, statistics = read_statistics(rows, spec)
+        dictionaries = [fold(dictionary, mean, std) for dictionary in dictionaries]
     if output.exists() and not output.is_dir():
         raise InterferenceError(f"{output} is there and is no folder; name another")
     made = {}
     for i in choose(fitted["members"], sparsity=sparsity, sae_seed=seed):
         member, dictionary = fitted["members"][i], dictionaries[i]
-        config, weights = in_saelens(fold(dictionary, mean, std) if rows else dictionary)
+        config, weights = in_saelens(dictionary)
         config["metadata"] = {
             "sae_lens_version": FORMAT,
             "sae_lens_training_version": None,

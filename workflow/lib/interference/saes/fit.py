@@ -12,16 +12,18 @@ from contextlib import closing
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 
-from interference import gpu, progress
+from interference import progress
 from interference.config.saes import Decay, LayerSaes
 from interference.saes.dictionary import Dictionary, calibrated_threshold, stack
+from interference.saes.member import Member, SaeType
 from interference.saes.metrics import score
-from interference.saes.rows import batches, verify
+from interference.saes.rows import Rows, batches, verify
 from interference.saes.state import State
+from interference.saes.stepper import stepper
 from interference.store.arrays import Reader, open_array
 from interference.store.files import StoreError, read_json, sha256, write_json
 from interference.store.tables import write_table
@@ -46,8 +48,13 @@ class Training(LayerSaes, Decay):
 
 
 def train(
-    sae_type, settings, training: Training, store, seeds: list[int], state: State | None = None
-) -> dict:
+    sae_type: SaeType,
+    settings: Any,
+    training: Training,
+    store: Rows,
+    seeds: list[int],
+    state: State | None = None,
+) -> dict[tuple[float, int], Dictionary]:
     """(sparsity, seed) → trained Dictionary. Raises StoreError where training diverges.
 
     sae_type: a module of interference.saes.types; store: rows (n, d) float16, shuffled;
@@ -56,15 +63,16 @@ def train(
     d = store.shape[1]
     latents = d * training.expansion_factor
     sweep = getattr(settings, sae_type.SPARSITY)
-    dictionaries = {}
+    dictionaries: dict[tuple[float, int], Dictionary] = {}
     for seed in seeds:
-        finished = {s: state and state.kept(s, seed) for s in sweep}
-        left = [s for s in sweep if finished[s] is None]
+        kept = {s: state.kept(s, seed) if state else None for s in sweep}
+        finished = {s: dictionary for s, dictionary in kept.items() if dictionary is not None}
+        left = [s for s in sweep if s not in finished]
         if state and len(left) < len(sweep):
             progress.say(f"seed {seed}: {len(sweep) - len(left)} members are there already")
-        members = {s: sae_type.Member(settings, s, d, latents, seed) for s in left}
+        members = {s: Member(sae_type, settings, s, d, latents, seed) for s in left}
         if members:
-            train_members(sae_type, members, training, store, seed, state)
+            train_members(members, training, store, seed, state)
         for sparsity, member in members.items():
             finished[sparsity] = made = member.dictionary()
             arrays = (made.w_enc, made.w_dec, made.threshold)
@@ -73,59 +81,20 @@ def train(
                     f"training diverged at {sae_type.SPARSITY} = {sparsity}: lower the rate"
                 )
             if state:
-                state.keep(sparsity, seed, finished[sparsity])
+                state.keep(sparsity, seed, made)
         dictionaries |= {(s, seed): finished[s] for s in sweep}
     return dictionaries
 
 
-#: What a step takes: rows (n, d), the learning rate, and the fraction of training done before it.
-Batch = tuple[np.ndarray, float, float]
-
-
-class Stepper(Protocol):
-    """Moves the members of one seed; their arrays follow at `synchronise`, if not before."""
-
-    def take(self, turn: list[Batch]) -> None: ...
-
-    def synchronise(self) -> None: ...
-
-
-class OneByOne:
-    """Compiled steps on a CPU, a member after the other."""
-
-    def __init__(self, members: list):
-        self.members = members
-
-    def take(self, turn: list[Batch]) -> None:
-        """Every member takes all steps of a turn; which member goes first changes nothing."""
-        for member in self.members:
-            for batch in turn:
-                member.step(*batch)
-
-    def synchronise(self) -> None:
-        pass
-
-
-def stepper(sae_type, members: list) -> Stepper:
-    """The compiled steps on a CPU, torch's of all members at once on a GPU: the same but for
-    rounding. A CPU's job loads no torch."""
-    if not gpu.visible():
-        return OneByOne(members)
-    from interference.compute import device
-    from interference.saes.stacked import CapturedStack
-
-    return CapturedStack(sae_type, members, device())
-
-
 def train_members(
-    sae_type, members: dict, training: Training, store, seed: int, state: State | None
+    members: dict[float, Member], training: Training, store: Rows, seed: int, state: State | None
 ) -> None:
     """Take the members of one seed, by sparsity, from where they are to the end of training."""
     steps = training.rows // training.batch_size
     done = state.resume(seed, members) if state else 0
     if done:
         progress.say(f"seed {seed}: going on from step {done} of {steps}")
-    trainer, saved = stepper(sae_type, list(members.values())), time.monotonic()
+    trainer, saved = stepper(list(members.values())), time.monotonic()
     with closing(batches(store, training.batch_size, training.rows, seed, done)) as feed:
         shown = iter(progress.track(feed, total=steps - done, label=f"seed {seed}, steps"))
         while turn := list(islice(shown, TURN)):
@@ -170,7 +139,7 @@ def open_rows(rows: Path, manifest: dict, spec: dict) -> tuple[Reader, np.ndarra
     return train, heldout[:]
 
 
-def check(sae_type, settings, training: Training, store: Reader) -> None:
+def check(sae_type: SaeType, settings: Any, training: Training, store: Rows) -> None:
     """Raise StoreError where the rows or the latents are too few to train or calibrate on."""
     (count, d), size = store.shape, training.batch_size
     if min(count, training.rows) < size:

@@ -8,9 +8,9 @@ all rows it would be 0 for every latent that fires in fewer than one of a hundre
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 
+from interference.kernels.compile import cached, inner
 from interference.saes.dictionary import Dictionary
 
 #: Images scored at once, and latents compared at once, for a bounded memory.
@@ -128,8 +128,12 @@ class Use:
     def none(cls, latents: int, rows: int) -> "Use":
         """Before the first of ``rows`` rows."""
         kept = int(UPPER * (rows - 1)) + 2
-        counts = (np.zeros(latents, np.int64) for _ in range(2))
-        return cls(*counts, np.zeros(latents), np.zeros((latents, kept)))
+        return cls(
+            fired=np.zeros(latents, np.int64),
+            absolute=np.zeros(latents, np.int64),
+            magnitude=np.zeros(latents),
+            largest=np.zeros((latents, kept)),
+        )
 
     def add(self, latents: np.ndarray) -> np.ndarray:
         """Count the codes (n, h) of more rows, and return how many latents are active in each."""
@@ -165,8 +169,15 @@ def largest_cosines(directions: np.ndarray) -> np.ndarray:
     return largest
 
 
-@numba.njit(cache=True, nogil=True)
-def _tally(latents, active, fired, absolute, magnitude, largest):
+@cached
+def _tally(
+    latents: np.ndarray,
+    active: np.ndarray,
+    fired: np.ndarray,
+    absolute: np.ndarray,
+    magnitude: np.ndarray,
+    largest: np.ndarray,
+) -> None:
     for r in range(latents.shape[0]):
         for i in range(latents.shape[1]):
             value = latents[r, i]
@@ -179,8 +190,8 @@ def _tally(latents, active, fired, absolute, magnitude, largest):
                     _replace_least(largest[i], value)
 
 
-@numba.njit(cache=True, nogil=True)
-def _replace_least(heap, value):
+@inner
+def _replace_least(heap: np.ndarray, value: float) -> None:
     at, child = 0, 1
     while child < len(heap):
         if child + 1 < len(heap) and heap[child + 1] < heap[child]:
@@ -192,8 +203,8 @@ def _replace_least(heap, value):
     heap[at] = value
 
 
-@numba.njit(cache=True, nogil=True)
-def _count_above(latents, bar, count):
+@cached
+def _count_above(latents: np.ndarray, bar: np.ndarray, count: np.ndarray) -> None:
     for r in range(latents.shape[0]):
         for i in range(latents.shape[1]):
             count[i] += latents[r, i] > bar[i]

@@ -8,7 +8,9 @@ The seed fixes every batch, so where training stands is the number of its steps 
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -18,6 +20,20 @@ from interference.store.files import StoreError
 
 #: Threads that read chunks. A read is mostly waiting: one of them would keep a GPU waiting, too.
 READERS = 4
+
+
+class Rows(Protocol):
+    """What training takes of a store of rows (n, d): of one on disk, or of `substitutes`."""
+
+    path: Path
+    chunk_rows: int
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice) -> np.ndarray: ...
 
 
 def verify(store: Reader, manifest: dict) -> None:
@@ -34,7 +50,7 @@ def verify(store: Reader, manifest: dict) -> None:
                 f"{store.path}: row {start + int(finite.argmin())} is not finite; "
                 "remove the store and run snakemake"
             )
-        found.update(np.ascontiguousarray(rows))
+        found.update(np.ascontiguousarray(rows).data)
     if found.hexdigest() != manifest["sha256"]:
         raise StoreError(
             f"{store.path}: sha256 of its rows is {found.hexdigest()}, its manifest says "
@@ -60,8 +76,8 @@ def pieces(rows: int, size: int, seed: int, skip: int = 0) -> Iterator[tuple[sli
 
 
 def batches(
-    store: Reader, batch_size: int, rows: int, seed: int, skip: int = 0
-) -> Iterator[np.ndarray]:
+    store: Rows, batch_size: int, rows: int, seed: int, skip: int = 0
+) -> Generator[np.ndarray]:
     """The rows // batch_size batches (batch_size, d) float32, without the first ``skip``.
 
     To be closed by whoever stops early: threads read ahead.

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from interference.saes.rows import Rows
+
 #: Images projected at once, for a bounded memory.
 IMAGES = 100
 
@@ -25,7 +27,7 @@ class Spectrum:
     vectors: np.ndarray
 
     @classmethod
-    def of(cls, store) -> "Spectrum":
+    def of(cls, store: Rows) -> "Spectrum":
         """Of all rows of a store (n, d), in one pass over its chunks: float64 sums, over n.
 
         Sums are taken about the mean of the first chunk, so that a large mean cancels nothing.
@@ -66,7 +68,7 @@ class Spectrum:
         return left
 
 
-def blocks(store) -> Iterator[np.ndarray]:
+def blocks(store: Rows) -> Iterator[np.ndarray]:
     """The chunks of a store in order, float64."""
     for start in range(0, store.shape[0], store.chunk_rows):
         yield store[start : start + store.chunk_rows].astype(np.float64)

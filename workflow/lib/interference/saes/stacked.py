@@ -1,60 +1,42 @@
-"""Training steps in torch, all members of a seed in each operation: for a GPU, and to check the CPU's.
+"""Training steps in torch, all members of a seed in each operation: for a GPU, for a type without a
+compiled step, and to check those.
 
-A type's `Stacked` says what its losses are; autograd makes their gradients, and a member's gradient
-is that of its own loss, since the losses share nothing but the rows. On a CPU this is plain float32
-(or float64) and the same as the compiled members up to rounding. On a GPU a whole step is one CUDA
-graph, its matrix products take TF32 inputs over float32 weights, and the host waits for no step: the
-shapes of a step never depend on its numbers, and what changes from step to step is filled into
-tensors.
+A type says what its loss is; autograd makes the gradients, and a member's gradient is that of its own
+loss, since the losses share nothing but the rows. On a CPU this is plain float32 (or float64) and the
+same as the compiled steps up to rounding. On a GPU a whole step is one CUDA graph, its matrix products
+take TF32 inputs over float32 weights, and the host waits for no step: the shapes of a step never depend
+on its numbers, and what changes from step to step is filled into tensors.
 """
 
 from collections.abc import Mapping
-from types import ModuleType
-from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from interference.saes.adam import BETA1, BETA2
+from interference.kernels.adam import adam_tensors
+from interference.saes.member import Member, ramp
 
 #: Steps before one is captured, in which libraries allocate what they need.
 WARM_UP = 3
 
 
-class Stacked(Protocol):
-    """What a type's module offers here, by the name `Stacked`, made of its members and any tensor
-    (of the stack's number type and device). It may have ``start(p, x)`` as well, which changes the
-    parameters in place before the first step. M: members."""
-
-    unit_decoder: bool  # whether rows of w_dec are kept at unit norm; if state has their `length`,
-    # a step is added to the row at that length, and then normalised; if it has `norm`, Adam takes
-    # gradients over that of the step before
-
-    def losses(
-        self, p: Mapping[str, Tensor], x: Tensor, ramp: Tensor, state: Mapping[str, Tensor]
-    ) -> Tensor:
-        """L of each member, (M,). p: the parameters, (M, …); x: (M, n, d), the same rows for each;
-        ramp: () the share of the penalty in force; state: a member's other arrays, (M, …), which
-        are brought up to date in place."""
-
-
 class Stack:
     """Moves the members of one seed; their arrays follow at `synchronise`."""
 
-    def __init__(self, sae_type: ModuleType, members: list, device: torch.device):
-        """sae_type: a module of interference.saes.types; members: its Members, equally far."""
+    def __init__(self, members: list[Member], device: torch.device):
+        """members: of one type, equally far."""
         self.members, self.settings = members, members[0].settings
+        self.sae_type = members[0].sae_type
         arrays = [member.arrays() for member in members]
         self.tensors = {
             name: torch.from_numpy(np.stack([a[name] for a in arrays])).to(device)
             for name in arrays[0]
         }
         self.parameters = {name: self.tensors[name] for name in members[0].parameters}
-        adam = members[0].adam.arrays()
-        self.state = {name: t for name, t in self.tensors.items() if name not in adam}
+        self.state = {name: self.tensors[name] for name in members[0].state}
         like = self.parameters["b_dec"]
-        self.stacked: Stacked = sae_type.Stacked(members, like)
+        self.sparsity = like.new_tensor([member.sparsity for member in members])
         self.size, self.eps, self.ramp = (like.new_zeros(()) for _ in range(3))
 
     def take(self, turn: list[tuple[np.ndarray, float, float]]) -> None:
@@ -67,13 +49,12 @@ class Stack:
         first = not self.members[0].adam.steps
         for member in self.members:
             size, *_, eps = member.adam.advance(rate)
-        warmup = getattr(self.settings, "warmup_fraction", 0)
-        ramp = min(1.0, fraction / warmup) if warmup else 1.0
-        for tensor, number in ((self.size, size), (self.eps, eps), (self.ramp, ramp)):
+        share = ramp(self.settings, fraction)
+        for tensor, number in ((self.size, size), (self.eps, eps), (self.ramp, share)):
             tensor.fill_(number)
         self._load(x)
-        if first and hasattr(self.stacked, "start"):
-            self.stacked.start(self.parameters, self.batch())
+        if first and hasattr(self.sae_type, "start"):
+            self.sae_type.start(by_row(self.parameters), self.batch(), self.sparsity, self.settings)
         self._run()
         if first and "norm" in self.state:  # its step is the same at any norm
             for name in self.parameters:
@@ -94,16 +75,17 @@ class Stack:
         if clip := getattr(self.settings, "gradient_clip", None):
             clip_norm(gradients, clip)
         w_dec = self.parameters["w_dec"]
-        if self.stacked.unit_decoder:
+        if self.sae_type.UNIT_DECODER:
             parallel = (gradients["w_dec"] * w_dec).sum(-1, keepdim=True)
             gradients["w_dec"] = gradients["w_dec"] - parallel * w_dec
         if "norm" in self.state:
             normalise(gradients, self.state["norm"])
         if "length" in self.state:
             w_dec.mul_(self.state["length"][..., None])
-        for name, gradient in gradients.items():
-            self._adam(name, gradient)
-        if self.stacked.unit_decoder:
+        for name, p in self.parameters.items():
+            mean, square = self.tensors[f"{name}.mean"], self.tensors[f"{name}.square"]
+            adam_tensors(p, gradients[name], mean, square, self.size, self.eps)
+        if self.sae_type.UNIT_DECODER:
             lengths = w_dec.norm(dim=-1, keepdim=True)
             w_dec.div_(lengths)
             if "length" in self.state:
@@ -112,24 +94,24 @@ class Stack:
     def gradients(self) -> dict[str, Tensor]:
         """Of every member's loss, by parameter, (M, …); brings `state` up to date."""
         p = {name: t.detach().requires_grad_() for name, t in self.parameters.items()}
-        losses = self.stacked.losses(p, self.batch(), self.ramp, self.state)
+        sparsity = self.ramp * self.sparsity
+        losses = self.sae_type.loss(by_row(p), self.batch(), sparsity, self.settings, self.state)
         return dict(zip(p, torch.autograd.grad(losses.sum(), list(p.values()))))
 
     def batch(self) -> Tensor:
         """The rows, for every member: (M, n, d), not copied."""
         return self.x.expand(len(self.members), *self.x.shape)
 
-    def _adam(self, name: str, gradient: Tensor) -> None:
-        mean, square = self.tensors[f"{name}.mean"], self.tensors[f"{name}.square"]
-        mean.lerp_(gradient, 1 - BETA1)
-        square.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
-        self.parameters[name].sub_(mean / square.sqrt().add_(self.eps) * self.size)
-
     def synchronise(self) -> None:
         """Copy the working tensors into the members' arrays."""
         for name, tensor in self.tensors.items():
             for member, array in zip(self.members, tensor.cpu().numpy(), strict=True):
                 member.arrays()[name][...] = array
+
+
+def by_row(parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Parameters as a loss takes them: vectors (M, h) as (M, 1, h), one row for all of a batch."""
+    return {name: p.unsqueeze(-2) if p.ndim == 2 else p for name, p in parameters.items()}
 
 
 def clip_norm(gradients: Mapping[str, Tensor], limit: float) -> None:
@@ -149,7 +131,8 @@ def normalise(gradients: Mapping[str, Tensor], norm: Tensor) -> None:
 
 def norms(gradients: Mapping[str, Tensor]) -> Tensor:
     """(M,) of each member's gradients of all parameters together."""
-    return sum(g.square().flatten(1).sum(1) for g in gradients.values()).sqrt()
+    squares = [gradient.square().flatten(1).sum(1) for gradient in gradients.values()]
+    return torch.stack(squares).sum(0).sqrt()
 
 
 def _fit(scale: Tensor, like: Tensor) -> Tensor:
@@ -160,12 +143,14 @@ def _fit(scale: Tensor, like: Tensor) -> Tensor:
 class CapturedStack(Stack):
     """On a GPU: all that follows the first steps is the replay of one CUDA graph."""
 
-    def __init__(self, sae_type: ModuleType, members: list, device: torch.device):
+    def __init__(self, members: list[Member], device: torch.device):
         torch.backends.cuda.matmul.fp32_precision = "tf32"
-        super().__init__(sae_type, members, device)
+        super().__init__(members, device)
         self.device, self.stream = device, torch.cuda.Stream(device)
         self.stream.wait_stream(torch.cuda.current_stream(device))
-        self.warmed, self.graph, self.feed = 0, None, None
+        self.warmed = 0
+        self.graph: torch.cuda.CUDAGraph | None = None
+        self.feed: Feed | None = None
 
     def step(self, x: np.ndarray, rate: float, fraction: float) -> None:
         with torch.cuda.stream(self.stream):

@@ -9,22 +9,11 @@ named by a digest of all that determines their bytes, so a file of anything else
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
-
-import numpy as np
 
 from interference.provenance import canonical, digest
-from interference.saes.adam import Adam
 from interference.saes.dictionary import Dictionary, stack, unstack
+from interference.saes.member import Member
 from interference.store.tensors import read_kept, read_tensors, write_kept, write_tensors
-
-
-class Member(Protocol):
-    """What every SAE type's member offers here: its live arrays, and Adam's step count."""
-
-    adam: Adam
-
-    def arrays(self) -> dict[str, np.ndarray]: ...
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from interference.saes.rows import Rows
 from interference.saes.spectrum import Spectrum
 
 #: Whitening drops a direction whose eigenvalue is below this share of their mean. It would blow up
@@ -25,7 +26,7 @@ TRAIN, HELDOUT = 0, 1
 class Whitened:
     """The rows of a store (n, d), whitened: (n, kept)."""
 
-    def __init__(self, store, spectrum: Spectrum):
+    def __init__(self, store: Rows, spectrum: Spectrum):
         self._store, self._mean = store, spectrum.mean
         kept = spectrum.values > RELATIVE_FLOOR * spectrum.values.mean()
         self._map = spectrum.vectors[:, kept] / np.sqrt(spectrum.values[kept])
@@ -50,7 +51,7 @@ class Gaussian:
     network and SAE seed.
     """
 
-    def __init__(self, store, spectrum: Spectrum):
+    def __init__(self, store: Rows, spectrum: Spectrum):
         self._mean, self._map = spectrum.mean, (spectrum.vectors * np.sqrt(spectrum.values)).T
         self.path, self.chunk_rows = Path(f"{store.path} (Gaussian)"), store.chunk_rows
         self.shape = store.shape

@@ -1,11 +1,11 @@
-"""Training steps on a CPU: `kernels` on numpy arrays."""
+"""Training steps on a CPU: `step` on numpy arrays."""
 
 import numpy as np
 
-from interference.toy import kernels
+from interference.toy import step
 from interference.toy.state import ARRAYS, State, adam_constants, index
 
-ATTACKS = {"gradient": kernels.GRADIENT, "analytic": kernels.ANALYTIC}
+ATTACKS = {"gradient": step.GRADIENT, "analytic": step.ANALYTIC}
 
 
 class Stepper:
@@ -15,8 +15,8 @@ class Stepper:
         robust, table = spec["adversarial"], index(spec)
         attack, kind = robust["attack"], state.arrays["W"].dtype
         self.spec, self.state = spec, state
-        self.scratch = kernels.scratch(spec["features"], spec["hidden"], spec["batch_size"], kind)
-        modes = np.array([kernels.NONE, ATTACKS[attack["type"]]])
+        self.scratch = step.scratch(spec["features"], spec["hidden"], spec["batch_size"], kind)
+        modes = np.array([step.NONE, ATTACKS[attack["type"]]])
         self.models = (
             (-1 / table["density"]).astype(kind),
             np.array([spec["seeds"].index(seed) for seed in table["seed"]]),
@@ -38,7 +38,7 @@ class Stepper:
         self.state.steps += 1
         kind = self.state.arrays["W"].dtype
         constants = map(kind.type, adam_constants(self.spec, self.state.steps))
-        kernels.train_step(
+        step.train_step(
             self.scratch, tuple(self.state.arrays[name] for name in ARRAYS), uniforms, normals,
             self.models, self.reals, self.counts, tuple(constants),
         )  # fmt: skip

@@ -101,8 +101,9 @@ def gradients(W: Tensor, x: Tensor, parts: Sequence[tuple[float, Pass]]) -> Grad
     parts: (weight, pass) of each loss.
     """
     # The passes share x, and their codes are m × m away from it: one large product for all.
-    grad_W = sum(weight * part.hidden_error for weight, part in parts) @ x.mT
-    grad_b = sum(weight * part.error.sum(-1) for weight, part in parts)
+    zero = x.new_zeros(())
+    grad_W = sum((weight * part.hidden_error for weight, part in parts), zero) @ x.mT
+    grad_b = sum((weight * part.error.sum(-1) for weight, part in parts), zero)
     for weight, part in parts:
         grad_W.baddbmm_(part.hidden, part.error.mT, alpha=weight)
         if part.code is not None:

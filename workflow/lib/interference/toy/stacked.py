@@ -1,4 +1,4 @@
-"""Training steps in torch, the whole stack in each operation: for a GPU, and to check `kernels`.
+"""Training steps in torch, the whole stack in each operation: for a GPU, and to check `step`.
 
 The robust loss is (1 − weight) · clean + weight · attacked, the perturbation of L2 radius
 relative_epsilon · ‖x‖, and no gradient goes through it (Gorton & Lewis 2025, arXiv 2508.17456, toy
@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from interference.toy.loops import TINY
+from interference.kernels.adam import EPS, adam_tensors, corrections
+from interference.kernels.columns import TINY
 from interference.toy.model import (
     Gradients,
     Pass,
@@ -21,7 +22,7 @@ from interference.toy.model import (
     reconstruct,
 )
 from interference.toy.sampling import sparse_inputs
-from interference.toy.state import ARRAYS, MODES, State, adam_constants
+from interference.toy.state import ARRAYS, MODES, State
 
 
 def clean_gradients(W: Tensor, b: Tensor, x: Tensor) -> Gradients:
@@ -127,18 +128,13 @@ class Stepper:
         clean = clean_gradients(W_clean, b_clean, x)
         attacked = robust_gradients(W_robust, b_robust, x, noise, robust)
         self.state.steps += 1
+        rate, (first, second) = self.spec["learning_rate"], corrections(self.state.steps)
         for name, gradient in zip("Wb", map(torch.cat, zip(clean, attacked))):
-            self._adam(name, gradient)
-
-    def _adam(self, name: str, gradient: Tensor) -> None:
-        rate, root_scale, kept, mean_share, square_kept, square_share, eps = adam_constants(
-            self.spec, self.state.steps
-        )
-        mean, square = self.arrays[f"{name}_mean"], self.arrays[f"{name}_square"]
-        mean.lerp_(gradient, mean_share)
-        square.mul_(square_kept).addcmul_(gradient, gradient, value=square_share)
-        root = square.sqrt().mul_(root_scale).add_(eps)
-        self.arrays[name].mul_(kept).addcdiv_(mean, root, value=-rate)
+            parameter, mean, square = (
+                self.arrays[f"{name}{of}"] for of in ("", "_mean", "_square")
+            )
+            parameter.mul_(1 - rate * self.spec["weight_decay"])
+            adam_tensors(parameter, gradient, mean, square, rate * second / first, EPS * second)
 
     def synchronise(self) -> None:
         """Copy the working arrays into the state's."""

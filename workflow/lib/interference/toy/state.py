@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
+from interference.kernels.adam import BETA1, BETA2, EPS, corrections
+from interference.kernels.tiles import zeros
 from interference.store.tensors import read_tensors, write_tensors
 from interference.toy import sampling
-from interference.toy.tiles import zeros
 
 #: Training modes, the halves of a stack; within each, densities, and within a density, seeds.
 MODES = ("clean", "adversarial")
 #: Parameters and Adam's means and mean squares of their gradients.
 ARRAYS = ("W", "W_mean", "W_square", "b", "b_mean", "b_square")
-BETA1, BETA2, EPS = 0.9, 0.999, 1e-8
 
 
 @dataclass
@@ -38,7 +38,7 @@ class State:
         """
         if self.draws is None:
             shape = (len(self.samples), spec["features"], spec["batch_size"])
-            self.draws = zeros(shape, np.float32), zeros(shape, np.float32)
+            self.draws = zeros(shape, np.dtype(np.float32)), zeros(shape, np.dtype(np.float32))
         uniforms, normals = self.draws
         for stream, block in zip(self.samples, uniforms):
             stream.random(out=block, dtype=np.float32)
@@ -100,15 +100,7 @@ def index(spec: dict) -> dict[str, np.ndarray]:
 
 
 def adam_constants(spec: dict, step: int) -> tuple[float, ...]:
-    """Of the step-th step, from 1: rate, scale of √(mean square), what decay keeps, 1 − β₁, β₂,
-    1 − β₂, ε. Decay is decoupled (AdamW, Loshchilov & Hutter 2019)."""
-    rate = spec["learning_rate"]
-    return (
-        rate / (1 - BETA1**step),
-        1 / math.sqrt(1 - BETA2**step),
-        1 - rate * spec["weight_decay"],
-        1 - BETA1,
-        BETA2,
-        1 - BETA2,
-        EPS,
-    )
+    """The constants of `decayed_adam` in the step-th step, from 1."""
+    rate, (first, second) = spec["learning_rate"], corrections(step)
+    kept = 1 - rate * spec["weight_decay"]
+    return rate / first, 1 / second, kept, 1 - BETA1, BETA2, 1 - BETA2, EPS

@@ -20,7 +20,7 @@ ATTACK = "strongest"
 MODELS = {name: (colour, "-") for name, colour in TRAINING.items()} | {"shrunk": (SHRUNK, "--")}
 VULNERABILITY = "vulnerability (clean, $p=1$: 1)"
 #: inputs, quantity, models, label and title of each panel.
-PANELS = (
+PANELS: tuple[tuple[str, str, Iterable[str], str, str], ...] = (
     ("own", "vulnerability", MODELS, VULNERABILITY, "on inputs of its own density"),
     ("common", "vulnerability", MODELS, VULNERABILITY, "on inputs of one density"),
     ("own", "shrinkage_share", ["shrunk"], "share of the gain", "what shrinking explains"),

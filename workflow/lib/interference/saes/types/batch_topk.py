@@ -10,42 +10,48 @@ threshold at which training rows have k active latents on average. (The paper ta
 batches of the least kept entry, which is similar.)
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from interference.config.saes import BatchTopK
-from interference.saes.dictionary import Dictionary, calibrated_threshold
-from interference.saes.kernels import rows_above
+from interference.saes.dictionary import Dictionary
 from interference.saes.types import topk
+
+if TYPE_CHECKING:  # a job on a CPU loads no torch: these are methods of tensors
+    from torch import Tensor
 
 SPARSITY = "k"
 Settings = BatchTopK
+UNIT_DECODER = True
 
 
-class Member(topk.Member):
-    """One SAE of the sweep in training."""
-
-    def _code(
-        self, centred: np.ndarray, watched: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        p = self.parameters
-        pre = centred @ p["w_enc"].T
-        pre += p["b_enc"]
-        bar = calibrated_threshold(np.maximum(pre, 0), self.k)
-        index, value = rows_above(pre, np.full(pre.shape[1], bar, pre.dtype))
-        return index, value, np.maximum(pre[:, watched], 0)
-
-    def dictionary(self) -> Dictionary:
-        """The SAE as it is now, to be calibrated, with the pre-encoder bias folded in."""
-        return replace(super().dictionary(), pooled=True)
+parameters, state = topk.parameters, topk.state
 
 
-class Stacked(topk.Stacked):
-    """L of M members in torch (saes/stacked.py)."""
+def loss(
+    p: Mapping[str, Tensor], x: Tensor, k: Tensor, settings: Settings, state: Mapping[str, Tensor]
+) -> Tensor:
+    """L: (M,), the firing counters brought up to date; arguments as of `SaeType.loss`."""
+    return topk.nested_loss(p, x, k, settings, state, top_of_batch, [p["w_enc"].shape[-2]])
 
-    def code(self, pre):
-        bar = pre.new_empty(len(pre), 1, 1)  # the (n·k + 1)-th largest entry, or 0
-        for one, entries, k in zip(bar, pre.detach().flatten(1), self.k):
-            one.copy_(entries.topk(pre.shape[1] * k + 1, sorted=False).values.amin().relu())
-        return pre * (pre > bar)
+
+def top_of_batch(pre: Tensor, k: Tensor, settings: topk.Settings) -> Tensor:
+    """z: (M, n, h), the n·k largest pre-activations of a whole batch where they exceed 0; others 0."""
+    n, entries = pre.shape[-2], pre.detach().flatten(-2)
+    largest = entries.topk(n * max(settings.k) + 1).values
+    bar = largest.gather(-1, n * k[..., None].long()).relu()  # the (n·k + 1)-th largest, or 0
+    return pre * (pre > bar[..., None])
+
+
+start = partial(topk.start, keep=top_of_batch)
+
+
+def dictionary(p: Mapping[str, np.ndarray], k: int) -> Dictionary:
+    """With the pre-encoder bias folded in; to be calibrated."""
+    return replace(topk.dictionary(p, k), pooled=True)

@@ -9,20 +9,34 @@ n·k largest entries are chosen once, over all latents. AuxK is that of TopK, wi
 unit decoder rows, the tied start and threshold inference are BatchTopK's.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 from interference.config.saes import Matryoshka
-from interference.saes.types import batch_topk
+from interference.saes.types import batch_topk, topk
+
+if TYPE_CHECKING:  # a job on a CPU loads no torch: these are methods of tensors
+    from torch import Tensor
 
 SPARSITY = "k"
 Settings = Matryoshka
+UNIT_DECODER = True
 
 
-class Member(batch_topk.Member):
-    """One SAE of the sweep in training."""
-
-    settings: Settings
-
-    def prefixes(self, latents: int) -> list[int]:
-        return [round(share * latents) for share in self.settings.prefixes]
+parameters, state = topk.parameters, topk.state
+start, dictionary = batch_topk.start, batch_topk.dictionary
 
 
-Stacked = batch_topk.Stacked
+def ends(settings: Settings, latents: int) -> list[int]:
+    """Each m."""
+    return [round(share * latents) for share in settings.prefixes]
+
+
+def loss(
+    p: Mapping[str, Tensor], x: Tensor, k: Tensor, settings: Settings, state: Mapping[str, Tensor]
+) -> Tensor:
+    """L: (M,), the firing counters brought up to date; arguments as of `SaeType.loss`."""
+    prefixes = ends(settings, p["w_enc"].shape[-2])
+    return topk.nested_loss(p, x, k, settings, state, batch_topk.top_of_batch, prefixes)

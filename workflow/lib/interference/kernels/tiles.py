@@ -8,24 +8,19 @@ because numba's loop vectoriser neither keeps such a tile in registers nor uses 
 Matrices are C-contiguous and padded with zeros to whole tiles.
 """
 
-import llvmlite.binding as llvm
-import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-_FEATURES = llvm.get_host_cpu_features()
-#: Bytes of a vector register.
-_VECTOR = 64 if _FEATURES.get("avx512f") else 32 if _FEATURES.get("avx2") else 16
+from interference.kernels.compile import fast_inner
+from interference.kernels.vectors import REGISTER, Vectors, lane_sums
+
 #: A tile has ROWS by VECTORS accumulators; the loop also needs VECTORS + 1 registers for factors,
 #: of 32 with AVX-512 and on ARM, of 16 on other x86.
 ROWS = 4
-VECTORS = 2 if _VECTOR == 32 else 4
-
-#: Of every compiled function here and in `kernels`.
-OPTIONS = {"fastmath": True, "nogil": True, "error_model": "numpy"}
+VECTORS = 2 if REGISTER == 32 else 4
 
 
 def padded(size: int, multiple: int) -> int:
@@ -36,39 +31,18 @@ def padded(size: int, multiple: int) -> int:
 def zeros(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     """Zeros that start where a vector may: one that lies across two cache lines costs two loads."""
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    raw = np.zeros(size + _VECTOR, np.uint8)
-    start = -raw.ctypes.data % _VECTOR
+    raw = np.zeros(size + REGISTER, np.uint8)
+    start = -raw.ctypes.data % REGISTER
     return raw[start : start + size].view(dtype).reshape(shape)
 
 
 def lanes(dtype: np.dtype) -> int:
     """Numbers in a vector."""
-    return _VECTOR // np.dtype(dtype).itemsize
+    return REGISTER // np.dtype(dtype).itemsize
 
 
-class _Matrix:
-    """A C-contiguous 2-D array argument of an intrinsic."""
-
-    def __init__(self, context, builder, kind, value):
-        array = context.make_array(kind)(context, builder, value)
-        self.builder = builder
-        self.data = builder.bitcast(array.data, ir.IntType(8).as_pointer())
-        self.stride = cgutils.unpack_tuple(builder, array.strides, 2)[0]
-        self.size = kind.dtype.bitwidth // 8
-        self.number = context.get_value_type(kind.dtype)
-        self.vector = ir.VectorType(self.number, _VECTOR // self.size)
-
-    def row(self, index):
-        """Pointer to the first number of a row."""
-        start = self.builder.gep(self.data, [self.builder.mul(self.stride, index)])
-        return self.builder.bitcast(start, self.number.as_pointer())
-
-    def at(self, row, column):
-        """Pointer to the vector that starts at a column of a row."""
-        return self.builder.bitcast(self.builder.gep(row, [column]), self.vector.as_pointer())
-
-    def load(self, row, column):
-        return self.builder.load(self.at(row, column), align=self.size)
+class _Tiled(Vectors):
+    """A 2-D array argument of an intrinsic, VECTORS vectors of a row at a time."""
 
     def columns(self, column):
         """Where the VECTORS vectors that start at a column start."""
@@ -80,59 +54,20 @@ class _Matrix:
         row = self.row(index)
         return [self.load(row, place) for place in self.columns(column)]
 
-    def store_all(self, values, index, column):
+    def store_all(self, vectors, index, column):
         row = self.row(index)
-        for value, place in zip(values, self.columns(column)):
-            self.builder.store(value, self.at(row, place), align=self.size)
-
-    def splat(self, number):
-        """The vector that has ``number`` in every lane."""
-        undefined = ir.Constant(self.vector, ir.Undefined)
-        one = self.builder.insert_element(undefined, number, ir.Constant(ir.IntType(32), 0))
-        mask = ir.Constant(ir.VectorType(ir.IntType(32), self.vector.count), None)
-        return self.builder.shuffle_vector(one, undefined, mask)
+        for vector, place in zip(vectors, self.columns(column)):
+            self.store(vector, row, place)
 
     def accumulators(self):
-        """ROWS by VECTORS vectors of zeros, which LLVM promotes to registers."""
-        zero = ir.Constant(self.vector, None)
-        return [
-            [cgutils.alloca_once_value(self.builder, zero) for _ in range(VECTORS)]
-            for _ in range(ROWS)
-        ]
+        """ROWS by VECTORS vectors of zeros."""
+        return [[self.total() for _ in range(VECTORS)] for _ in range(ROWS)]
 
 
 def _matrices(context, builder, signature, arguments, count):
     """The first arguments of an intrinsic."""
     kinds = zip(signature.args[:count], arguments)
-    return [_Matrix(context, builder, kind, value) for kind, value in kinds]
-
-
-def _add_product(builder, sum_pointer, a, b):
-    """Fused multiply-add."""
-    product = builder.fmul(a, b, flags=("contract",))
-    builder.store(
-        builder.fadd(product, builder.load(sum_pointer), flags=("contract",)), sum_pointer
-    )
-
-
-def _totals(builder, vectors):
-    """The sum over each vector's lanes, as one vector, of as many vectors as there are lanes.
-
-    Halves of neighbours are added until one vector is left: far fewer shuffles than a sum a vector.
-    """
-    lanes = width = len(vectors)
-    while len(vectors) > 1:
-        width //= 2
-        low = [lane for lane in range(2 * lanes) if lane // width % 2 == 0]
-        masks = [
-            ir.Constant(ir.VectorType(ir.IntType(32), lanes), [lane + shift for lane in low])
-            for shift in (0, width)
-        ]
-        vectors = [
-            builder.fadd(*(builder.shuffle_vector(a, b, mask) for mask in masks))
-            for a, b in zip(vectors[::2], vectors[1::2])
-        ]
-    return vectors[0]
+    return [_Tiled(context, builder, kind, value) for kind, value in kinds]
 
 
 def _rows(builder, i):
@@ -149,7 +84,7 @@ def _product(builder, a, b, depth, i, j):
         for r in range(ROWS):
             factor = a.splat(builder.load(builder.gep(factors[r], [loop.index])))
             for v in range(VECTORS):
-                _add_product(builder, sums[r][v], factor, vectors[v])
+                b.add_product(sums[r][v], factor, vectors[v])
     return [[builder.load(total) for total in row] for row in sums]
 
 
@@ -179,7 +114,7 @@ def _error_tile(typing, W_T, H, E, bias, used, totals, weight, depth, i, h, j, k
         a, b, e, bias, used, totals = _matrices(context, builder, signature, arguments, 6)
         weight, depth, i, h, j, k = arguments[6:]
         sums = _product(builder, a, b, depth, i, h)
-        zero, first, scale = ir.Constant(e.vector, None), i.type(0), e.splat(weight)
+        zero, first, scale = e.zero, i.type(0), e.splat(weight)
         masks = [builder.fmul(scale, mask) for mask in used.load_all(first, j)]
         for row, outputs in zip(_rows(builder, i), sums):
             shift = e.splat(builder.load(bias.row(row)))
@@ -209,7 +144,7 @@ def _input_tile(typing, U, X, used, squares, slope, rows, j):
     def generate(context, builder, signature, arguments):
         u, x, used, squares = _matrices(context, builder, signature, arguments, 4)
         slope, rows, j = arguments[4:]
-        zero, one = ir.Constant(x.vector, None), x.splat(ir.Constant(x.number, 1.0))
+        zero, one = x.zero, x.splat(ir.Constant(x.number, 1.0))
         slope, first = x.splat(slope), rows.type(0)
         masks, sums = used.load_all(first, j), x.accumulators()[0]
         with cgutils.for_range(builder, rows) as loop:
@@ -218,7 +153,7 @@ def _input_tile(typing, U, X, used, squares, slope, rows, j):
                 value = builder.fadd(one, builder.fmul(slope, draw), flags=("contract",))
                 alive = builder.fcmp_ordered(">", value, zero)
                 values.append(builder.fmul(builder.select(alive, value, zero), mask))
-                _add_product(builder, total, values[-1], values[-1])
+                x.add_product(total, values[-1], values[-1])
             x.store_all(values, loop.index, j)
         squares.store_all([builder.load(total) for total in sums], first, j)
         return context.get_dummy_value()
@@ -242,10 +177,10 @@ def _dot_tile(typing, A, B, C, depth, i, j):
             for r in range(ROWS):
                 factor = a.load(rows[r], k)
                 for v in range(VECTORS):
-                    _add_product(builder, sums[r][v], factor, vectors[v])
+                    b.add_product(sums[r][v], factor, vectors[v])
         flat = [builder.load(pointer) for row in sums for pointer in row]
         for first in range(0, len(flat), c.vector.count):
-            totals = _totals(builder, flat[first : first + c.vector.count])
+            totals = lane_sums(builder, flat[first : first + c.vector.count])
             for lane in range(c.vector.count):
                 r, v = divmod(first + lane, VECTORS)
                 total = builder.extract_element(totals, ir.Constant(ir.IntType(32), lane))
@@ -256,15 +191,15 @@ def _dot_tile(typing, A, B, C, depth, i, j):
     return types.void(A, B, C, depth, i, j), generate
 
 
-@numba.njit(**OPTIONS)
+@fast_inner
 def multiply(A, B, C, depth, width, b_start, c_start):
     """C[:, c_start :][:, :width] = A[:, :depth] @ B[:depth, b_start :][:, :width]."""
-    for j in range(0, width, VECTORS * (_VECTOR // C.itemsize)):
+    for j in range(0, width, VECTORS * (REGISTER // C.itemsize)):
         for i in range(0, C.shape[0], ROWS):
             _multiply_tile(A, B, C, depth, i, b_start + j, c_start + j)
 
 
-@numba.njit(**OPTIONS)
+@fast_inner
 def multiply_transposed(A, B, C, depth):
     """C = A[:, :depth] @ B[:, :depth].T."""
     for j in range(0, C.shape[1], VECTORS):
@@ -272,7 +207,7 @@ def multiply_transposed(A, B, C, depth):
             _dot_tile(A, B, C, depth, i, j)
 
 
-@numba.njit(**OPTIONS)
+@fast_inner
 def errors(W_T, H, outer, bias, used, totals, weight, h, k):
     """outer[:, k :] = weight · (x' − x) · [x' > 0], x' = W_T H[:, h :] + bias, x = outer[:, :].
 
@@ -280,16 +215,16 @@ def errors(W_T, H, outer, bias, used, totals, weight, h, k):
     whole columns of tiles; totals: (N, lanes), whose rows' sums become those of the errors.
     """
     totals[:] = totals.dtype.type(0)
-    for j in range(0, used.shape[1], VECTORS * (_VECTOR // outer.itemsize)):
+    for j in range(0, used.shape[1], VECTORS * (REGISTER // outer.itemsize)):
         for i in range(0, W_T.shape[0], ROWS):
             _error_tile(W_T, H, outer, bias, used, totals, weight, W_T.shape[1], i, h + j, j, k + j)
 
 
-@numba.njit(**OPTIONS)
+@fast_inner
 def inputs(U, outer, used, squares, slope):
     """outer[:, :B] = max(1 + slope · U, 0), and its columns' sums of squares.
 
     U: (n, at least B); used: (1, B) as of `errors`; squares: (1, B).
     """
-    for j in range(0, used.shape[1], VECTORS * (_VECTOR // outer.itemsize)):
+    for j in range(0, used.shape[1], VECTORS * (REGISTER // outer.itemsize)):
         _input_tile(U, outer, used, squares, slope, U.shape[0], j)

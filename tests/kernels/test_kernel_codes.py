@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from interference.saes import codes, kernels, selection, sparse
-from interference.saes.adam import Adam
+from interference.kernels import codes, gathered, selection
+from interference.kernels.adam import Adam
+from interference.kernels.dense import gate_rows, relu_rows
 from interference.saes.dictionary import keep_top
 
 
@@ -99,7 +100,7 @@ def test_a_sparse_code_has_the_gradients_of_matrix_products(n, h, d, k, shares, 
     code = codes.ordered(index, value, slope, h)
     np.testing.assert_array_equal(np.diff(code[0]), (f > 0).sum(0))
     found = np.empty((h, d), dtype), np.empty((h, d), dtype), np.empty(h, dtype)
-    sparse.gradient_latents(x, g, code, ends, *found)
+    codes.gradient_latents(x, g, code, ends, *found)
     first = np.searchsorted(ends, np.arange(h), side="right")  # the first prefix of each latent
     back = np.stack([g[first[i]] @ w_dec[i] for i in range(h)], 1) * (f > 0)
     dec = np.stack([f[:, i] @ g[first[i]] for i in range(h)])
@@ -134,20 +135,20 @@ def test_relu_and_gate_are_numpys():
     active = np.maximum(pre + bias, 0)
     gradient, shift = RNG.standard_normal((6, 8)), RNG.standard_normal(8)
     expected = np.where(active > 0, gradient + shift, 0)
-    kernels.relu_rows(pre, bias)
+    relu_rows(pre, bias)
     np.testing.assert_array_equal(pre, active)
-    kernels.gate_rows(gradient, active, shift)
+    gate_rows(gradient, active, shift)
     np.testing.assert_array_equal(gradient, expected)
 
 
 def test_rows_are_normalised_and_lose_their_parallel_part():
     w = RNG.standard_normal((7, 5))
     unit = w / np.linalg.norm(w, axis=1, keepdims=True)
-    sparse.normalise_rows(w)
+    gathered.normalise_rows(w)
     np.testing.assert_allclose(w, unit, rtol=1e-14)
     gradient = RNG.standard_normal((7, 5))
     expected = np.stack([(np.eye(5) - np.outer(u, u)) @ g for u, g in zip(unit, gradient)])
-    sparse.remove_parallel(gradient, unit)
+    gathered.remove_parallel(gradient, unit)
     np.testing.assert_allclose(gradient, expected, atol=1e-14)
 
 
@@ -186,7 +187,7 @@ def test_adam_changes_parameters_in_place():
 def test_the_entries_above_their_columns_bar_are_those_of_numpy(name, dtype):
     pre = ROWS[name].astype(dtype)
     bar = np.random.default_rng(3).random(pre.shape[1]).astype(dtype)
-    index, value = kernels.rows_above(pre, bar)
+    index, value = codes.rows_above(pre, bar)
     above = pre > bar
     assert index.shape == value.shape == (len(pre), above.sum(1).max())
     assert value.dtype == dtype

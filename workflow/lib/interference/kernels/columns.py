@@ -1,20 +1,17 @@
-"""Loops over samples that numba vectorises by itself, each small enough for that.
+"""Loops over samples that numba vectorises by itself, each small enough for that: a sample per column.
 
 Matrices are (M, B), or wider where only their first B columns count; rows are (B,).
 """
 
-import numba
 import numpy as np
 
-from interference.toy.tiles import OPTIONS
+from interference.kernels.compile import fast_inner
 
 #: Norm of a gradient below which it is taken for zero; the perturbation then vanishes with it.
 TINY = 1e-12
 
-_jit = numba.njit(**OPTIONS)
 
-
-@_jit
+@fast_inner
 def over_norms(a, b, lengths, out):
     """out = lengths / √(Σ_j a_j b_j)."""
     zero, tiny = out.dtype.type(0), out.dtype.type(TINY)
@@ -26,7 +23,7 @@ def over_norms(a, b, lengths, out):
         out[t] = lengths[t] / max(np.sqrt(max(out[t], zero)), tiny)
 
 
-@_jit
+@fast_inner
 def add(a, target):
     """target += a, where a is."""
     for j in range(a.shape[0]):
@@ -34,7 +31,7 @@ def add(a, target):
             target[j, t] += a[j, t]
 
 
-@_jit
+@fast_inner
 def scale_all(target, factor):
     """target *= factor."""
     for j in range(target.shape[0]):
@@ -42,7 +39,7 @@ def scale_all(target, factor):
             target[j, t] *= factor
 
 
-@_jit
+@fast_inner
 def add_scaled(a, factors, target):
     """target += a · factors, a factor a column."""
     for j in range(a.shape[0]):
@@ -50,7 +47,7 @@ def add_scaled(a, factors, target):
             target[j, t] += a[j, t] * factors[t]
 
 
-@_jit
+@fast_inner
 def scale(target, factors):
     """target *= factors, a factor a column."""
     for j in range(target.shape[0]):
@@ -58,7 +55,7 @@ def scale(target, factors):
             target[j, t] *= factors[t]
 
 
-@_jit
+@fast_inner
 def add_squared_errors(x, preactivations, bias, push, radius, sums):
     """sums += (ReLU(preactivations + bias + push · radius) − x)², all of them rows."""
     zero = sums.dtype.type(0)

@@ -6,13 +6,19 @@ thread.
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
-from interference.provenance import code_digest
-from interference.toy.loops import add, add_scaled, add_squared_errors, over_norms, scale, scale_all
-from interference.toy.tiles import (
-    OPTIONS,
+from interference.kernels.adam import decayed_adam
+from interference.kernels.columns import (
+    add,
+    add_scaled,
+    add_squared_errors,
+    over_norms,
+    scale,
+    scale_all,
+)
+from interference.kernels.compile import fast_cached, fast_inner
+from interference.kernels.tiles import (
     ROWS,
     VECTORS,
     errors,
@@ -26,8 +32,6 @@ from interference.toy.tiles import (
 
 #: Kinds of attack, and none.
 NONE, GRADIENT, ANALYTIC = range(3)
-
-_jit = numba.njit(**OPTIONS)
 
 
 class Scratch(NamedTuple):
@@ -92,7 +96,7 @@ def scratch(features: int, hidden: int, batch: int, dtype: np.dtype) -> Scratch:
     )  # fmt: skip
 
 
-@_jit
+@fast_inner
 def _load(s, W, b):
     """Fill in a model's W (m, n), its transpose, W Wᵀ and b (n,)."""
     for i in range(W.shape[1]):
@@ -103,7 +107,7 @@ def _load(s, W, b):
     multiply_transposed(s.W, s.W, s.gram, s.W.shape[1])
 
 
-@_jit
+@fast_inner
 def _load_inputs(s, u, minus_inverse_density):
     """x = ReLU(1 − u/p) into s.outer, ‖x‖² of each sample into s.squares. u: (n, batch)."""
     if u.shape[1] < s.width:
@@ -113,7 +117,7 @@ def _load_inputs(s, u, minus_inverse_density):
         inputs(u, s.outer, s.used, s.squares, minus_inverse_density)
 
 
-@_jit
+@fast_inner
 def _backward(s, part, weight, hidden_error):
     """weight · e of that part of s.inner into s.outer, weight · c into hidden_error."""
     errors(s.W_T, s.inner, s.outer, s.bias, s.used, s.totals, weight, part * s.width,
@@ -121,7 +125,7 @@ def _backward(s, part, weight, hidden_error):
     multiply(s.W, s.outer, hidden_error, s.outer.shape[0], s.width, part * s.width, 0)
 
 
-@_jit
+@fast_inner
 def _add_grad_b(s):
     """Add each row's errors, of the last `_backward`, to s.grad_b."""
     for i in range(s.totals.shape[0]):
@@ -129,7 +133,7 @@ def _add_grad_b(s):
             s.grad_b[0, i] += s.totals[i, lane]
 
 
-@_jit
+@fast_inner
 def _set_radius(s, relative_epsilon, mean, batch):
     """Radius of each sample from ‖x‖²: a part of its own norm, or of the batch's mean norm."""
     total = s.radius.dtype.type(0)
@@ -140,7 +144,7 @@ def _set_radius(s, relative_epsilon, mean, batch):
         s.radius[:] = total / s.radius.dtype.type(batch)
 
 
-@_jit
+@fast_inner
 def _move(s):
     """h + W δ into the third part of s.inner."""
     start = np.uintp(s.width)
@@ -149,7 +153,7 @@ def _move(s):
             s.inner[j, start + start + t] = s.inner[j, start + t] + s.shift[j, t]
 
 
-@_jit
+@fast_inner
 def _ascend(s, steps, relative_step):
     """Steepest ascent from the gradient in s.hidden_error: a into s.code, W δ into s.shift.
 
@@ -176,7 +180,7 @@ def _ascend(s, steps, relative_step):
             scale(s.shift, sums)
 
 
-@_jit
+@fast_inner
 def _choose_output(s, features, batch):
     """The analytic attack: of ± the gradient of each output's preactivation, the worst direction.
 
@@ -207,7 +211,7 @@ def _choose_output(s, features, batch):
                         s.shift[j, t] = size * s.radius[t] * s.carried[j, i]
 
 
-@_jit
+@fast_inner
 def _attack(s, noise, attack, reals, counts):
     """a into s.code and W δ into s.shift, of the attack on every sample.
 
@@ -229,7 +233,7 @@ def _attack(s, noise, attack, reals, counts):
         _ascend(s, steps, relative_step)
 
 
-@_jit
+@fast_inner
 def gradients(s, W, b, u, noise, minus_inverse_density, attack, reals, counts):
     """∂L/∂W into s.grad_W and ∂L/∂b into s.grad_b, of (1 − weight) · clean + weight · attacked loss.
 
@@ -268,42 +272,19 @@ def gradients(s, W, b, u, noise, minus_inverse_density, attack, reals, counts):
     s.grad_b[:] *= factor
 
 
-@_jit
-def _adam(parameter, gradient, mean, square, constants):
-    """One step in place. gradient: (M, N), or wider; others: (m, n)."""
-    rate, root_scale, kept, mean_share, square_kept, square_share, epsilon = constants
-    for j in range(parameter.shape[0]):
-        for i in range(parameter.shape[1]):
-            g = gradient[j, i]
-            mean[j, i] += mean_share * (g - mean[j, i])
-            square[j, i] = square_kept * square[j, i] + square_share * g * g
-            step = rate * mean[j, i] / (np.sqrt(square[j, i]) * root_scale + epsilon)
-            parameter[j, i] = kept * parameter[j, i] - step
+@fast_cached
+def train_step(s, stack, uniforms, normals, models, reals, counts, constants):
+    """One step of Adam on each model of a stack, in place.
 
-
-def _compile_step(source: str):
-    """`train_step`. numba caches it by its own file and what it closes over: ``source`` must change
-    with the modules that its code comes from."""
-
-    @numba.njit(cache=True, **OPTIONS)
-    def train_step(s, stack, uniforms, normals, models, reals, counts, constants):
-        """One step of Adam on each model of a stack, in place.
-
-        stack: W (S, m, n) and b (S, n), and of each Adam's mean and square; uniforms, normals: of each
-        seed, (K, n, batch); models: −1/p (S,), place of the seed (S,) and attack (S,).
-        reals, counts: as of `gradients`; constants: `state.adam_constants`.
-        """
-        _ = source
-        W, W_mean, W_square, b, b_mean, b_square = stack
-        minus_inverse_density, seed, attack = models
-        for k in range(W.shape[0]):
-            gradients(s, W[k], b[k], uniforms[seed[k]], normals[seed[k]], minus_inverse_density[k],
-                      attack[k], reals, counts)  # fmt: skip
-            one = slice(k, k + 1)
-            _adam(W[k], s.grad_W, W_mean[k], W_square[k], constants)
-            _adam(b[one], s.grad_b, b_mean[one], b_square[one], constants)
-
-    return train_step
-
-
-train_step = _compile_step(code_digest(("interference.toy.loops", "interference.toy.tiles")))
+    stack: W (S, m, n) and b (S, n), and of each Adam's mean and square; uniforms, normals: of each
+    seed, (K, n, batch); models: −1/p (S,), place of the seed (S,) and attack (S,).
+    reals, counts: as of `gradients`; constants: of `decayed_adam`.
+    """
+    W, W_mean, W_square, b, b_mean, b_square = stack
+    minus_inverse_density, seed, attack = models
+    for k in range(W.shape[0]):
+        gradients(s, W[k], b[k], uniforms[seed[k]], normals[seed[k]], minus_inverse_density[k],
+                  attack[k], reals, counts)  # fmt: skip
+        one = slice(k, k + 1)
+        decayed_adam(W[k], s.grad_W, W_mean[k], W_square[k], constants)
+        decayed_adam(b[one], s.grad_b, b_mean[one], b_square[one], constants)

@@ -3,44 +3,24 @@
 A bar is found by bisection, starting from that of the row before; what is above it is packed, and
 the same is done among those few. Comparing and packing are written in LLVM's own language, since
 numba's vectoriser counts in 64-bit lanes. `fastmath` is harmless here: it moves bars, by which
-nothing is rounded, and the entries kept are the same. Compiled code is cached by this file alone: a
-kernel may call only kernels of this file.
+nothing is rounded, and the entries kept are the same.
 """
 
-import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
-_OPTIONS = {"fastmath": True, "nogil": True}
-#: Of kernels that Python calls, and of what they call.
-_jit, _inner = numba.njit(cache=True, **_OPTIONS), numba.njit(**_OPTIONS)
-
-#: Numbers compared at once: a vector register of float32.
-LANES = 16
-
-
-def _require_contiguous(*arrays):
-    """Refuse to compile for arrays whose neighbours do not lie side by side: vectors are loaded."""
-    if any(array.layout != "C" for array in arrays):
-        raise TypingError(f"arrays must be C-contiguous, found {arrays}")
+from interference.kernels.compile import cached, fast_cached, fast_inner
+from interference.kernels.vectors import LANES, Vectors, require_contiguous
 
 
 def _above(context, builder, kind, row, start, bar):
     """The vector of ``row`` at ``start`` and the mask of its entries above ``bar``."""
-    array = context.make_array(kind)(context, builder, row)
-    number = context.get_value_type(kind.dtype)
-    vector = ir.VectorType(number, LANES)
-    place = builder.bitcast(builder.gep(array.data, [start]), vector.as_pointer())
-    values = builder.load(place, align=kind.dtype.bitwidth // 8)
-    first = ir.Constant(ir.IntType(32), 0)
-    bars = builder.insert_element(ir.Constant(vector, ir.Undefined), bar, first)
-    same = ir.Constant(ir.VectorType(ir.IntType(32), LANES), None)
-    bars = builder.shuffle_vector(bars, ir.Constant(vector, ir.Undefined), same)
-    return values, builder.fcmp_ordered(">", values, bars)
+    vectors = Vectors(context, builder, kind, row, LANES)
+    values = vectors.load(vectors.first, start)
+    return values, builder.fcmp_ordered(">", values, vectors.splat(bar))
 
 
 def _ones(builder, mask):
@@ -52,7 +32,7 @@ def _ones(builder, mask):
 @intrinsic
 def _count_lanes(typing, row, start, bar):
     """How many of row[start : start + LANES] are above bar."""
-    _require_contiguous(row)
+    require_contiguous(row)
 
     def generate(context, builder, signature, arguments):
         _, mask = _above(context, builder, signature.args[0], *arguments)
@@ -67,7 +47,7 @@ def _compress_lanes(typing, row, start, bar, index, value, count):
 
     index: int32, with LANES places to spare, as value. Returns the new count.
     """
-    _require_contiguous(row, index, value)
+    require_contiguous(row, index, value)
 
     def generate(context, builder, signature, arguments):
         row, start, bar, index, value, count = arguments
@@ -98,7 +78,7 @@ def _compress_lanes(typing, row, start, bar, index, value, count):
     return types.int64(*kinds), generate
 
 
-@_inner
+@fast_inner
 def _count_above(row, size, bar):
     """How many of row[:size] are above bar."""
     count = 0
@@ -110,7 +90,7 @@ def _count_above(row, size, bar):
     return count
 
 
-@_inner
+@fast_inner
 def _keep_above(row, size, bar, index, value):
     """Write the entries of row[:size] above bar and their places, in order; returns how many."""
     count = 0
@@ -125,7 +105,7 @@ def _keep_above(row, size, bar, index, value):
     return count
 
 
-@_inner
+@fast_inner
 def _bar_below_top(row, size, k, slack, low, guess):
     """A bar ≥ low above which are at least k entries of row[:size], and at most k + slack unless
     they tie; or ``low`` where it has no more above it. The search starts at ``guess``."""
@@ -150,7 +130,7 @@ def _bar_below_top(row, size, k, slack, low, guess):
     return low
 
 
-@_inner
+@fast_inner
 def _top(row, k, guess, index, value, spare_index, spare_value):
     """The k largest positive entries of a row, in order, of equals the first, to index and value.
 
@@ -182,7 +162,7 @@ def _top(row, k, guess, index, value, spare_index, spare_value):
     return count, bar
 
 
-@_inner
+@fast_inner
 def _top_rows(pre, k, index, value):
     h = pre.shape[1]
     places, spare_places = np.empty(h + LANES, np.int32), np.empty(h + LANES, np.int32)
@@ -195,7 +175,7 @@ def _top_rows(pre, k, index, value):
             value[r, j] = values[j] if j < count else 0
 
 
-@_jit
+@fast_cached
 def top_rows(pre, k, index, value):
     """The k largest entries of each row that are positive; of equals, the lower indices.
 
@@ -205,7 +185,7 @@ def top_rows(pre, k, index, value):
     _top_rows(pre, k, index, value)
 
 
-@numba.njit(cache=True, nogil=True)
+@cached
 def top_biased_rows(pre, bias, k, index, value, watched, z):
     """pre ← pre + bias, then `top_rows`; z: (n, w) ← ReLU of the columns ``watched``: (w,)."""
     for r in range(pre.shape[0]):
@@ -218,7 +198,7 @@ def top_biased_rows(pre, bias, k, index, value, watched, z):
     _top_rows(pre, k, index, value)
 
 
-@_jit
+@fast_cached
 def keep_top_rows(z, k):
     """Zero all but the k largest entries of each row, of equals the first kept, in place."""
     h = z.shape[1]
