@@ -25,5 +25,5 @@ def test_peak_memory_does_not_grow_with_the_number_of_images(model, tmp_path):
     more_rows = (many - few) * ROW_BYTES / 1e6
     assert more_rows > 190
     assert (
-        peak(many, model, tmp_path / "many") < peak(few, model, tmp_path / "few") + 0.2 * more_rows
+        peak(many, model, tmp_path / "many") < peak(few, model, tmp_path / "few") + 0.5 * more_rows
     )

@@ -30,7 +30,8 @@ from interference.attacks.craft import run as attack
 from interference.data.read import read_split
 from interference.models.feeding import batch_size
 from interference.models.network import loss_of
-from interference.models.training import Optimiser, Schedule, train
+from interference.models.training import train
+from interference.saes.member import Member
 from interference.saes.stacked import CapturedStack, Stack
 from interference.toy import stacked
 from interference.toy.state import initial
@@ -39,14 +40,14 @@ from tests.benchmarks.extraction import POSITIONS, write_images, write_network
 from tests.benchmarks.rows import fastest, row, write
 
 SIZES, BATCHES = ((64, 512), (256, 2048), (512, 4096)), (512, 4096)
-#: type → settings of a sweep of six; AuxK as in saes.py.
+#: type → settings of each of six SAEs; AuxK as in saes.py.
 SWEEPS = {
-    "topk": {"k": [saes.K] * saes.MEMBERS},
-    "batch_topk": {"k": [saes.K] * saes.MEMBERS},
-    "matryoshka": {"k": [saes.K] * saes.MEMBERS, "prefixes": [0.125, 0.25, 0.5, 1.0]},
-    "relu_l1": {"l1": [0.2] * saes.MEMBERS, "warmup_fraction": 0.05, "gradient_clip": 1.0},
-    "gated": {"l1": [0.2] * saes.MEMBERS, "warmup_fraction": 0.05},
-    "jumprelu": {"l0": [0.003] * saes.MEMBERS, "warmup_fraction": 0.05, "initial_threshold": 0.1,
+    "topk": {"k": [saes.K]},
+    "batch_topk": {"k": [saes.K]},
+    "matryoshka": {"k": [saes.K], "prefixes": [0.125, 0.25, 0.5, 1.0]},
+    "relu_l1": {"l1": [0.2], "warmup_fraction": 0.05, "gradient_clip": 1.0},
+    "gated": {"l1": [0.2], "warmup_fraction": 0.05},
+    "jumprelu": {"l0": [0.003], "warmup_fraction": 0.05, "initial_threshold": 0.1,
                  "bandwidth": 0.1},
 }  # fmt: skip
 #: Images of a batch of training.
@@ -103,10 +104,11 @@ class Sweep:
             settings["k"] = [min(k, d // 2) for k in settings["k"]]
             settings |= {"aux_k": d // 2, "aux_weight": 1.0, "dead_after": saes.PATIENCE}
         settings = module.Settings(**settings)
-        sweep = getattr(settings, module.SPARSITY)
-        members = [module.Member(settings, sparsity, d, h, seed=0) for sparsity in sweep]
+        (sparsity,) = getattr(settings, module.SPARSITY)
+        seeds = range(saes.MEMBERS)
+        members = [Member(module, settings, sparsity, d, h, seed) for seed in seeds]
         kind = CapturedStack if torch.cuda.is_available() else Stack
-        self.stack = kind(module, members, compute.device())
+        self.stack = kind(members, compute.device())
 
     def step(self, x: np.ndarray) -> None:
         self.stack.step(x, saes.STILL, 1.0)
@@ -226,8 +228,13 @@ def network_jobs(images: int, size: int, positions: dict[str, int], rounds: int)
                     parameter.grad = None
 
         bare, trained = write_network(model).to(place), write_network(model).requires_grad_()
-        settings = Optimiser(batch, 5e-4, 0.9), Schedule(1, 1e-3), None, 0
-        yield beside("train", lambda: train(trained, split, *settings), images, descend, few)
+        settings = {"epochs": 1, "learning_rate": 1e-3, "weight_decay": 5e-4, "momentum": 0.9}
+        settings["batch_size"] = batch
+
+        def ours() -> None:
+            train(trained, split, None, 0, **settings)
+
+        yield beside("train", ours, images, descend, few)
 
 
 def rows(

@@ -12,7 +12,7 @@ from interference.cluster.claims import Claims
 from tests.support.slurm.launches import Launch
 from tests.support.waiting import wait_until
 
-pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
+pytestmark = pytest.mark.workflow
 
 
 @pytest.fixture

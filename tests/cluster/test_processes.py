@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from interference.cluster import processes
+from tests.support.waiting import wait_until
 
 MARK = ("INTERFERENCE_RUN", "small-1234abcd")
 #: Starts a child as a controller does, says its number, and is killed.
@@ -21,23 +22,16 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def gone(pid, born, wait_until):
+def gone(pid, born):
     wait_until(lambda: not processes.is_alive(pid, born), f"process {pid} is gone")
 
 
-@pytest.fixture
-def wait_until():
-    from cluster import wait_until
-
-    return wait_until
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
-def test_a_child_ends_with_its_parent(wait_until):
+def test_a_child_ends_with_its_parent():
     done = subprocess.run([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
     assert done.returncode == -signal.SIGKILL
     pid, born = done.stdout.split()
-    gone(int(pid), float(born), wait_until)
+    gone(int(pid), float(born))
 
 
 def test_a_child_lives_in_its_own_session_and_ignores_the_signal_before_a_time_limit(tmp_path):
@@ -47,7 +41,7 @@ def test_a_child_lives_in_its_own_session_and_ignores_the_signal_before_a_time_l
     assert int((tmp_path / "session").read_text()) == child.pid
 
 
-def test_the_end_of_a_session_takes_all_its_processes_and_no_others(tmp_path, wait_until):
+def test_the_end_of_a_session_takes_all_its_processes_and_no_others(tmp_path):
     environment = {**os.environ, MARK[0]: MARK[1]}
     script = "sleep 1000 & echo $! > nested; setsid sleep 1000 & echo $! > job; wait"
     child = processes.start(["sh", "-c", script], tmp_path, environment)

@@ -14,6 +14,7 @@ from interference.data.decode import Place, decode
 from interference.data.errors import DatasetError
 from interference.data.images import run as build
 from interference.data.workers import TASK, TASKS_PER_WORKER, Workers, cpus
+from tests.support.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -133,7 +134,7 @@ def test_processes_end_when_their_parent_is_killed(file, tmp_path):
     assert children
     parent.kill()
     parent.communicate()
-    gone, alive = psutil.wait_procs(children, timeout=30)
+    gone, alive = psutil.wait_procs(children, timeout=PATIENCE)
     assert not alive
     assert len(gone) == len(children)
 

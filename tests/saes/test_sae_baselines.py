@@ -6,14 +6,14 @@ import pytest
 from interference.saes.baselines import raw_l0
 from interference.saes.baselines import run as compare
 from interference.saes.compiled.topk import Step
-from interference.saes.fit import Training, train
+from interference.saes.fit import Training, TrainingError, train
 from interference.saes.metrics import score
 from interference.saes.spectrum import Spectrum
 from interference.saes.substitutes import Gaussian, Whitened
 from interference.saes.types import topk
 from interference.store import arrays
 from interference.store.arrays import open_array, writing
-from interference.store.files import StoreError, read_json, sha256, write_json
+from interference.store.files import read_json, sha256, write_json
 from interference.store.tables import read_columns
 from interference.store.tensors import write_tensors
 from tests.support.sweeps import D, spec, write_rows
@@ -289,6 +289,6 @@ def test_too_few_dimensions_after_whitening_for_a_k_are_told_before_training(
     train_rows = uneven(400)
     train_rows[:, 2:] = 0
     rows = layer(train=train_rows)
-    with pytest.raises(StoreError, match=r"k: 4 is not below the 4 latents of .*\(whitened\)"):
+    with pytest.raises(TrainingError, match=r"k: 4 is not below the 4 latents of .*\(whitened\)"):
         compare(spec(), rows, tmp_path / "out.json")
     assert not (tmp_path / "out.json").exists()

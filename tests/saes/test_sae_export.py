@@ -107,7 +107,7 @@ def saelens(trained, tmp_path_factory):
     names = {"W_dec": "w_dec", "b_enc": "b_enc", "b_dec": "b_dec"}
     given = {theirs: member.parameters[ours] for theirs, ours in names.items()}
     w_enc = np.ascontiguousarray(member.parameters["w_enc"].T)
-    np.savez(folder / "topk.npz", W_enc=w_enc, **given, x=x, k=member.k)
+    np.savez(folder / "topk.npz", W_enc=w_enc, **given, x=x, k=member.sparsity)
     environment = {n: v for n, v in os.environ.items() if not n.startswith("PYTHON")}
     done = subprocess.run(
         [PEERS, REPO / "tests" / "support" / "in_saelens.py", folder],
@@ -185,7 +185,7 @@ def test_both_drop_a_latent_that_equals_its_threshold(saelens):
 def test_topk_gradients_without_dead_latents_are_those_of_saelens(saelens):
     # Both losses are Σ_dims (x − x̂)², mean over rows: the factor between them is 1.
     member, x = member_in_training()
-    ours, theirs = member.gradients(x), np.load(saelens / "gradients.npz")
+    ours, theirs = sweeps.compiled_gradients(member, x), np.load(saelens / "gradients.npz")
     for name in ("w_enc", "b_enc", "w_dec", "b_dec"):
         expected = theirs[name.replace("w", "W")]
         expected = expected.T if name == "w_enc" else expected

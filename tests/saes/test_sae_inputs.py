@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from interference.saes.compiled import topk
+from interference.saes.fit import TrainingError
 from interference.saes.fit import run as fit
 from interference.store import arrays
 from interference.store.files import StoreError
@@ -16,9 +17,9 @@ def refused(tmp_path, monkeypatch):
     monkeypatch.setattr(arrays, "CHUNK_BYTES", 20 * D * 2)
     monkeypatch.setattr(topk.Step, "step", lambda *_: pytest.fail("training began"))
 
-    def check(message, job=None, **rows):
+    def check(message, job=None, error=StoreError, **rows):
         path = write_rows(tmp_path / "rows.json", **rows)
-        with pytest.raises(StoreError, match=message):
+        with pytest.raises(error, match=message):
             fit(job or spec(), path, tmp_path / "out" / "sae.json")
         assert not (tmp_path / "out").exists()
 
@@ -79,18 +80,21 @@ def test_heldout_rows_of_another_width(refused):
 
 @pytest.mark.parametrize("k", [16, 17, 100])
 def test_a_k_that_is_not_below_the_latents(refused, k):
-    refused(f"k: {k} is not below the 16 latents", spec(k=[2, k]))
+    refused(f"k: {k} is not below the 16 latents", spec(k=[2, k]), TrainingError)
 
 
 def test_fewer_rows_than_a_batch(refused):
     refused(
         r"rows\.train\.zarr: 49 rows, of which training sees 1000, but a batch takes 50",
+        error=TrainingError,
         train=np.zeros((49, D)),
     )
 
 
 def test_training_that_sees_less_than_a_batch(refused):
-    refused("400 rows, of which training sees 49, but a batch takes 50", spec(rows=49))
+    refused(
+        "400 rows, of which training sees 49, but a batch takes 50", spec(rows=49), TrainingError
+    )
 
 
 def test_one_batch_is_enough_to_train_and_to_calibrate(tmp_path):

@@ -13,6 +13,7 @@ import pytest
 
 from interference.provenance import canonical
 from interference.saes import fit as fit_module
+from interference.saes.fit import TrainingError
 from interference.saes.fit import run as fit
 from interference.saes.state import State
 from interference.saes.stepper import compiled
@@ -240,6 +241,6 @@ def test_a_member_that_diverged_is_told_and_not_kept(tmp_path, rows, monkeypatch
         self.member.parameters["w_dec"][3, 2] = np.inf
 
     monkeypatch.setattr(COMPILED["topk"].Step, "step", diverge)
-    with pytest.raises(StoreError, match=r"training diverged at k = 2: lower the rate"):
+    with pytest.raises(TrainingError, match=r"training diverged at k = 2: lower the rate"):
         fit(spec(), rows, tmp_path / "a" / "sae.json")
     assert not (tmp_path / "a").exists()

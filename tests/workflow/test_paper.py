@@ -47,10 +47,10 @@ SHRUNK = {
 
 
 def make_pictures(root: Path) -> None:
-    """ImageNet's folders, ten classes; one training picture is cut short."""
+    """ImageNet's folders, ten classes; of one class, half of the training pictures are cut short."""
     make_folder(root, classes=10, per_class=16, seed=0)
-    cut = min((root / "train").glob("*/*"))
-    cut.write_bytes(cut.read_bytes()[:-2000])
+    for cut in sorted((root / "train" / "n01440000").iterdir())[::2]:
+        cut.write_bytes(cut.read_bytes()[:-2000])
 
 
 @pytest.fixture(scope="module")
@@ -106,10 +106,11 @@ def test_gates_have_no_verdict_on_pictures_that_are_not_imagenets(results):
     assert gates["images"].to_list() == [24, 24, 16]
 
 
-def test_a_picture_that_is_cut_short_was_left_out_and_is_listed(results):
+def test_pictures_that_are_cut_short_were_left_out_and_are_listed(results):
     skipped = pd.read_csv(results / "data" / "images.skipped.csv")
-    assert skipped["part"].to_list() == ["train"]
-    assert skipped["name"].iloc[0].startswith("n01440000/n01440000_")
+    assert set(skipped["part"]) == {"train"}
+    assert 0 < len(skipped) <= 8  # what lies beyond the images that were asked for is not read
+    assert skipped["name"].str.startswith("n01440000/n01440000_").all()
 
 
 def test_rows_went_once_all_that_read_them_ran(results):

@@ -43,7 +43,7 @@ def decoders(checkout, *arguments):
     )
     assert done.returncode == 0, done.stdout
     folder = checkout.folder / "results" / "pictures"
-    log = (folder / "logs" / "data" / "images.log").read_text()
+    log = (folder / "logs" / "data" / "images" / "images.log").read_text()
     (number,) = {int(found) for found in re.findall(r"processes (\d+)", log)}
     files = sorted(path for path in (folder / "data").rglob("*") if path.is_file())
     return number, {path.relative_to(folder): path.read_bytes() for path in files}

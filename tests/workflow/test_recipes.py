@@ -149,7 +149,9 @@ RECIPES = {
 @pytest.fixture
 def tree(tmp_path) -> Checkout:
     checkout = Checkout.copy(tmp_path)
-    shutil.copy2(REPO / "tests" / "test_house.py", checkout.folder / "tests")
+    for path in ("tests/__init__.py", "tests/test_house.py", "tests/support/__init__.py"):
+        (checkout.folder / path).parent.mkdir(exist_ok=True)
+        shutil.copy2(REPO / path, checkout.folder / path)
     return checkout
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from interference import progress
 from interference.saes.fit import CALIBRATION_ROWS, Training, calibrate, check, open_rows, train
-from interference.saes.metrics import score
+from interference.saes.metrics import per_image, score
 from interference.saes.rows import Rows
 from interference.saes.spectrum import Spectrum
 from interference.saes.state import State
@@ -48,9 +48,9 @@ def deviations(x: np.ndarray) -> np.ndarray:
 
 
 def run(spec: dict, rows: Path, output: Path) -> None:
-    """The job. Beside the manifest ``output`` it writes
+    """Train and score what SAEs stand beside; write beside the manifest ``output``
 
-    - .parquet: one row a (baseline, k, SAE seed, held-out image): squared error, deviation, l0; of
+    - .parquet: one row per (baseline, k, SAE seed, held-out image): squared error, deviation, l0; of
       PCA the same for every seed.
 
     The manifest holds the spectrum of the training rows (eigenvalues, participation_ratio,
@@ -84,12 +84,12 @@ def run(spec: dict, rows: Path, output: Path) -> None:
         calibration = substitute[:CALIBRATION_ROWS]
         for (k, seed), dictionary in trained.items():
             scores = score(calibrate(dictionary, calibration), held)
-            columns = {n: getattr(scores, n) for n in ("squared_error", "deviation", "l0")}
-            members.append(({"baseline": name, "sparsity": float(k), "sae_seed": seed}, columns))
+            member = {"baseline": name, "sparsity": float(k), "sae_seed": seed}
+            members.append((member, scores.by_image))
             progress.say(f"{members[-1][0] | scores.summary}")
 
     identity = {**spec["model"], "layer": spec["layer"], "type": spec["type"]}
-    write_table(output.with_suffix(".parquet"), {**identity, **_per_image(members)}, spec)
+    write_table(output.with_suffix(".parquet"), {**identity, **per_image(members)}, spec)
     write_json(
         output,
         {
@@ -104,15 +104,3 @@ def run(spec: dict, rows: Path, output: Path) -> None:
         },
     )
     state.clear()
-
-
-def _per_image(members: list[tuple[dict, dict]]) -> dict[str, np.ndarray]:
-    """Columns of the table: members one after the other, each a row an image."""
-    images = len(members[0][1]["l0"])
-    columns = {
-        name: np.repeat([member[name] for member, _ in members], images) for name in members[0][0]
-    }
-    columns["image"] = np.tile(np.arange(images), len(members))
-    for name in members[0][1]:
-        columns[name] = np.concatenate([values[name] for _, values in members])
-    return columns

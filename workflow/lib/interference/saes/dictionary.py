@@ -4,7 +4,7 @@
 
 A pre-encoder bias is folded into b_enc and decoder norms into W_enc, so that f_i is the length of
 what latent i adds to the reconstruction. The activation is ReLU, of which those above a threshold
-are kept: 0, or one a latent (JumpReLU, Gated), or one for all. TopK keeps the k largest of a row,
+are kept: 0, or one per latent (JumpReLU, Gated), or one for all. TopK keeps the k largest of a row,
 or, at threshold inference, those above a frozen threshold, which lets the count respond; BatchTopK,
 whose k is a mean over rows, is that threshold inference.
 """
@@ -20,7 +20,7 @@ from interference.kernels.selection import top_rows
 @dataclass(frozen=True)
 class Dictionary:
     """w_enc, w_dec: (h, d); b_enc: (h,); b_dec: (d,); k: kept latents, 0 for any number;
-    threshold: what counts as active at threshold inference (0 for ReLU), a number or one a latent
+    threshold: what counts as active at threshold inference (0 for ReLU), a number or one per latent
     (h,); pooled: k is a mean over rows, met by the threshold."""
 
     w_enc: np.ndarray

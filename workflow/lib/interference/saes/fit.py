@@ -18,9 +18,10 @@ import numpy as np
 
 from interference import progress
 from interference.config.saes import Decay, LayerSaes
+from interference.provenance import InterferenceError
 from interference.saes.dictionary import Dictionary, calibrated_threshold, stack
 from interference.saes.member import Member, SaeType
-from interference.saes.metrics import score
+from interference.saes.metrics import per_image, score
 from interference.saes.rows import Rows, batches, verify
 from interference.saes.state import State
 from interference.saes.stepper import stepper
@@ -35,6 +36,10 @@ CALIBRATION_ROWS = 4096
 TURN = 8
 #: Seconds between two checkpoints.
 CHECKPOINT_INTERVAL = 60.0
+
+
+class TrainingError(InterferenceError):
+    """SAEs cannot be trained as asked, or their training diverged."""
 
 
 class Training(LayerSaes, Decay):
@@ -55,7 +60,7 @@ def train(
     seeds: list[int],
     state: State | None = None,
 ) -> dict[tuple[float, int], Dictionary]:
-    """(sparsity, seed) → trained Dictionary. Raises StoreError where training diverges.
+    """(sparsity, seed) → trained Dictionary. Raises TrainingError where training diverges.
 
     sae_type: a module of interference.saes.types; store: rows (n, d) float16, shuffled;
     state: where finished members and checkpoints are kept, if anywhere.
@@ -77,7 +82,7 @@ def train(
             finished[sparsity] = made = member.dictionary()
             arrays = (made.w_enc, made.w_dec, made.threshold)
             if not all(np.isfinite(array).all() for array in arrays):
-                raise StoreError(
+                raise TrainingError(
                     f"training diverged at {sae_type.SPARSITY} = {sparsity}: lower the rate"
                 )
             if state:
@@ -140,24 +145,28 @@ def open_rows(rows: Path, manifest: dict, spec: dict) -> tuple[Reader, np.ndarra
 
 
 def check(sae_type: SaeType, settings: Any, training: Training, store: Rows) -> None:
-    """Raise StoreError where the rows or the latents are too few to train or calibrate on."""
+    """Raise TrainingError where the rows or the latents are too few to train or calibrate on."""
     (count, d), size = store.shape, training.batch_size
     if min(count, training.rows) < size:
-        raise StoreError(
+        raise TrainingError(
             f"{store.path}: {count} rows, of which training sees {training.rows}, but a batch "
             f"takes {size}; lower batch_size or raise rows"
         )
     latents = d * training.expansion_factor
     if sae_type.SPARSITY == "k" and max(settings.k) >= latents:
-        raise StoreError(f"k: {max(settings.k)} is not below the {latents} latents of {store.path}")
+        raise TrainingError(
+            f"k: {max(settings.k)} is not below the {latents} latents of {store.path}"
+        )
 
 
 def run(spec: dict, rows: Path, output: Path) -> None:
-    """The job. Beside the manifest ``output``, which holds each member's metrics, it writes
+    """Train a sweep; beside the manifest ``output``, which holds each member's metrics, write
 
     - .safetensors: the sweep stacked: w_enc, w_dec (members, h, d); b_enc, threshold (members, h);
       b_dec (members, d); k, pooled (members,). The manifest has the mean threshold over latents;
-    - .parquet: one row a (member, held-out image): squared error, deviation, l0.
+    - .parquet: one row per (member, held-out image): squared error, deviation, l0.
+
+    spec: `Specs.fit`; rows: the manifest of the layer's rows. Raises TrainingError and StoreError.
     """
     sae_type = importlib.import_module(f"interference.saes.types.{spec['type']}")
     settings, training = sae_type.Settings(**spec["settings"]), Training(**spec["training"])
@@ -176,12 +185,12 @@ def run(spec: dict, rows: Path, output: Path) -> None:
             {**member, **scores.summary, "threshold": float(np.mean(dictionary.threshold))}
         )
         stacked.append(dictionary)
-        table.append((member, scores))
+        table.append((member, scores.by_image))
         progress.say(f"{members[-1]}")
     weights = output.with_suffix(".safetensors")
     write_tensors(weights, stack(stacked), spec)
     identity = {**spec["model"], "layer": spec["layer"], "type": spec["type"]}
-    write_table(output.with_suffix(".parquet"), {**identity, **_per_image(table)}, spec)
+    write_table(output.with_suffix(".parquet"), {**identity, **per_image(table)}, spec)
     write_json(
         output,
         {
@@ -193,15 +202,3 @@ def run(spec: dict, rows: Path, output: Path) -> None:
         },
     )
     state.clear()
-
-
-def _per_image(table: list) -> dict[str, np.ndarray]:
-    images = len(table[0][1].l0)
-    columns = {
-        name: np.repeat([member[name] for member, _ in table], images)
-        for name in ("sparsity", "sae_seed")
-    }
-    columns["image"] = np.tile(np.arange(images), len(table))
-    for name in ("squared_error", "deviation", "l0"):
-        columns[name] = np.concatenate([getattr(scores, name) for _, scores in table])
-    return columns

@@ -28,7 +28,7 @@ class Scores:
     """Sums over the positions of each image, and over all rows for each channel and latent.
 
     squared_error, deviation: (images,) float64: Σ‖x − x̂‖² and Σ‖x − x̄‖²;
-    l0: (images,) mean active latents a row; channel_error, channel_deviation: (d,);
+    l0: (images,) mean active latents per row; channel_error, channel_deviation: (d,);
     fired, absolute, relative: (h,) rows in which each latent is above 0, 1e-3 and 1 % of its own
     percentile; magnitude: (h,) Σ f_i; cosines: of each latent that fired, the largest |cosine| of
     its decoder row to another's; rows: how many were scored.
@@ -47,12 +47,17 @@ class Scores:
     rows: int
 
     @property
+    def by_image(self) -> dict[str, np.ndarray]:
+        """What there is of each image."""
+        return {name: getattr(self, name) for name in ("squared_error", "deviation", "l0")}
+
+    @property
     def summary(self) -> dict[str, float]:
         """One number each:
 
         - fvu: Σ‖x − x̂‖² / Σ‖x − x̄‖², x̄ the mean of the scored rows; r2: mean over channels that
           vary of 1 − their own ratio; mse: a dimension;
-        - l0: mean active latents a row; l0_absolute, l0_relative: those above 1e-3, and above 1 % of
+        - l0: mean active latents per row; l0_absolute, l0_relative: those above 1e-3, and above 1 % of
           their own 99th percentile; dead_fraction: latents that never fired; dense_fraction: those
           active in more than a tenth of the rows;
         - effective_features: F = exp(H(p)) with p_i ∝ the mean of f_i, 0 where nothing fires; psi:
@@ -208,3 +213,18 @@ def _count_above(latents: np.ndarray, bar: np.ndarray, count: np.ndarray) -> Non
     for r in range(latents.shape[0]):
         for i in range(latents.shape[1]):
             count[i] += latents[r, i] > bar[i]
+
+
+def per_image(members: list[tuple[dict, dict[str, np.ndarray]]]) -> dict[str, np.ndarray]:
+    """Columns of a table, a row per (member, image), members one after the other.
+
+    members: what names each, and its arrays (images,).
+    """
+    images = len(members[0][1]["l0"])
+    columns = {
+        name: np.repeat([member[name] for member, _ in members], images) for name in members[0][0]
+    }
+    columns["image"] = np.tile(np.arange(images), len(members))
+    for name in members[0][1]:
+        columns[name] = np.concatenate([arrays[name] for _, arrays in members])
+    return columns

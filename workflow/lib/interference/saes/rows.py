@@ -18,8 +18,8 @@ from interference.prefetch import mapped
 from interference.store.arrays import CHUNKS_PER_SHARD, Reader
 from interference.store.files import StoreError
 
-#: Threads that read chunks. A read is mostly waiting: one of them would keep a GPU waiting, too.
-READERS = 4
+#: Threads that read chunks. A read is mostly waiting, and a GPU waits with it; more of them gain nothing.
+READERS = 2
 
 
 class Rows(Protocol):

@@ -33,7 +33,7 @@ def shown(densities: np.ndarray, count: int) -> np.ndarray:
 
 
 def pairs(W: Tensor, training: np.ndarray, density: np.ndarray) -> Columns:
-    """One row a model and pair of features i ≤ j: overlap W_i · W_j, and if both are learned.
+    """One row per model and pair of features i ≤ j: overlap W_i · W_j, and if both are learned.
 
     W: (S, m, n); training, density: (S,).
     """

@@ -17,7 +17,7 @@ from interference.kernels.columns import (
     scale,
     scale_all,
 )
-from interference.kernels.compile import fast_cached, fast_inner
+from interference.kernels.compile import fast_cached, fast_inner, inner
 from interference.kernels.tiles import (
     ROWS,
     VECTORS,
@@ -133,15 +133,22 @@ def _add_grad_b(s):
             s.grad_b[0, i] += s.totals[i, lane]
 
 
+@inner
+def _total(row):
+    """Σ of a row, one after the other: with fastmath, fresh and cached code add in other orders."""
+    total = row[0] - row[0]
+    for t in range(row.shape[0]):
+        total += row[t]
+    return total
+
+
 @fast_inner
 def _set_radius(s, relative_epsilon, mean, batch):
     """Radius of each sample from ‖x‖²: a part of its own norm, or of the batch's mean norm."""
-    total = s.radius.dtype.type(0)
     for t in range(s.width):
         s.radius[t] = relative_epsilon * np.sqrt(s.squares[0, t])
-        total += s.radius[t]
     if mean:
-        s.radius[:] = total / s.radius.dtype.type(batch)
+        s.radius[:] = _total(s.radius) / s.radius.dtype.type(batch)
 
 
 @fast_inner
