@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from interference.config.load import read_config
+from interference.plan.jobs import rules
 from tests.support import REPO
 from tests.support.documented import undocumented
 
@@ -29,6 +31,12 @@ def test_every_relative_link_of_a_page_leads_to_a_file_and_a_heading_that_exist(
         assert target.exists(), link
         if heading:
             assert heading in anchors(target.read_text(encoding="utf-8")), link
+
+
+def test_the_picture_of_the_rules_shows_those_of_the_default():
+    drawn = (REPO / "workflow" / "report" / "readme" / "rules.svg").read_text(encoding="utf-8")
+    planned = {rule.name for rule in rules(read_config(REPO / "config.yaml"))}
+    assert set(re.findall(r"<text[^>]*>(.*?)</text>", drawn)) == planned | {"all"}
 
 
 def test_readme_leads_to_every_page():
