@@ -375,3 +375,15 @@ def test_an_input_of_another_network_layer_attack_or_type_is_refused(
     with pytest.raises(StoreError, match=rf"{file}: {field} is .*, the job is about"):
         run(own, small_images, tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize(("name", "count"), [("attacks", 1), ("saes", 0), ("saes", 3)])
+def test_as_many_inputs_as_the_spec_names_are_needed(
+    name, count, inputs_folder, small_images, tmp_path
+):
+    spec = job(types=BOTH)
+    given = inputs(inputs_folder, small_images, spec)
+    given[name] = (given[name] * 2)[:count]
+    with pytest.raises(StoreError, match=rf"--{name}: found {count} manifests, needs one for each"):
+        measure.run(spec, **given, output=tmp_path / "l0.parquet")
+    assert list(tmp_path.iterdir()) == []

@@ -285,6 +285,16 @@ def test_two_swapped_numbers_of_the_config_change_a_spec(base):
     assert changed(base, jobs_of(edited(swap, BASE))) == {"train"}
 
 
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "{}", '{"code":{"roots":["interference.toy.train"]}}']
+)
+def test_what_is_no_spec_is_refused_in_words(text):
+    with pytest.raises(
+        provenance.InterferenceError, match=r"--spec: found .*, needs the job's JSON"
+    ):
+        provenance.read_spec(text)
+
+
 def test_a_relative_import_is_refused(package):
     path = package / "toy" / "measures.py"
     path.write_text(path.read_text() + "\nfrom . import model\n")

@@ -28,7 +28,7 @@ def ahead(items: Iterable[Item]) -> Generator[Item]:
 
 def mapped(
     work: Callable[[Item], Result], items: Iterator[Item], threads: int
-) -> Generator[Result, None, None]:
+) -> Generator[Result]:
     """Yield ``work`` of each item in their order, done by threads, each at most one item ahead.
 
     What a thread raises is raised here; closing this iterator ends the threads.

@@ -176,13 +176,18 @@ def spec(roots: tuple[str, ...], inputs: Iterable[str] = (), **fields: object) -
 def read_spec(text: str) -> dict:
     """Parse a spec, load its roots, and check that they are the code that it names.
 
-    Raises StaleSpecError where the code on disk differs (a job that waited in a queue must not run
-    newer code than its spec says, or its output would be taken for what it is not), and where a
-    module of the package is loaded that the digest does not cover.
+    Raises InterferenceError where it is no spec; StaleSpecError where the code on disk differs (a job
+    that waited in a queue must not run newer code than its spec says, or its output would be taken
+    for what it is not), and where a module of the package is loaded that the digest does not cover.
     """
-    fields = json.loads(text)
-    roots = tuple(fields["code"]["roots"])
-    if code_digest(roots) != fields["code"]["digest"]:
+    try:
+        fields = json.loads(text)
+        roots, planned = tuple(fields["code"]["roots"]), fields["code"]["digest"]
+    except (ValueError, KeyError, TypeError):
+        raise InterferenceError(
+            f"--spec: found {text[:40]!r}, needs the job's JSON, as `snakemake -p` prints it"
+        ) from None
+    if code_digest(roots) != planned:
         raise StaleSpecError(
             f"the code of {', '.join(roots)} changed after this job was planned; "
             "run snakemake again, and it will plan the job anew"

@@ -93,11 +93,11 @@ def run(
     of_images = {**of_network, "images": spec["images"]}
     inputs = [read_json(data), checked(model, of_network), checked(rows, of_layer)]
     conditions = [Condition("clean", 0.0, images.pixels)]
-    for name, path in zip(spec["attacks"], attacks, strict=True):
+    for name, path in _each("--attacks", spec["attacks"], attacks):
         inputs.append(checked(path, {**of_images, "attack": name}))
         conditions += read_attack(path, len(images.labels))
     sweeps = []
-    for name, path in zip(spec["types"], saes, strict=True):
+    for name, path in _each("--saes", spec["types"], saes):
         checked(path, {**of_layer, "type": name})
         sweeps.append(read_sweep(path))
     identities = {
@@ -129,6 +129,15 @@ def run(
     splice = [_splice_columns(s, images, measured[s.type]) for s in sweeps]
     write_table(output.with_name("splice.parquet"), {**identity, **_joined(splice)}, spec)
     write_table(output, {**identity, **_joined(l0)}, spec)
+
+
+def _each(option: str, names: list[str], paths: list[Path]) -> Iterator[tuple[str, Path]]:
+    """Yield each name of the spec with its path. Raises StoreError where they differ in number."""
+    if len(names) != len(paths):
+        raise StoreError(
+            f"{option}: found {len(paths)} manifests, needs one for each of {', '.join(names)}"
+        )
+    yield from zip(names, paths, strict=True)
 
 
 def checked(path: Path, expected: dict) -> dict:

@@ -17,7 +17,7 @@ def every(problem: Problem, random: torch.Generator, spec: dict) -> dict[str, Te
     """v of each attack, each (S, m, B); the strongest is the best of the others at each input.
 
     PGD starts from what one-step found, so it is at least as strong; the trust region from the
-    clean pattern and from what both found. spec: `Specs.toy_vulnerability`.
+    clean pattern and from what both found. spec: `Specs.vulnerability`.
     """
     found = {"one-step": one_step(problem, random, noise=spec["noise"])}
     found["analytic"] = analytic(problem)
