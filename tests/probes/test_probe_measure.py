@@ -15,8 +15,8 @@ from interference.data.read import read_split
 from interference.models import feeding
 from interference.models.network import load_network
 from interference.probes import measure
-from interference.probes.latents import count_active
-from interference.store.arrays import open_array
+from interference.probes.latents import Probe, respond
+from interference.store.arrays import open_array, writing
 from interference.store.files import StoreError, write_json
 from interference.store.tables import read_columns, write_table
 from interference.store.tensors import read_described, read_tensors, write_tensors
@@ -25,6 +25,7 @@ from tests.support.probes import (
     CONDITIONS,
     IMAGES,
     MODEL,
+    PIXELS,
     WIDTHS,
     described,
     dictionaries,
@@ -38,18 +39,19 @@ from tests.support.probes import (
 )
 
 BOTH = ("topk", "relu_l1")
+TABLES = ("l0", "splice", "moved")
 
 
 @pytest.fixture
 def seen(monkeypatch):
-    """What is counted: (dictionary, activations of each condition) of each call."""
+    """What is measured: (probe, activations of each condition) of each call."""
     calls = []
 
-    def counted(dictionary, conditions):
-        calls.append((dictionary, [values.copy() for values in conditions]))
-        return count_active(dictionary, conditions)
+    def recorded(probe, conditions):
+        calls.append((probe, [values.copy() for values in conditions]))
+        return respond(probe, conditions)
 
-    monkeypatch.setattr(measure, "count_active", counted)
+    monkeypatch.setattr(measure, "respond", recorded)
     return calls
 
 
@@ -69,15 +71,15 @@ def images(small_images, tmp_path):
 
 
 def run(folder, data, output, spec=None):
-    """The two tables of a job."""
+    """The tables of a job."""
     spec = spec or job()
     output.mkdir(exist_ok=True)
     measure.run(spec, **inputs(folder, data, spec), output=output / "l0.parquet")
-    return [pd.read_parquet(output / f"{name}.parquet") for name in ("l0", "splice")]
+    return [pd.read_parquet(output / f"{name}.parquet") for name in TABLES]
 
 
 def bytes_of(output):
-    return [(output / f"{name}.parquet").read_bytes() for name in ("l0", "splice")]
+    return [(output / f"{name}.parquet").read_bytes() for name in TABLES]
 
 
 def members(layer, types):
@@ -104,11 +106,11 @@ def test_what_is_counted_is_a_direct_forward_pass_condition_by_condition(
     with torch.inference_mode():
         raw = network.activations(torch.from_numpy(np.concatenate([clean, *attacked])), layer)
     expected = (raw.numpy() - statistics["mean"]) / statistics["std"]
-    expected = expected.reshape(len(CONDITIONS), IMAGES, *expected.shape[1:])
+    expected = expected.reshape(len(PIXELS), IMAGES, *expected.shape[1:])
     sweep = len(dictionaries("topk", WIDTHS[layer]))
     batches = [values for _, values in seen[::sweep]]
     assert [len(values[0]) for values in batches] == [4, 4, 1]
-    for c in range(len(CONDITIONS)):
+    for c in range(len(PIXELS)):
         whole = np.concatenate([values[c] for values in batches])
         assert whole.dtype == np.float32
         np.testing.assert_allclose(whole, expected[c], rtol=1e-3, atol=1e-3)
@@ -118,7 +120,7 @@ def test_what_is_counted_is_a_direct_forward_pass_condition_by_condition(
 def test_rows_are_in_the_order_of_types_members_conditions_and_images(
     layer, inputs_folder, small_images, tmp_path, seen
 ):
-    l0, splice = run(inputs_folder, small_images, tmp_path, job(layer, BOTH))
+    l0, splice, moved = run(inputs_folder, small_images, tmp_path, job(layer, BOTH))
     indices = read_split(small_images, "evaluation", IMAGES).indices.tolist()
     each = members(layer, BOTH)
     keys = ["type", "sparsity", "sae_seed", "attack", "epsilon", "image"]
@@ -132,14 +134,20 @@ def test_rows_are_in_the_order_of_types_members_conditions_and_images(
     assert splice[keys].to_numpy().tolist() == [
         [t, sparsity, 0, image] for t, sparsity, _ in each for image in indices
     ]
-    for table in (l0, splice):
+    assert moved[["attack", "epsilon", "image"]].to_numpy().tolist() == [
+        [attack, epsilon, image] for attack, epsilon in CONDITIONS for image in indices
+    ]
+    for table in (l0, splice, moved):
         assert (table[[*MODEL, "layer"]] == [*MODEL.values(), layer]).all(axis=None)
+    heldout = open_array(
+        inputs_folder / layer / "rows.heldout.zarr",
+        json.loads((inputs_folder / layer / "rows.json").read_text())["heldout"],
+    )[:]
     for (_, _, dictionary), (_, values), (_, rows) in zip(
         each, seen, l0.groupby(["type", "sparsity"], sort=False), strict=True
     ):
-        active, woken = count_active(dictionary, values)
-        assert rows["l0"].tolist() == active.ravel().tolist()
-        assert rows["woken"].tolist() == woken.ravel().tolist()
+        for name, array in respond(Probe.of(dictionary, heldout), values).items():
+            assert rows[name].tolist() == array.ravel().tolist()
     assert (l0["woken"] <= l0["l0"]).all()
     assert (l0.loc[l0["attack"] == "clean", "woken"] == 0).all()
     assert l0.loc[l0["attack"] != "clean", "woken"].max() > 0
@@ -161,7 +169,7 @@ def test_each_image_goes_through_the_network_once_a_condition_however_many_saes(
     monkeypatch.setattr(measure, "load_network", counted)
     monkeypatch.setattr(feeding, "MOST_IMAGES", 4)
     run(inputs_folder, small_images, tmp_path, job("layer2", BOTH))
-    first = 1 + (len(CONDITIONS) + 1) * IMAGES  # one for its size; clean images to the end, too
+    first = 1 + (len(PIXELS) + 1) * IMAGES  # one for its size; clean images to the end, too
     assert (calls["stem"], calls["layer2"]) == (first, first)
     # the network as it is, with the mean in place, and with what each SAE makes of the layer
     assert calls["layer3"] == (2 + len(members("layer2", BOTH))) * IMAGES
@@ -195,7 +203,7 @@ def test_another_type_is_measured_alone_and_gives_the_bytes_of_both_together(
     first = len(seen)
     assert first == len(dictionaries("topk", WIDTHS["stem"]))
     run(inputs_folder, small_images, tmp_path / "grown", job(types=BOTH))
-    assert [dictionary.threshold[0] for dictionary, _ in seen[first:]] == [
+    assert [probe.dictionary.threshold[0] for probe, _ in seen[first:]] == [
         np.float32(d.threshold) for d in dictionaries("relu_l1", WIDTHS["stem"]).values()
     ]
     run(inputs_folder, small_images, tmp_path / "together", job(types=BOTH))
@@ -205,7 +213,7 @@ def test_another_type_is_measured_alone_and_gives_the_bytes_of_both_together(
 def test_what_was_measured_needs_no_network(inputs_folder, small_images, tmp_path, monkeypatch):
     run(inputs_folder, small_images, tmp_path, job(types=BOTH))
     before = bytes_of(tmp_path)
-    for name in ("l0", "splice"):
+    for name in TABLES:
         (tmp_path / f"{name}.parquet").unlink()
     monkeypatch.setattr(measure, "load_network", lambda _: pytest.fail("a network was loaded"))
     run(inputs_folder, small_images, tmp_path, job(types=BOTH))
@@ -214,7 +222,7 @@ def test_what_was_measured_needs_no_network(inputs_folder, small_images, tmp_pat
 
 def test_what_is_kept_has_the_names_that_clean_removes(inputs_folder, small_images, tmp_path):
     run(inputs_folder, small_images, tmp_path, job(types=BOTH))
-    hidden = {path.name for path in tmp_path.iterdir()} - {"l0.parquet", "splice.parquet"}
+    hidden = {path.name for path in tmp_path.iterdir()} - {f"{name}.parquet" for name in TABLES}
     assert {name.split(".")[1] for name in hidden} == set(BOTH)
     assert len(hidden) == 2
     assert all(KEPT.fullmatch(name) for name in hidden)
@@ -262,7 +270,19 @@ def another_attack(folder, data):
 def other_rows(folder, data):
     rows = folder / "stem" / "rows.json"
     arrays, manifest = read_described(rows)
-    described(rows, {**arrays, "std": 2 * arrays["std"]}, spec=manifest["spec"])
+    content = {name: manifest[name] for name in ("spec", "heldout")}
+    described(rows, {**arrays, "std": 2 * arrays["std"]}, **content)
+
+
+def other_heldout_rows(folder, data):
+    rows = folder / "stem" / "rows.json"
+    manifest = json.loads(rows.read_text())
+    store = rows.with_suffix(".heldout.zarr")
+    values = 2 * open_array(store, manifest["heldout"])[:]
+    shutil.rmtree(store)
+    with writing(store, values.shape, "float32", {}) as writer:
+        writer.append(values)
+    write_json(rows, {**manifest, "heldout": writer.manifest()})
 
 
 def other_labels(folder, data):
@@ -284,6 +304,7 @@ ANEW = {
     "network": another_network,
     "attack": another_attack,
     "rows": other_rows,
+    "held-out rows": other_heldout_rows,
     "labels": other_labels,
     "images": other_evaluation_images,
 }

@@ -26,8 +26,11 @@ WIDTHS = {"stem": 64, "layer2": 128, "layer4": 512}
 #: Evaluation images that are looked at.
 IMAGES = 9
 ATTACKS = {"pgd": [0.5, 1.0], "noise": [1.0]}
-#: (attack, epsilon) in the order of the tables.
-CONDITIONS = [("clean", 0.0), ("pgd", 0.5), ("pgd", 1.0), ("noise", 1.0)]
+#: (attack, epsilon) in the order of the tables: those of pixels, then those within the layer.
+PIXELS = [("clean", 0.0), ("pgd", 0.5), ("pgd", 1.0), ("noise", 1.0)]
+CONDITIONS = PIXELS + [
+    (f"displaced-{how}", epsilon) for how in ("random", "covariance") for epsilon in (0.5, 1.0)
+]
 
 
 def identity(d: int) -> Dictionary:
@@ -64,6 +67,8 @@ def job(layer: str = "stem", types: tuple[str, ...] = ("topk",), **changed: obje
         "attacks": list(ATTACKS),
         "types": list(types),
         "images": IMAGES,
+        "displaced": "pgd",
+        "seed": 0,
         "code": {"roots": ["interference.probes.measure"], "digest": "0123456789abcdef"},
         **changed,
     }
@@ -92,12 +97,19 @@ def write_network(manifest: Path, seed: int = 0) -> Network:
 
 
 def write_rows(manifest: Path, network: Network, data: Path, layer: str) -> None:
-    """The statistics of a layer on the training images."""
-    pixels = torch.from_numpy(read_split(data, "train").pixels[:]).float() / 255
+    """The statistics of a layer on the training images, and its held-out rows, at all positions."""
+    train, heldout = (
+        torch.from_numpy(read_split(data, split).pixels[:]).float() / 255
+        for split in ("train", "heldout")
+    )
     with torch.inference_mode():
-        statistics = Statistics.of(sums(network.activations(pixels, layer)))
+        statistics = Statistics.of(sums(network.activations(train, layer)))
+        rows = statistics.apply(network.activations(heldout, layer).numpy())
+    with writing(manifest.with_suffix(".heldout.zarr"), rows.shape, "float32", {}) as writer:
+        writer.append(rows)
     arrays = {"mean": statistics.mean, "std": statistics.std}
-    described(manifest, arrays, spec={"model": MODEL, "layer": layer})
+    spec = {"model": MODEL, "layer": layer}
+    described(manifest, arrays, spec=spec, heldout=writer.manifest())
 
 
 def write_attack(manifest: Path, name: str, seed: int = 0, images: int = IMAGES) -> None:

@@ -7,6 +7,7 @@ rule measure:
         weights=ancient(f"{MODELS}/{{model}}.safetensors"),
         rows=f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.json",
         statistics=ancient(f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.safetensors"),
+        heldout=ancient(f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.heldout.zarr"),
         attacks=[f"{ATTACKS}/{{model}}/{attack}.json" for attack in specs.attacks],
         attacked=[
             ancient(f"{ATTACKS}/{{model}}/{attack}.zarr") for attack in specs.attacks
@@ -19,6 +20,7 @@ rule measure:
     output:
         l0=f"{PROBES}/{{model}}/{{layer}}/l0.parquet",
         splice=f"{PROBES}/{{model}}/{{layer}}/splice.parquet",
+        moved=f"{PROBES}/{{model}}/{{layer}}/moved.parquet",
     log:
         f"{LOGS}/probes/measure/{{model}}/{{layer}}.log",
     benchmark:

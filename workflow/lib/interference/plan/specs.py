@@ -215,6 +215,8 @@ class Specs(Inventory):
             attacks=self.attacks,
             types=self.sae_types,
             images=self.config.attacks.images,
+            displaced=self._headline_attack()["attack"],
+            seed=self.config.attacks.seed,
         )
 
     # toy

@@ -1,9 +1,10 @@
 """What a layer's SAEs see under attack, and what they cost the network: one job per (model, layer).
 
 Evaluation images go through the network up to the layer, clean and under every attack, and nothing
-of that is stored: active latents are counted batch by batch, and on clean images every SAE's
-reconstruction takes the layer's place. The measurements of an SAE type are kept in a hidden file,
-so that where a type is added or trained anew, only that type is measured.
+of that is stored: latents are measured batch by batch, and on clean images every SAE's
+reconstruction takes the layer's place. Conditions within the layer follow those of pixels. The
+measurements of an SAE type are kept in a hidden file, so that where a type is added or trained anew,
+only that type is measured.
 """
 
 from collections.abc import Iterator
@@ -15,12 +16,12 @@ import torch
 from torch import Tensor
 
 from interference import compute, progress
-from interference.activations.standardise import Statistics
 from interference.data.labels import labels_sha256
 from interference.data.read import Images, read_split
 from interference.models.feeding import batch_size, to_network
-from interference.models.network import Network, load_network
-from interference.probes.latents import count_active
+from interference.models.network import load_network
+from interference.probes.latents import Probe, respond
+from interference.probes.layer import DISPLACED, Layer
 from interference.probes.splicing import ablated, outcome, spliced
 from interference.provenance import canonical, digest
 from interference.saes.dictionary import Dictionary, unstack
@@ -36,27 +37,17 @@ MOST_BYTES = 2**30
 
 @dataclass(frozen=True)
 class Condition:
-    """The evaluation images under one attack, or clean.
+    """The evaluation images under one attack, or clean; or their activations, displaced.
 
-    pixels: (images, channels, height, width) uint8, or float32 in [0, 1].
+    attack: its name; clean, or a name of `DISPLACED`.
+    epsilon: its radius in pixel units; of displaced activations that of the attack they stand beside.
+    source: pixels (images, channels, height, width), uint8 or float32 in [0, 1]; of displaced
+        activations the place of that attack among the conditions.
     """
 
     attack: str
     epsilon: float
-    pixels: Stretch
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A layer of a network, and the statistics that its rows were standardised with."""
-
-    network: Network
-    name: str
-    statistics: Statistics
-
-    def activations(self, pixels: np.ndarray) -> Tensor:
-        """Return raw activations (n, positions, d) float32 of pixels (n, channels, height, width)."""
-        return self.network.activations(to_network(torch.from_numpy(pixels)), self.name)
+    source: Stretch | int
 
 
 @dataclass(frozen=True)
@@ -81,7 +72,8 @@ def run(
     saes: list[Path],
     output: Path,
 ) -> None:
-    """Write one row per (type, member, condition, image), and beside it splice.parquet.
+    """Write one row per (type, member, condition, image), and beside it splice.parquet, of clean
+    images, and moved.parquet, of the layer itself.
 
     spec: `Specs.measure`; data, model, rows: manifests of the images, the network and the layer's
     rows; attacks, saes: manifests in the spec's order; output: …/l0.parquet.
@@ -96,6 +88,12 @@ def run(
     for name, path in _each("--attacks", spec["attacks"], attacks):
         inputs.append(checked(path, {**of_images, "attack": name}))
         conditions += read_attack(path, len(images.labels))
+    conditions += [
+        Condition(control, condition.epsilon, place)
+        for control in DISPLACED
+        for place, condition in enumerate(conditions)
+        if condition.attack == spec["displaced"]
+    ]
     sweeps = []
     for name, path in _each("--saes", spec["types"], saes):
         checked(path, {**of_layer, "type": name})
@@ -106,7 +104,9 @@ def run(
             "layer": spec["layer"],
             "images": [int(images.indices[0]), len(images.indices)],
             "labels": labels_sha256(images.labels),
+            "displaced": [spec["displaced"], spec["seed"]],
             "inputs": [m.get("sha256") or m["array"]["sha256"] for m in inputs],
+            "heldout": inputs[2]["heldout"]["sha256"],
             "sae": sweep.sha256,
         }
         for sweep in sweeps
@@ -120,14 +120,16 @@ def run(
     left = [sweep for sweep in sweeps if sweep.type not in measured]
     if left:
         network = load_network(model).to(compute.device())
-        layer = Layer(network, spec["layer"], Statistics.read(rows))
-        for name, arrays in measure(layer, images, conditions, left).items():
+        layer = Layer.read(network, spec["layer"], rows)
+        for name, arrays in measure(layer, images, conditions, left, spec["seed"]).items():
             write_kept(paths[name], arrays, identities[name])
             measured[name] = arrays
     identity = {**spec["model"], "layer": spec["layer"]}
     l0 = [_l0_columns(s, conditions, images, measured[s.type]) for s in sweeps]
     splice = [_splice_columns(s, images, measured[s.type]) for s in sweeps]
+    moved = {**_condition_columns(conditions, images), **_named("moved", measured[sweeps[0].type])}
     write_table(output.with_name("splice.parquet"), {**identity, **_joined(splice)}, spec)
+    write_table(output.with_name("moved.parquet"), {**identity, **moved}, spec)
     write_table(output, {**identity, **_joined(l0)}, spec)
 
 
@@ -167,32 +169,40 @@ def read_sweep(path: Path) -> Sweep:
 
 
 def measure(
-    layer: Layer, images: Images, conditions: list[Condition], sweeps: list[Sweep]
+    layer: Layer, images: Images, conditions: list[Condition], sweeps: list[Sweep], seed: int
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Measure every sweep. Returns type → name → array, whose first axis is the sweep's members.
+    """Measure every sweep. Returns type → name → array.
 
-    l0.l0, l0.woken: (members, conditions, images), of `count_active`.
+    l0.…: (members, conditions, images), of `respond`. moved.…: (conditions, images), of `Layer.moved`.
     splice.l0, .correct, .loss, .kl: (members, images), of `spliced` and `outcome`; splice.clean_*,
     splice.ablated_*: the same of the network as it is, and with the layer ablated.
+    seed: of directions of displaced activations.
     """
     parts: dict[str, list[dict[str, np.ndarray]]] = {sweep.type: [] for sweep in sweeps}
+    probes = {s.type: [Probe.of(d, layer.heldout) for d in s.dictionaries] for s in sweeps}
     with torch.inference_mode():
         for batch in _batches(layer, images, len(conditions)):
             labels = torch.from_numpy(images.labels[batch]).to(compute.device())
             raw = layer.activations(images.pixels[batch])
-            standardised = [layer.statistics.apply(raw.cpu().numpy())]
+            values = [layer.statistics.apply(raw.cpu().numpy())]
             for condition in conditions[1:]:
-                values = layer.activations(condition.pixels[batch]).cpu().numpy()
-                standardised.append(layer.statistics.apply(values))
+                if isinstance(condition.source, int):
+                    attacked, indices = values[condition.source], images.indices[batch]
+                    values.append(
+                        layer.displaced(values[0], attacked, condition.attack, indices, seed)
+                    )
+                else:
+                    values.append(layer.standardised(condition.source[batch]))
+            moved = [layer.moved(values[0], v) for v in values]
+            shared = {f"moved.{name}": np.stack([m[name] for m in moved]) for name in moved[0]}
             clean = layer.network(to_network(torch.from_numpy(images.pixels[batch])))
             baselines = {f"clean_{k}": v for k, v in outcome(clean, labels, clean).items()}
             without = ablated(layer.network, layer.name, layer.statistics, raw)
             baselines |= {f"ablated_{k}": v for k, v in outcome(without, labels, clean).items()}
             del baselines["clean_kl"]
             for sweep in sweeps:
-                parts[sweep.type].append(
-                    _of_batch(layer, sweep, standardised, raw, labels, clean, baselines)
-                )
+                own = _of_batch(layer, probes[sweep.type], values, raw, labels, clean, baselines)
+                parts[sweep.type].append({**own, **shared})
     return {
         name: {key: np.concatenate([p[key] for p in batches], axis=-1) for key in batches[0]}
         for name, batches in parts.items()
@@ -210,8 +220,8 @@ def _batches(layer: Layer, images: Images, conditions: int) -> Iterator[slice]:
 
 def _of_batch(
     layer: Layer,
-    sweep: Sweep,
-    standardised: list[np.ndarray],
+    probes: list[Probe],
+    values: list[np.ndarray],
     raw: Tensor,
     labels: Tensor,
     clean: Tensor,
@@ -219,28 +229,25 @@ def _of_batch(
 ) -> dict[str, np.ndarray]:
     """Return the arrays of one sweep on a batch, as of `measure`; images are the last axis."""
     members = []
-    for dictionary in sweep.dictionaries:
-        l0, woken = count_active(dictionary, standardised)
-        clean_l0, logits = spliced(layer.network, layer.name, layer.statistics, dictionary, raw)
-        columns = {"l0": clean_l0, **outcome(logits, labels, clean), **baselines}
-        splice = {f"splice.{name}": values for name, values in columns.items()}
-        members.append({"l0.l0": l0, "l0.woken": woken, **splice})
+    for probe in probes:
+        l0 = {f"l0.{name}": array for name, array in respond(probe, values).items()}
+        active, logits = spliced(layer.network, layer.name, layer.statistics, probe.dictionary, raw)
+        columns = {"l0": active, **outcome(logits, labels, clean), **baselines}
+        splice = {f"splice.{name}": array for name, array in columns.items()}
+        members.append({**l0, **splice})
     return {name: np.stack([m[name] for m in members]) for name in members[0]}
 
 
 def _l0_columns(
     sweep: Sweep, conditions: list[Condition], images: Images, arrays: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    members, count = len(sweep.members), len(images.indices)
-    rows = len(conditions) * count
+    members, of_condition = len(sweep.members), _condition_columns(conditions, images)
+    rows = len(of_condition["image"])
     return {
         "type": np.full(members * rows, sweep.type),
-        "attack": np.tile(np.repeat([c.attack for c in conditions], count), members),
-        "epsilon": np.tile(np.repeat([c.epsilon for c in conditions], count), members),
-        "image": np.tile(images.indices, members * len(conditions)),
+        **{name: np.tile(column, members) for name, column in of_condition.items()},
         **_member_columns(sweep, rows),
-        "l0": arrays["l0.l0"].ravel(),
-        "woken": arrays["l0.woken"].ravel(),
+        **_named("l0", arrays),
     }
 
 
@@ -248,14 +255,28 @@ def _splice_columns(
     sweep: Sweep, images: Images, arrays: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
     members, count = len(sweep.members), len(images.indices)
-    # in one order, whether they were measured now or kept
-    own = {name: arrays[name].ravel() for name in sorted(arrays) if name.startswith("splice.")}
     return {
         "type": np.full(members * count, sweep.type),
         **_member_columns(sweep, count),
         "image": np.tile(images.indices, members),
-        **{name.removeprefix("splice."): values for name, values in own.items()},
+        **_named("splice", arrays),
     }
+
+
+def _condition_columns(conditions: list[Condition], images: Images) -> dict[str, np.ndarray]:
+    """Return the columns attack, epsilon and image, a row per (condition, image)."""
+    count = len(images.indices)
+    return {
+        "attack": np.repeat([c.attack for c in conditions], count),
+        "epsilon": np.repeat([c.epsilon for c in conditions], count),
+        "image": np.tile(images.indices, len(conditions)),
+    }
+
+
+def _named(table: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return a table's columns of `measure`, in one order, whether measured now or kept."""
+    own = sorted(name for name in arrays if name.startswith(f"{table}."))
+    return {name.removeprefix(f"{table}."): arrays[name].ravel() for name in own}
 
 
 def _member_columns(sweep: Sweep, rows: int) -> dict[str, np.ndarray]:

@@ -33,21 +33,30 @@ class Dictionary:
 
     def rectified(self, x: np.ndarray) -> np.ndarray:
         """ReLU of the pre-activations: (n, d) → (n, h)."""
-        pre = x @ self.w_enc.T
+        return self.rectify(x @ self.w_enc.T)
+
+    def rectify(self, pre: np.ndarray) -> np.ndarray:
+        """ReLU of pre-activations, which come without their bias; in place. pre: (n, h)."""
         relu_rows(pre, self.b_enc)
         return pre
 
     def encode(self, x: np.ndarray) -> np.ndarray:
         """The code that the SAE is scored with: (n, d) → (n, h), non-negative."""
-        if self.k and not self.pooled:
-            return keep_top(self.rectified(x), self.k)
-        return self.encode_threshold(x)
+        return self.code(self.rectified(x))
 
     def encode_threshold(self, x: np.ndarray) -> np.ndarray:
         """The code at threshold inference, which differs from `encode` for TopK only."""
-        latents = self.rectified(x)
-        latents[latents <= self.threshold] = 0
-        return latents
+        return self._above_threshold(self.rectified(x))
+
+    def code(self, rectified: np.ndarray) -> np.ndarray:
+        """The code of `encode` from what `rectified` returns, which may be overwritten: (n, h)."""
+        if self.k and not self.pooled:
+            return keep_top(rectified, self.k)
+        return self._above_threshold(rectified)
+
+    def _above_threshold(self, rectified: np.ndarray) -> np.ndarray:
+        rectified[rectified <= self.threshold] = 0
+        return rectified
 
     def decode(self, latents: np.ndarray) -> np.ndarray:
         """(n, h) → (n, d)."""
