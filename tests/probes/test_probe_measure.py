@@ -14,6 +14,7 @@ from interference.data.labels import labels_sha256
 from interference.data.read import read_split
 from interference.models import feeding
 from interference.models.network import load_network
+from interference.probes import layer as layers
 from interference.probes import measure
 from interference.probes.latents import Probe, respond
 from interference.store.arrays import open_array, writing
@@ -186,7 +187,7 @@ def test_results_do_not_depend_on_how_much_goes_at_once(
         monkeypatch.setattr(feeding, limit, 2)
     else:
         values = seen[0][1][0]
-        monkeypatch.setattr(measure, limit, 3 * len(CONDITIONS) * values[:1].nbytes)
+        monkeypatch.setattr(layers, limit, 3 * len(CONDITIONS) * values[:1].nbytes)
     again = run(inputs_folder, small_images, tmp_path / "parts", job(layer))
     assert (len(seen) - whole) / whole == {"MOST_BYTES": 3, "MOST_IMAGES": 5}[limit]
     for mine, theirs in zip(again, expected, strict=True):

@@ -142,6 +142,27 @@ def write_inputs(folder: Path, data: Path, layers: dict[str, int] = WIDTHS) -> N
             write_sweep(folder / layer / f"{sae_type}.json", layer, sae_type, saes)
 
 
+def intervention(layer: str = "stem", types: tuple[str, ...] = ("topk",)) -> dict:
+    """The spec of a job that intervenes at a layer, under pgd at 1."""
+    following = dict(zip(WIDTHS, [*list(WIDTHS)[1:], None]))[layer]
+    spec = {name: job(layer, types)[name] for name in ("model", "layer", "types", "images", "seed")}
+    return {**spec, "next": following, "attack": "pgd", "epsilon": 1.0}
+
+
+def intervention_inputs(folder: Path, data: Path, spec: dict) -> dict:
+    """The arguments of such a job, of the files that `write_inputs` wrote."""
+    following = [spec["next"]] if spec["next"] else []
+    return {
+        "data": data,
+        "model": folder / "m.json",
+        "attack": folder / f"{spec['attack']}.json",
+        "rows": folder / spec["layer"] / "rows.json",
+        "saes": [folder / spec["layer"] / f"{name}.json" for name in spec["types"]],
+        "next_rows": [folder / name / "rows.json" for name in following],
+        "next_saes": [folder / name / f"{t}.json" for name in following for t in spec["types"]],
+    }
+
+
 def inputs(folder: Path, data: Path, spec: dict) -> dict:
     """The arguments of a job, of the files that `write_inputs` wrote."""
     return {

@@ -37,6 +37,7 @@ def specs_of(values: dict) -> dict[str, str]:
             for kind in specs.sae_types:
                 jobs[f"fit/{model}/{layer}/{kind}"] = specs.fit(model, layer, kind)
             jobs[f"measure/{model}/{layer}"] = specs.measure(model, layer)
+            jobs[f"intervene/{model}/{layer}"] = specs.intervene(model, layer)
     jobs |= {step: getattr(specs, step)() for step in ("train", "vulnerability", "geometry")}
     for table in catalogue.TABLES:
         if specs.jobs(table):

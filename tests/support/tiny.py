@@ -27,7 +27,7 @@ JOBS = {
     *(f"craft/{m}/{a}" for m in MODELS for a in ATTACKS),
     *(
         f"{rule}/{m}/{layer}"
-        for rule in ("extract", "baselines", "measure")
+        for rule in ("extract", "baselines", "measure", "intervene")
         for m in MODELS
         for layer in LAYERS
     ),
@@ -38,7 +38,17 @@ JOBS = {
     "geometry",
     *(
         f"{name}_table"
-        for name in ("accuracy", "saes", "matched", "baselines", "l0", "splice", "toy", "claims")
+        for name in (
+            "accuracy",
+            "saes",
+            "matched",
+            "baselines",
+            "l0",
+            "splice",
+            "interventions",
+            "toy",
+            "claims",
+        )
     ),
     "toy_figure",
     "toy_attacks_figure",
@@ -47,7 +57,7 @@ JOBS = {
     "toy_geometry_figure",
     "toy_interference_figure",
     "toy_densities_figure",
-    *(f"{name}_figure/resnet18" for name in ("accuracy", "baselines", "splice")),
+    *(f"{name}_figure/resnet18" for name in ("accuracy", "baselines", "splice", "interventions")),
     *(f"fvu_figure/resnet18/{layer}" for layer in LAYERS),
     *(f"matched_figure/resnet18/{t}" for t in TYPES),
     *(f"l0_figure/{m}" for m in MODELS),
@@ -56,6 +66,7 @@ JOBS = {
 #: figures some.
 PART = (
     "measure/clean-s0/stem",
+    "intervene/clean-s0/stem",
     "baselines/clean-s0/layer2",
     "accuracy_table",
     "accuracy_figure/resnet18",

@@ -31,7 +31,16 @@ TOY = {
 TABLES = dict.fromkeys(
     [
         f"{name}_table"
-        for name in ("accuracy", "saes", "matched", "baselines", "l0", "splice", "claims")
+        for name in (
+            "accuracy",
+            "saes",
+            "matched",
+            "baselines",
+            "l0",
+            "splice",
+            "interventions",
+            "claims",
+        )
     ],
     1,
 )
@@ -45,10 +54,12 @@ PAPER = TABLES | {
     "fit": 15 * 5 * 2,
     "baselines": 15 * 5,
     "measure": 15 * 5,
+    "intervene": 15 * 5,
     "gates_table": 1,
     "accuracy_figure": 1,
     "baselines_figure": 1,
     "splice_figure": 1,
+    "interventions_figure": 1,
     "fvu_figure": 5,
     "matched_figure": 2,
     "l0_figure": 15,
@@ -63,10 +74,12 @@ ROBUST_ZOO = TABLES | {
     "fit": 34 * 3 * 2,
     "baselines": 34 * 3,
     "measure": 34 * 3,
+    "intervene": 34 * 3,
     "gates_table": 1,
     "accuracy_figure": 9,
     "baselines_figure": 9,
     "splice_figure": 9,
+    "interventions_figure": 9,
     "fvu_figure": 9 * 3,
     "matched_figure": 9 * 2,
     "l0_figure": 34,
@@ -82,9 +95,11 @@ CIFAR10 = TABLES | {
     "fit": 21 * 5 * 2,
     "baselines": 21 * 5,
     "measure": 21 * 5,
+    "intervene": 21 * 5,
     "accuracy_figure": 1,
     "baselines_figure": 1,
     "splice_figure": 1,
+    "interventions_figure": 1,
     "fvu_figure": 5,
     "matched_figure": 2,
     "l0_figure": 21,

@@ -345,7 +345,10 @@ def test_editing_the_architecture_changes_every_job_that_names_a_network(base):
     after = jobs_of(edited({"models.architecture": "resnet50"}, BASE))
     named = ["NETWORKS", "FITS"]
     assert changed(base, after) == PATTERNS.chosen(base, named)
-    drawn = {"accuracy_figure", "baselines_figure", "splice_figure", "fvu_figure", "matched_figure"}
+    drawn = {
+        f"{name}_figure"
+        for name in ("accuracy", "baselines", "splice", "interventions", "fvu", "matched")
+    }
     gone = {job.replace("resnet18", "resnet50") for job in base.keys() - after.keys()}
     assert gone == after.keys() - base.keys() == chosen(after, *drawn)
 
@@ -389,18 +392,23 @@ LAYER = {"expansion_factor": 2, "rows": 3200, "batch_size": 64, "learning_rate":
 
 
 @pytest.mark.parametrize(
-    ("edits", "new"),
+    ("edits", "new", "changes"),
     [
-        ({"models.epsilons.l2": [1.0, 3.0]}, "*/l2-3-s0*"),
-        ({"models.epsilons.linf": [0.1, 0.2]}, "*/linf-0.2-s0*"),
-        ({"models.seeds": [0, 1]}, "*s1* trunk/1"),
-        ({"activations.layers.layer4": 1, "saes.layers.layer4": LAYER}, "*/layer4*"),
+        ({"models.epsilons.l2": [1.0, 3.0]}, "*/l2-3-s0*", []),
+        ({"models.epsilons.linf": [0.1, 0.2]}, "*/linf-0.2-s0*", []),
+        ({"models.seeds": [0, 1]}, "*s1* trunk/1", []),
+        # interventions in one layer count what wakes in the next
+        (
+            {"activations.layers.layer4": 1, "saes.layers.layer4": LAYER},
+            "*/layer4*",
+            ["intervene/*/layer2"],
+        ),
     ],
     ids=["an l2 epsilon", "a linf epsilon", "a network seed", "a layer"],
 )
-def test_adding_makes_new_jobs_and_changes_no_spec(edits, new, base):
+def test_adding_makes_new_jobs_and_changes_no_spec(edits, new, changes, base):
     after = jobs_of(edited(edits, BASE))
-    assert changed(base, after) == set()
+    assert changed(base, after) == chosen(base, *changes)
     assert base.keys() - after.keys() == set()
     added = {job for job in after for pattern in new.split() if fnmatch(job, pattern)}
     assert after.keys() - base.keys() == added != set()
@@ -408,7 +416,7 @@ def test_adding_makes_new_jobs_and_changes_no_spec(edits, new, base):
 
 def test_removing_an_sae_type_removes_its_jobs_and_changes_only_what_names_all_types(base):
     after = jobs_of(edited({"saes.types.relu_l1": REMOVE}, BASE))
-    assert changed(base, after) == chosen(base, "measure")
+    assert changed(base, after) == chosen(base, "measure", "intervene")
     assert base.keys() - after.keys() == chosen(base, "fit/*/relu_l1", "matched_figure/*/relu_l1")
 
 

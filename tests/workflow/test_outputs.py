@@ -90,7 +90,8 @@ def test_a_layer_less_makes_the_tables_anew_although_no_file_is_newer(copy):
     )
     planned = copy.plan().jobs
     tables = {
-        f"{name}_table" for name in ("saes", "matched", "baselines", "l0", "splice", "claims")
+        f"{name}_table"
+        for name in ("saes", "matched", "baselines", "l0", "splice", "interventions", "claims")
     }
     assert tables <= planned
     assert not {job for job in planned if job.startswith(("fit/", "finetune", "trunk", "toy"))}

@@ -90,12 +90,12 @@ def test_every_job_of_the_plan_ran_and_nothing_is_left_to_do(paper):
 
 
 def test_every_table_and_figure_speaks_of_the_networks(results):
-    for name in ("accuracy", "saes", "matched", "baselines", "l0", "splice"):
+    for name in ("accuracy", "saes", "matched", "baselines", "l0", "splice", "interventions"):
         table = pd.read_parquet(results / "analysis" / "tables" / f"{name}.parquet")
         assert set(table["model"]) == set(CHECKPOINTS), name
         assert set(table["model_architecture"]) == {"resnet18"}, name
     drawn = {path.name for path in (results / "analysis" / "figures").rglob("*.png")}
-    of_networks = ["accuracy", "baselines", "splice", "layer4", "topk"]
+    of_networks = ["accuracy", "baselines", "splice", "interventions", "layer4", "topk"]
     assert drawn == {f"{name}.png" for name in (*of_networks, *CHECKPOINTS)}
 
 

@@ -70,7 +70,8 @@ for path in {[str(REPO / "config.yaml"), str(REPO / "tests/experiments/tiny.yaml
         specs.finetune(model), specs.predict(model)
         [specs.craft(model, attack) for attack in specs.attacks]
         for layer in specs.layers:
-            specs.extract(model, layer), specs.baselines(model, layer), specs.measure(model, layer)
+            specs.extract(model, layer), specs.baselines(model, layer)
+            specs.measure(model, layer), specs.intervene(model, layer)
             [specs.fit(model, layer, t) for t in specs.sae_types]
     [specs.table(table.name) for table in TABLES for _ in specs.jobs(table)]
     [specs.figure(figure.name, **which) for figure in FIGURES for which in specs.jobs(figure)]

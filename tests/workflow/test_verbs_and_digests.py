@@ -45,6 +45,7 @@ NEEDS = {
     "toy vulnerability": {"numpy", "pyarrow", "safetensors", "torch"},
     "toy geometry": {"numpy", "pyarrow", "safetensors", "torch"},
     "probes measure": NETWORK | {"numba"},
+    "probes intervene": NETWORK | {"numba"},
     "analysis table": {"numpy", "pandas", "pyarrow"},
     "analysis figure": {"matplotlib", "numpy", "pandas", "pyarrow"},
     "analysis conclude": {"numpy", "pandas", "pyarrow"},

@@ -69,6 +69,17 @@ def workers(wildcards, threads, resources):
     return resources.get("cpus_per_task") or threads
 
 
+def of_next(path):
+    """Paths of the next layer's PATH, of one SAE type each where PATH has {type}; the last has none."""
+
+    def paths(wildcards):
+        following = specs.next_layer(wildcards.layer)
+        folder = f"{wildcards.model}/{following}"
+        return specs.paths(path.replace("{folder}", folder)) if following else []
+
+    return paths
+
+
 def one_of(names):
     """A wildcard's constraint: one of the names; where there are none, nothing matches."""
     return "|".join(names) or "(?!)"

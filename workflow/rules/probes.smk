@@ -34,3 +34,42 @@ rule measure:
         "interference probes measure --spec {params.spec:q} --data {input.data}"
         " --model {input.model} --rows {input.rows} --attacks {input.attacks}"
         " --saes {input.saes} --output {output.l0} > {log} 2>&1"
+
+
+rule intervene:
+    input:
+        data=f"{DATA}/images.json",
+        images=ancient(f"{DATA}/images.zarr"),
+        model=f"{MODELS}/{{model}}.json",
+        weights=ancient(f"{MODELS}/{{model}}.safetensors"),
+        attack=f"{ATTACKS}/{{model}}/{specs.headline}.json",
+        attacked=ancient(f"{ATTACKS}/{{model}}/{specs.headline}.zarr"),
+        rows=f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.json",
+        statistics=ancient(f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.safetensors"),
+        heldout=ancient(f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.heldout.zarr"),
+        saes=[f"{SAES}/{{model}}/{{layer}}/{name}.json" for name in specs.sae_types],
+        dictionaries=[
+            ancient(f"{SAES}/{{model}}/{{layer}}/{name}.safetensors")
+            for name in specs.sae_types
+        ],
+        next_rows=of_next(f"{ACTIVATIONS}/{{folder}}/rows.json"),
+        next_statistics=ancient(of_next(f"{ACTIVATIONS}/{{folder}}/rows.safetensors")),
+        next_heldout=ancient(of_next(f"{ACTIVATIONS}/{{folder}}/rows.heldout.zarr")),
+        next_saes=of_next(f"{SAES}/{{folder}}/{{type}}.json"),
+        next_dictionaries=ancient(of_next(f"{SAES}/{{folder}}/{{type}}.safetensors")),
+    output:
+        outcomes=f"{PROBES}/{{model}}/{{layer}}/interventions.parquet",
+    log:
+        f"{LOGS}/probes/intervene/{{model}}/{{layer}}.log",
+    benchmark:
+        f"{BENCHMARKS}/probes/intervene/{{model}}/{{layer}}.tsv"
+    resources:
+        mem_mb=scaled(4000),
+        runtime=scaled(120),
+    params:
+        spec=lambda wildcards: specs.intervene(wildcards.model, wildcards.layer),
+    shell:
+        "interference probes intervene --spec {params.spec:q} --data {input.data}"
+        " --model {input.model} --rows {input.rows} --attack {input.attack}"
+        " --saes {input.saes} --next_rows {input.next_rows} --next_saes {input.next_saes}"
+        " --output {output.outcomes} > {log} 2>&1"

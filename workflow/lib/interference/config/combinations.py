@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from interference.config.facts import ARCHITECTURES, BLOCK, positions
+from interference.config.values import DISPLACED
 
 #: The sections of the arm of networks: all are there, or none is.
 NETWORKS = ("data", "models", "attacks", "activations", "saes")
@@ -85,6 +86,12 @@ def _attacks(config: Any) -> Iterator[str]:
         )
     if "clean" in config.attacks.methods:
         yield "attacks.methods.clean: tables call the images as they are clean; rename it"
+    for name in DISPLACED:
+        if name in config.attacks.methods:
+            yield (
+                f"attacks.methods.{name}: tables call activations so that are displaced within a "
+                "layer; rename it"
+            )
     noises = {
         (m.norm, e)
         for m in config.attacks.methods.values()

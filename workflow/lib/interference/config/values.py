@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import CoreSchema, core_schema
@@ -65,6 +65,10 @@ def _or_fraction(number: Any) -> BeforeValidator:
 
 Norm = Literal["l2", "linf"]
 Layer = Literal["stem", "layer1", "layer2", "layer3", "layer4"]
+#: In the order of a network.
+LAYERS: tuple[Layer, ...] = get_args(Layer)
+#: Conditions within a layer, beside attacks on pixels: how clean activations are displaced.
+DISPLACED = ("displaced-random", "displaced-covariance")
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Positive = Annotated[float, Field(gt=0)]

@@ -97,14 +97,26 @@ class Network(nn.Module):
         activations: (n, positions, d) of the hook → logits (n, classes).
         Raises KeyError where there is no such hook.
         """
+        *_, (_, logits) = self.after(activations, layer)
+        return logits
+
+    def after(self, activations: Tensor, layer: str) -> Iterator[tuple[str, Tensor]]:
+        """Yield what follows a hook: each later one with its activations (n, positions, d), at the end
+        "logits" with those, (n, classes).
+
+        activations: (n, positions, d) of the hook, of square images.
+        Raises KeyError where there is no such hook.
+        """
         names, modules = zip(*self.stages())
         if layer not in names:
             raise KeyError(layer)
         side = math.isqrt(activations.shape[1])
         x = activations.transpose(1, 2).unflatten(2, (side, side))
-        for module in modules[names.index(layer) + 1 :]:
+        place = names.index(layer) + 1
+        for name, module in zip(names[place:], modules[place:]):
             x = module(x)
-        return self._architecture.head(self.body, x)
+            yield name, x.flatten(2).transpose(1, 2)
+        yield "logits", self._architecture.head(self.body, x)
 
 
 def loss_of(network: Network, labels: Tensor) -> Callable[[Tensor], Tensor]:

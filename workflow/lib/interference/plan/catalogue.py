@@ -55,6 +55,8 @@ STEPS = (
          "and on a Gaussian surrogate.", gpu=True),
     Step("probes", "measure", "Count a layer's latents that are active, clean and under every "
          "attack, and put each SAE's reconstruction in place of the layer.", gpu=True),
+    Step("probes", "intervene", "Put the latents that an attack woke back to their clean values, or "
+         "into clean images, and predict.", gpu=True),
     Step("toy", "train", "Train every density, seed and training mode as one stack.", gpu=True),
     Step("toy", "vulnerability", "Attack the trained stack and measure its superposition."),
     Step("toy", "geometry", "Write how features of a few models overlap, and what an attack does "
@@ -192,6 +194,11 @@ TABLES = (
         settings=BOOTSTRAP,
     ),
     Table(
+        "interventions",
+        {"outcomes": Input("intervene", "probes/{model}/{layer}/interventions.parquet")},
+        settings=BOOTSTRAP,
+    ),
+    Table(
         "gates",
         {"accuracy": table("accuracy"), "images": Input("images", "data/images.json")},
         settings=("gates",),
@@ -264,6 +271,13 @@ FIGURES = (
         labels={**ARCHITECTURE, "SAE type": "{type}"},
     ),
     Figure("l0", {"table": table("l0")}, file="l0/{model}", category="L0 under attack"),
+    Figure(
+        "interventions",
+        {"table": table("interventions")},
+        file="{architecture}/interventions",
+        category="L0 under attack",
+        labels={**ARCHITECTURE, "figure": "woken latents put back, or put in"},
+    ),
     _curves("toy", "superposition and vulnerability"),
     _curves("toy_attacks", "attacks and the certified bound"),
     _curves("toy_controls", "controls: shrunk weights, one common density"),

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from interference.config.facts import ARCHITECTURES, FLOPS, RESOURCES, positions
 from interference.config.schema import Config
-from interference.config.values import Layer
+from interference.config.values import DISPLACED, Layer
 from interference.plan.catalogue import STEPS
 from interference.plan.jobs import Rule, rules
 from interference.plan.specs import Specs
@@ -26,6 +26,9 @@ from interference.provenance import InterferenceError
 
 #: Operations per toy sample, clean and adversarial (the attack's gradient is the clean backward pass).
 TOY = 20_000 + 33_600
+#: Forward passes from a layer on of each image whose latents are intervened on: eight sets, put back and
+#: put in, and the clean image.
+OUTCOMES = 17
 #: Seconds of a job before its work begins: Python, torch and torchvision.
 START = 3.0
 #: Each step by its rule's name.
@@ -66,7 +69,8 @@ def _network_work(config: Config, specs: Specs) -> Iterator[tuple[str, float]]:
         robust = sum(model.epsilon > 0 for model in specs.models.values())
         attack = training.finetune.attack.steps * 2 / 3
         yield "finetune", robust * training.finetune.epochs * attack * epoch
-    methods = list(config.attacks.methods.values())
+    methods_of = config.attacks.methods
+    methods = list(methods_of.values())
     conditions = attacked * (1 + sum(len(method.epsilons) for method in methods))
     for model in specs.models.values():
         to = passes(config, model.architecture)
@@ -86,7 +90,11 @@ def _network_work(config: Config, specs: Specs) -> Iterator[tuple[str, float]]:
             rest = to["logits"] - to[layer]
             # clean images also go on from the layer, as they are and with its mean in place
             yield "measure", conditions * to[layer] + attacked * (to["logits"] + rest)
-            yield from _sae_work(config, layer, dense, conditions, sizes[layer], rest)
+            displaced = attacked * len(DISPLACED) * len(methods_of[specs.headline].epsilons)
+            yield from _sae_work(config, layer, dense, conditions + displaced, sizes[layer], rest)
+            sweeps = len(specs.sae_types) * len(config.saes.seeds)
+            onward = OUTCOMES * (rest + 2 * dense * sizes[layer])
+            yield "intervene", attacked * sweeps * (2 * to[layer] + onward)
 
 
 def _sae_work(
@@ -95,7 +103,7 @@ def _sae_work(
     """(rule, work) of the SAEs of one layer of one network.
 
     dense: channels times latents.
-    conditions: images that are counted, clean and attacked.
+    conditions: images whose latents are measured: clean, attacked and displaced.
     size: positions per image.
     rest: operations of a forward pass of one image beyond the layer.
     """
@@ -103,7 +111,7 @@ def _sae_work(
     for name, settings in saes.types.named.items():
         members = len(settings.sweep) * len(saes.seeds)
         yield f"fit/{name}", 10 * dense * saes.layers[layer].rows * members
-        yield "measure", 2 * dense * conditions * size * members
+        yield "measure", 4 * dense * conditions * size * members
         yield "measure", attacked * members * (4 * dense * size + rest)
     substitutes = 2 * len(saes.baselines.k) * len(saes.seeds)
     yield "baselines", 10 * dense * saes.layers[layer].rows * substitutes

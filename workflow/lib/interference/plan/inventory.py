@@ -7,7 +7,7 @@ from itertools import product
 from interference.config.model import Model, models_of
 from interference.config.networks import Hub, Trained
 from interference.config.schema import Config
-from interference.config.values import Layer
+from interference.config.values import LAYERS, Layer
 from interference.plan.catalogue import Entry, Input, wildcards
 
 
@@ -68,6 +68,11 @@ class Inventory:
     @property
     def layers(self) -> list[Layer]:
         return list(self.config.activations.layers) if self.config.activations else []
+
+    def next_layer(self, layer: Layer) -> Layer | None:
+        """The next of the layers in the network's order; None of the last."""
+        later = [name for name in LAYERS if name in self.layers]
+        return next(iter(later[later.index(layer) + 1 :]), None)
 
     @property
     def attacks(self) -> list[str]:

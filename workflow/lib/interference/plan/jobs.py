@@ -74,6 +74,8 @@ def _network_rules(config: Config, specs: Specs) -> Iterator[Rule]:
     yield from _sae_rules(config, specs)
     passed = f"{len(models) * depth * (grid + 1) * attacked:,} clean and attacked images"
     yield Rule("measure", "probes", len(models) * depth, 0, passed)
+    fallen = f"{len(models) * depth * attacked:,} attacked images"
+    yield Rule("intervene", "probes", len(models) * depth, 0, fallen)
 
 
 def _hooks(specs: Specs) -> list[tuple[Layer, int]]:

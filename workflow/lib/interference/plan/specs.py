@@ -11,7 +11,7 @@ from pathlib import Path
 from interference.config.facts import DATASETS, RESOURCES
 from interference.config.model import Model
 from interference.config.networks import Files, Hub
-from interference.config.values import Layer
+from interference.config.values import DISPLACED, Layer
 from interference.config.zoo import CHECKPOINTS, REPOSITORY, gates
 from interference.plan.catalogue import FIGURES, TABLES, Entry
 from interference.plan.inventory import Inventory
@@ -215,8 +215,30 @@ class Specs(Inventory):
             attacks=self.attacks,
             types=self.sae_types,
             images=self.config.attacks.images,
-            displaced=self._headline_attack()["attack"],
+            displaced=self.headline,
             seed=self.config.attacks.seed,
+        )
+
+    @once
+    def intervene(self, model: str, layer: Layer) -> str:
+        attack, following = self._headline_attack(), self.next_layer(layer)
+        layers = [layer, *([following] if following else [])]
+        return spec(
+            ("interference.probes.intervene",),
+            [
+                self.images(),
+                self.network(model),
+                self.craft(model, attack["attack"]),
+                *(self.extract(model, name) for name in layers),
+                *(self.fit(model, name, t) for name in layers for t in self.sae_types),
+            ],
+            model=self.models[model].identity,
+            layer=layer,
+            next=following,
+            types=self.sae_types,
+            images=self.config.attacks.images,
+            seed=self.config.attacks.seed,
+            **attack,
         )
 
     # toy
@@ -284,17 +306,23 @@ class Specs(Inventory):
         return {name: getattr(self.config.analysis, name)}
 
     def _controls(self) -> dict:
-        """Each attack's norm and the noise method of the same norm."""
+        """The norm of each condition, and the noise method of the same norm."""
         methods = self.config.attacks.methods
         noise = {m.norm: name for name, m in methods.items() if m.type == "noise"}
-        return {n: {"norm": m.norm, "noise": noise[m.norm]} for n, m in methods.items()}
+        norms = {name: method.norm for name, method in methods.items()}
+        norms |= dict.fromkeys(DISPLACED, norms[self.headline])
+        return {name: {"norm": norm, "noise": noise[norm]} for name, norm in norms.items()}
+
+    @property
+    def headline(self) -> str:
+        """The attack that claims and interventions are about: the first PGD, else the first."""
+        methods = self.config.attacks.methods if self.config.attacks else {}
+        return next((n for n, m in methods.items() if m.type == "pgd"), next(iter(methods), ""))
 
     def _headline_attack(self) -> dict:
-        """The attack that claims are about: the first PGD (else the first), at its middle epsilon."""
-        methods = self.config.attacks.methods
-        name = next((n for n, m in methods.items() if m.type == "pgd"), next(iter(methods)))
-        epsilons = sorted(methods[name].epsilons)
-        return {"attack": name, "epsilon": epsilons[len(epsilons) // 2]}
+        """The attack that claims are about, at its middle epsilon, of an even number the upper."""
+        epsilons = sorted(self.config.attacks.methods[self.headline].epsilons)
+        return {"attack": self.headline, "epsilon": epsilons[len(epsilons) // 2]}
 
 
 def _code_of(sae_type: str) -> list[str]:

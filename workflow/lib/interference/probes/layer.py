@@ -5,6 +5,7 @@ direction matters is what two controls within the layer say: the clean activatio
 each position, in a random direction, and in one drawn with the covariance of the layer's own rows.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,16 +14,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from interference import progress
 from interference.activations.standardise import Statistics
-from interference.models.feeding import to_network
+from interference.config.values import DISPLACED
+from interference.data.read import Images
+from interference.models.feeding import batch_size, to_network
 from interference.models.network import Network
 from interference.store.arrays import Reader, open_array
 from interference.store.files import read_json
 
+#: Bytes of activations, under all conditions, of a batch of images at most.
+MOST_BYTES = 2**30
 #: Held-out images, the first, that say what is usual in a layer.
 HELDOUT = 1000
-#: Names of the conditions within a layer, each a direction; streams of random numbers by place.
-DISPLACED = ("displaced-random", "displaced-covariance")
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,18 @@ class Layer:
     def standardised(self, pixels: np.ndarray) -> np.ndarray:
         """Return standardised activations (n, positions, d) float32 of such pixels."""
         return self.statistics.apply(self.activations(pixels).cpu().numpy())
+
+    def batches(self, images: Images, conditions: int) -> Iterator[slice]:
+        """Yield the images of every batch: a batch of the network, or fewer to spare memory.
+
+        conditions: under how many the layer's activations are in memory at once.
+        """
+        first = self.activations(images.pixels[:1])
+        most = max(1, MOST_BYTES // (conditions * first.nbytes))
+        size = min(batch_size(images.pixels.shape), most)
+        starts = range(0, len(images.labels), size)
+        for start in progress.track(starts, total=len(starts), label="batches"):
+            yield slice(start, min(start + size, len(images.labels)))
 
     @cached_property
     def _rows(self) -> np.ndarray:

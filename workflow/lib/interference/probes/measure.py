@@ -7,60 +7,26 @@ measurements of an SAE type are kept in a hidden file, so that where a type is a
 only that type is measured.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from interference import compute, progress
+from interference import compute
+from interference.config.values import DISPLACED
 from interference.data.labels import labels_sha256
 from interference.data.read import Images, read_split
-from interference.models.feeding import batch_size, to_network
+from interference.models.feeding import to_network
 from interference.models.network import load_network
+from interference.probes.inputs import Condition, Sweep, checked, each, read_attack, read_sweep
 from interference.probes.latents import Probe, respond
-from interference.probes.layer import DISPLACED, Layer
+from interference.probes.layer import Layer
 from interference.probes.splicing import ablated, outcome, spliced
 from interference.provenance import canonical, digest
-from interference.saes.dictionary import Dictionary, unstack
-from interference.store.arrays import open_array
-from interference.store.files import StoreError, read_json
-from interference.store.stretch import Stretch
+from interference.store.files import read_json
 from interference.store.tables import write_table
-from interference.store.tensors import read_described, read_kept, write_kept
-
-#: Bytes of activations, under all conditions, of a batch of images at most.
-MOST_BYTES = 2**30
-
-
-@dataclass(frozen=True)
-class Condition:
-    """The evaluation images under one attack, or clean; or their activations, displaced.
-
-    attack: its name; clean, or a name of `DISPLACED`.
-    epsilon: its radius in pixel units; of displaced activations that of the attack they stand beside.
-    source: pixels (images, channels, height, width), uint8 or float32 in [0, 1]; of displaced
-        activations the place of that attack among the conditions.
-    """
-
-    attack: str
-    epsilon: float
-    source: Stretch | int
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """The trained SAEs of one type.
-
-    members: sparsity and sae_seed per SAE. sha256: of the file that the dictionaries come from.
-    """
-
-    type: str
-    members: list[dict]
-    dictionaries: list[Dictionary]
-    sha256: str
+from interference.store.tensors import read_kept, write_kept
 
 
 def run(
@@ -85,7 +51,7 @@ def run(
     of_images = {**of_network, "images": spec["images"]}
     inputs = [read_json(data), checked(model, of_network), checked(rows, of_layer)]
     conditions = [Condition("clean", 0.0, images.pixels)]
-    for name, path in _each("--attacks", spec["attacks"], attacks):
+    for name, path in each("--attacks", spec["attacks"], attacks):
         inputs.append(checked(path, {**of_images, "attack": name}))
         conditions += read_attack(path, len(images.labels))
     conditions += [
@@ -95,7 +61,7 @@ def run(
         if condition.attack == spec["displaced"]
     ]
     sweeps = []
-    for name, path in _each("--saes", spec["types"], saes):
+    for name, path in each("--saes", spec["types"], saes):
         checked(path, {**of_layer, "type": name})
         sweeps.append(read_sweep(path))
     identities = {
@@ -133,41 +99,6 @@ def run(
     write_table(output, {**identity, **_joined(l0)}, spec)
 
 
-def _each(option: str, names: list[str], paths: list[Path]) -> Iterator[tuple[str, Path]]:
-    """Yield each name of the spec with its path. Raises StoreError where they differ in number."""
-    if len(names) != len(paths):
-        raise StoreError(
-            f"{option}: found {len(paths)} manifests, needs one for each of {', '.join(names)}"
-        )
-    yield from zip(names, paths, strict=True)
-
-
-def checked(path: Path, expected: dict) -> dict:
-    """Read an input's manifest. Raises StoreError where its spec is unexpected."""
-    manifest = read_json(path)
-    for name, value in expected.items():
-        actual = manifest["spec"].get(name)
-        if actual != value:
-            raise StoreError(f"{path}: {name} is {actual}, the job is about {value}")
-    return manifest
-
-
-def read_attack(path: Path, images: int) -> list[Condition]:
-    """Read an attack on so many images, a condition per epsilon. Raises StoreError."""
-    manifest = read_json(path)
-    store = open_array(path.with_suffix(".zarr"), manifest["array"])
-    return [
-        Condition(manifest["spec"]["attack"], epsilon, Stretch(store, i * images, (i + 1) * images))
-        for i, epsilon in enumerate(manifest["epsilons"])
-    ]
-
-
-def read_sweep(path: Path) -> Sweep:
-    """Read the SAEs of one type. Raises StoreError."""
-    arrays, manifest = read_described(path)
-    return Sweep(manifest["spec"]["type"], manifest["members"], unstack(arrays), manifest["sha256"])
-
-
 def measure(
     layer: Layer, images: Images, conditions: list[Condition], sweeps: list[Sweep], seed: int
 ) -> dict[str, dict[str, np.ndarray]]:
@@ -181,7 +112,7 @@ def measure(
     parts: dict[str, list[dict[str, np.ndarray]]] = {sweep.type: [] for sweep in sweeps}
     probes = {s.type: [Probe.of(d, layer.heldout) for d in s.dictionaries] for s in sweeps}
     with torch.inference_mode():
-        for batch in _batches(layer, images, len(conditions)):
+        for batch in layer.batches(images, len(conditions)):
             labels = torch.from_numpy(images.labels[batch]).to(compute.device())
             raw = layer.activations(images.pixels[batch])
             values = [layer.statistics.apply(raw.cpu().numpy())]
@@ -207,15 +138,6 @@ def measure(
         name: {key: np.concatenate([p[key] for p in batches], axis=-1) for key in batches[0]}
         for name, batches in parts.items()
     }
-
-
-def _batches(layer: Layer, images: Images, conditions: int) -> Iterator[slice]:
-    """Yield the images of every batch: a batch of the network, or fewer to spare memory."""
-    first = layer.activations(images.pixels[:1])
-    size = min(batch_size(images.pixels.shape), max(1, MOST_BYTES // (conditions * first.nbytes)))
-    starts = range(0, len(images.labels), size)
-    for start in progress.track(starts, total=len(starts), label="batches"):
-        yield slice(start, min(start + size, len(images.labels)))
 
 
 def _of_batch(
