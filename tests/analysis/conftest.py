@@ -91,6 +91,9 @@ def results(tmp_path_factory):
                     values = size * (1 + rise) * rng.uniform(0.9, 1.1, IMAGES)
                     columns = {"attack": attack, "epsilon": epsilon, "image": np.arange(IMAGES)}
                     columns |= {"l0": values, "woken": rise * size * rng.uniform(1, 1.2, IMAGES)}
+                    drive = 0 if kind == "clean" else 1  # of which interference has a part
+                    columns |= {"drive": 2.0 * drive, "drive_own": 1.0 * drive}
+                    columns |= {"drive_interference": drive * rng.uniform(0.4, 0.6, IMAGES)}
                     l0.append(pd.DataFrame({**where, **key, **columns}))
             cost = {"kl": rng.uniform(1, 2, IMAGES) / size, "correct": rng.random(IMAGES) > 0.2}
             cost |= {"l0": part["l0"], "loss": 0.5 + cost["kl"], "clean_loss": 0.5}

@@ -149,6 +149,7 @@ def test_the_l0_figure_shows_the_ratios_of_its_network(tables):
     where = {"model": "l2-1-s0", "layer": "layer1", "type": "relu_l1", "sparsity": 0.2}
     for attack, panel in (("pgd", 3), ("pgd-max", 7)):
         rows = table[(table[list(where)] == list(where.values())).all(axis=1)]
+        rows = rows[(rows["quantity"] == "l0") & (rows["reference"] == "clean")]
         rows = rows[rows["attack"] == attack].sort_values("epsilon")
         bars = dict(zip(*reversed(figure.axes[panel].get_legend_handles_labels())))[attack]
         line = bars.lines[0]

@@ -55,13 +55,13 @@ def outcomes(tmp_path):
 def test_shares_are_over_the_images_that_count(outcomes):
     table = build(SPEC, outcomes).set_index(["intervention", "set"])
     woken = table.loc["restore", "woken"]
-    assert (woken["images"], woken["share"]) == (8, 6 / 8)
+    assert (woken["counted"], woken["share"]) == (8, 6 / 8)
     assert woken["over_random"] == pytest.approx(6 / 8 - 1 / 8)
     assert woken["over_random_low"] > 0
     assert woken["latents"] == np.mean(range(8))
     assert woken["next_share"] == 3 / 4
     woken = table.loc["insert", "woken"]
-    assert (woken["images"], woken["share"]) == (10, 5 / 10)
+    assert (woken["counted"], woken["share"]) == (10, 5 / 10)
     assert woken["over_random"] == 0.5
     for name in ("none", *CONTROLS):
         assert table.loc[("insert", name), "share"] == 0
@@ -73,7 +73,7 @@ def test_where_the_attack_breaks_nothing_there_is_no_share(outcomes, tmp_path):
     frame.to_parquet(tmp_path / "held.parquet")
     table = build(SPEC, [tmp_path / "held.parquet"])
     restored = table[table["intervention"] == "restore"]
-    assert (restored["images"] == 0).all()
+    assert (restored["counted"] == 0).all()
     assert restored[["share", "over_random", "latents"]].isna().all(axis=None)
 
 

@@ -10,12 +10,21 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from interference.analysis.claims import CLAIMS, PREPRINT, TOY_ORDER, Claim, Subjects
+from interference.analysis.claims import CLAIMS, PREPRINT, TOY_ORDER, Claim, Reported, Subjects
 from interference.analysis.frames import MEMBER, read_frames, write_frame
 from interference.analysis.quantities import estimate
 from interference.analysis.shrinkage import shrinkage_share
 from interference.analysis.statistics import resample
-from interference.analysis.tables import accuracy, baselines, claims, l0, matched, saes, toy
+from interference.analysis.tables import (
+    accuracy,
+    baselines,
+    claims,
+    interventions,
+    l0,
+    matched,
+    saes,
+    toy,
+)
 from interference.analysis.verdicts import Measured, Rule, verdict
 from interference.plan.catalogue import TABLES
 from interference.store.files import StoreError
@@ -42,6 +51,7 @@ def tables(results):
         "matched": matched.build(BOOTSTRAP, **results["matched"]),
         "baselines": baselines.build(BOOTSTRAP, **results["baselines"]),
         "l0": l0.build({**BOOTSTRAP, "controls": CONTROLS}, **results["l0"]),
+        "interventions": interventions.build(BOOTSTRAP, **results["interventions"]),
         "toy": toy_table,
     }
 
@@ -121,7 +131,7 @@ def test_fvu_is_compared_at_one_l0_of_all_networks(results, tables):
         for row in part.itertuples():
             expected = at_l0(*zip(*curves[row.model]), target)
             assert row.fvu == pytest.approx(expected)
-            assert row.low < row.fvu < row.high
+            assert row.fvu_low < row.fvu < row.fvu_high
         for family, group in part.groupby("family"):
             assert set(group["model_norm"]) == {"clean", family}
             rho = stats.spearmanr(group["model_epsilon"], group["fvu"]).statistic
@@ -215,32 +225,68 @@ def test_what_is_beyond_the_gaussian_is_compared_with_the_clean_network_draw_by_
 
 def test_l0_is_compared_with_clean_images_and_with_noise_draw_by_draw(results, tables):
     table = tables["l0"]
-    assert len(table) == 4 * 2 * 2 * 3 * 7
+    # conditions against clean, those that are no noise against noise too; l0 and woken, and of
+    # noise also two shares of the drive
+    assert len(table) == 4 * 2 * 2 * 3 * ((7 + 4) * 2 + 4 * 2)
+    table = table[table["quantity"].isin(["l0", "woken"])]
     raw = read_frames(results["l0"]["l0"])
-    for row in table.iloc[::37].itertuples():
+    for row in table.iloc[::73].itertuples():
         mine = raw[(raw[MEMBER] == [getattr(row, name) for name in MEMBER]).all(axis=1)]
 
         def values(attack, epsilon, column, mine=mine):
             chosen = mine[(mine["attack"] == attack) & (mine["epsilon"] == epsilon)]
             return chosen.sort_values("image")[column].to_numpy()
 
-        clean, here = values("clean", 0.0, "l0"), values(row.attack, row.epsilon, "l0")
-        woken = values(row.attack, row.epsilon, "woken")
-        control = CONTROLS[row.attack]["noise"]
-        noise, stirred = (values(control, row.epsilon, n) for n in ("l0", "woken"))
-        assert (row.control, row.norm) == (control, CONTROLS[row.attack]["norm"])
-        assert (row.l0_clean, row.l0) == (pytest.approx(clean.mean()), pytest.approx(here.mean()))
-        pairs = {
-            "ratio": (here, clean),
-            "woken": (woken, clean),
-            "over_noise": (here, noise),
-            "woken_over_noise": (woken, stirred),
-        }
-        for name, (above, below) in pairs.items():
-            assert getattr(row, name) == pytest.approx(above.mean() / below.mean())
-            draws = [above[i].mean() / below[i].mean() for i in redraw(20)]
-            limits = [getattr(row, f"{name}_low"), getattr(row, f"{name}_high")]
-            assert limits == percentiles(draws)
+        assert row.norm == CONTROLS[row.attack]["norm"]
+        above = values(row.attack, row.epsilon, row.quantity)
+        if row.reference == "clean":  # no latent wakes there
+            below = values("clean", 0.0, "l0")
+        else:
+            assert row.reference == CONTROLS[row.attack]["noise"] != row.attack
+            below = values(row.reference, row.epsilon, row.quantity)
+        assert (row.value, row.reference_value) == pytest.approx((above.mean(), below.mean()))
+        assert row.ratio == pytest.approx(above.mean() / below.mean())
+        draws = [above[i].mean() / below[i].mean() for i in redraw(20)]
+        assert [row.ratio_low, row.ratio_high] == percentiles(draws)
+
+
+def test_another_quantity_and_another_control_are_compared_as_l0_and_noise_are(results, tmp_path):
+    path = tmp_path / "l0.parquet"
+    raw = pd.read_parquet(results["l0"]["l0"][0])
+    shuffled = raw[raw["attack"] == "noise"].assign(attack="shuffled")
+    pd.concat([raw, shuffled]).assign(doubled=lambda rows: 2 * rows["l0"]).to_parquet(path)
+    controls = {name: {**control, "shuffled": "shuffled"} if control["norm"] == "l2" else control
+                for name, control in CONTROLS.items()}  # fmt: skip
+    controls["shuffled"] = {"norm": "l2"}
+    table = l0.build({**BOOTSTRAP, "controls": controls}, l0=[path])
+    of_pgd = table[(table["attack"] == "pgd") & (table["quantity"] == "l0")]
+    assert set(of_pgd["reference"]) == {"clean", "noise", "shuffled"}
+    noise, again = (of_pgd[of_pgd["reference"] == name] for name in ("noise", "shuffled"))
+    np.testing.assert_array_equal(noise["ratio_low"], again["ratio_low"])
+    assert set(table.loc[table["attack"] == "shuffled", "reference"]) == {"clean"}
+    shares = {"own_share", "interference_share"}
+    assert set(table["quantity"]) == {"l0", "woken", "doubled", *shares}
+    l0_rows, doubled = (table[table["quantity"] == name] for name in ("l0", "doubled"))
+    np.testing.assert_allclose(doubled["value"], 2 * l0_rows["value"])
+    for name in ("ratio", "ratio_low", "ratio_high"):
+        np.testing.assert_allclose(doubled[name], l0_rows[name])
+
+
+def test_the_interference_share_is_of_what_drives_woken_latents(results, tables):
+    table = tables["l0"]
+    raw = read_frames(results["l0"]["l0"])
+    shares = table[table["quantity"] == "interference_share"]
+    assert set(shares["reference"]) == {"noise", "noise-max"}
+    for row in shares.iloc[::17].itertuples():
+        mine = raw[(raw[MEMBER] == [getattr(row, name) for name in MEMBER]).all(axis=1)]
+        mine = mine[mine["epsilon"] == row.epsilon].sort_values("image")
+        here, there = (
+            mine[mine["attack"] == name]["drive_interference"].to_numpy() / 2
+            for name in (row.attack, row.reference)
+        )
+        assert (row.value, row.reference_value) == pytest.approx((here.mean(), there.mean()))
+        draws = [here[i].mean() / there[i].mean() for i in redraw(20)]
+        assert [row.ratio_low, row.ratio_high] == percentiles(draws)
 
 
 def test_toy_measures_are_means_and_extremes_over_seeds(results, tables):
@@ -313,7 +359,7 @@ def test_a_share_of_hardly_any_gain_is_missing_for_every_seed_of_its_density():
     ],
 )
 def test_a_verdict_needs_the_whole_interval_on_one_side(low, high, side, expected):
-    said = verdict(Measured(1.0, low, high, "extremes"), Rule(side, 1.0))
+    said = verdict(Measured(1.0, low, high, "extremes", "networks"), Rule(side, 1.0))
     assert said["verdict"] == expected
     assert (said["why"] != "") == (expected == "undecided")
 
@@ -330,7 +376,8 @@ def test_a_verdict_needs_the_whole_interval_on_one_side(low, high, side, expecte
     ],
 )
 def test_a_check_fails_where_one_case_does(low, high, side, expected):
-    assert verdict(Measured(1.0, low, high, "extremes"), Rule(side, 1.0))["verdict"] == expected
+    measured = Measured(1.0, low, high, "extremes", "all cases")
+    assert verdict(measured, Rule(side, 1.0))["verdict"] == expected
 
 
 def decided(spec=None, **tables):
@@ -390,7 +437,7 @@ def test_a_rank_correlation_over_two_networks_is_undecided(results, tables):
     for kept, networks in ((three, 3), (two, 2)):
         table = of_l2(matched.build(spec, saes=kept))
         (row, *_) = decided(NETWORKS, matched=table)
-        assert set(table["networks"]) == {networks}
+        assert set(table["epsilons"]) == {networks}
         assert ("rank correlation" in row["why"]) == (networks == 2)
         if networks == 2:
             assert abs(row["measured"]) == 1
@@ -421,7 +468,7 @@ def test_a_gradient_that_is_zero_fails_its_check(tables):
 
 #: What claims about networks are read at.
 NETWORKS = {"confidence": 0.9, "attack": "pgd", "epsilon": 2.0}
-NETWORK_TABLES = ("accuracy", "matched", "baselines", "l0")
+NETWORK_TABLES = ("accuracy", "matched", "baselines", "l0", "interventions")
 
 
 @pytest.fixture(scope="module")
@@ -575,7 +622,7 @@ def test_there_is_a_claim_for_each_trend_and_it_repeats_the_tables_numbers(table
         (table["layer"] == "stem") & (table["type"] == "topk") & (table["family"] == "l2")
     ]
     assert chosen["measured"] == pytest.approx(trend["trend"].iloc[0])
-    assert chosen["verdict"] == "reproduced"  # the data were made so
+    assert chosen["verdict"] == "holds here"  # the data were made so
 
 
 def test_what_falls_with_the_gaussians_own_fvu_is_no_fall_beyond_it(tables, concluded):
@@ -593,9 +640,9 @@ def test_what_falls_with_the_gaussians_own_fvu_is_no_fall_beyond_it(tables, conc
 
     names = ["mean_beyond", "mean_beyond_low", "mean_beyond_high"]
     for values, said in (
-        ([0.8, 0.7, 0.89], "reproduced"),
-        ([1.2, 1.1, 1.3], "not reproduced"),
-        ([0.95, 0.91, 0.99], "not reproduced"),  # as much as another SAE seed
+        ([0.8, 0.7, 0.89], "holds here"),
+        ([1.2, 1.1, 1.3], "fails here"),
+        ([0.95, 0.91, 0.99], "fails here"),  # as much as another SAE seed
         ([0.9, 0.8, 1.1], "undecided"),
     ):
         assert verdicts(table.assign(**dict(zip(names, values)))) == {said}
@@ -608,11 +655,14 @@ def test_awakening_is_read_at_the_middle_sparsity_of_the_clean_network(tables, c
     chosen = table[
         (table["model"] == "clean-s0") & (table["layer"] == "layer1") & (table["type"] == "topk")
         & (table["sparsity"] == 8) & (table["attack"] == "pgd") & (table["epsilon"] == 2)
-    ].iloc[0]  # fmt: skip
+        & (table["quantity"] == "l0")
+    ].set_index("reference")["ratio"]  # fmt: skip
     mine = rows[rows["scope"].str.startswith("resnet18 layer1, topk 8")]
-    assert mine["measured"].tolist() == pytest.approx([chosen["ratio"], chosen["over_noise"]])
-    assert mine["verdict"].tolist() == ["reproduced"] * 2
+    assert mine["measured"].tolist() == pytest.approx([chosen["clean"], chosen["noise"]])
+    assert mine["verdict"].tolist() == ["holds here"] * 2
     assert mine["reported"].tolist() == ["2", "not reported"]
+    assert mine["of_reported"].iloc[0] == pytest.approx(np.log(chosen["clean"]) / np.log(2))
+    assert np.isnan(mine["of_reported"].iloc[1])
 
 
 def test_claims_are_about_the_inputs_of_their_table_and_about_each():
@@ -624,12 +674,13 @@ def test_a_claim_is_an_entry(tables, monkeypatch):
     """Neighbours about the same subjects stand together, subject by subject."""
     members = Subjects(
         "l0", "{layer}, k = {sparsity:g}", "type == 'topk' and model_norm == 'l2'"
-        " and model_epsilon == 1 and attack == @attack and epsilon == @epsilon",
+        " and model_epsilon == 1 and attack == @attack and epsilon == @epsilon"
+        " and quantity == 'l0' and reference == 'clean'",
         per=("layer",), at_middle_of="sparsity",
     )  # fmt: skip
     claim = Claim(
-        "latents wake up", PREPRINT, (members,), partial(estimate, column="woken"), Rule(">", 0),
-        reported="some", reported_at={"stem": "few"},
+        "latents wake up", PREPRINT, (members,), partial(estimate, column="ratio"), Rule(">", 0),
+        reported=Reported("some"), reported_at={"stem": Reported("few")},
     )  # fmt: skip
     other = Claim(
         "none sleep", "control", (members,), partial(estimate, column="ratio"), Rule("<", 1)
@@ -638,22 +689,11 @@ def test_a_claim_is_an_entry(tables, monkeypatch):
     rows = decided(NETWORKS, **tables)
     names = ("claim", "scope", "source", "reported", "bound", "verdict")
     assert [tuple(row[name] for name in names) for row in rows] == [
-        ("latents wake up", "layer1, k = 8", PREPRINT, "some", "> 0", "reproduced"),
-        ("none sleep", "layer1, k = 8", "control", "not reported", "< 1", "not reproduced"),
-        ("latents wake up", "stem, k = 8", PREPRINT, "few", "> 0", "reproduced"),
-        ("none sleep", "stem, k = 8", "control", "not reported", "< 1", "not reproduced"),
+        ("latents wake up", "layer1, k = 8", PREPRINT, "some", "> 0", "holds here"),
+        ("none sleep", "layer1, k = 8", "control", "not reported", "< 1", "fails here"),
+        ("latents wake up", "stem, k = 8", PREPRINT, "few", "> 0", "holds here"),
+        ("none sleep", "stem, k = 8", "control", "not reported", "< 1", "fails here"),
     ]
-
-
-def test_every_seed_of_the_clean_network_has_its_claims(tables):
-    table = pd.concat([
-        tables["l0"],
-        tables["l0"].assign(model_seed=1, model=tables["l0"]["model"].str.replace("s0", "s1")),
-        tables["l0"].assign(sae_seed=1),
-    ])  # fmt: skip
-    rows = decided(NETWORKS, l0=table)
-    assert len(rows) == 3 * len(decided(NETWORKS, l0=tables["l0"]))
-    assert len({(row["claim"], row["scope"]) for row in rows}) == len(rows)
 
 
 def test_an_attack_weaker_than_noise_fails_the_masking_check(tables, concluded):

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from interference.analysis.frames import MEMBER, MODEL
+from interference.analysis.statistics import OVER
 from interference.analysis.tables import (
     accuracy,
     baselines,
@@ -29,6 +30,7 @@ BOOTSTRAP = {"confidence": 0.9, "resamples": 100, "seed": 0}
 def test_names_are_those_that_tables_share():
     assert sections()["Network"][0] == set(MODEL)
     assert sections()["SAE"][0] == set(MEMBER) - set(MODEL)
+    assert sections()["Row"][0] == set(OVER)
 
 
 @pytest.fixture(scope="module")

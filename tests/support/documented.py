@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from interference.analysis.frames import MEMBER, MODEL
+from interference.analysis.statistics import OVER
 from tests.support import REPO
 
 #: Names in a heading that stand for one part of a path.
@@ -31,6 +32,8 @@ def sections() -> dict[str, tuple[set[str], set[str]]]:
         named = set(MODEL) if names and "network" in names[1] else set()
         if names and "SAE" in names[1]:
             named |= set(re.findall(r"`(\w+)`", names[1])) or set(MEMBER)
+        if names and "row" in names[1]:
+            named |= set(OVER)
         found[heading.strip("`")] = set(own), named
     return found
 

@@ -17,19 +17,23 @@ ANTIPODAL, PLATEAU = 2, 0.1
 
 
 def estimate(rows: pd.DataFrame, spec: dict, *, column: str, ranked: str = "") -> Measured:
-    """A number that a table holds with its bootstrap interval over images.
+    """A number that a table holds with its interval.
 
-    rows: the first has the number in ``column``, its interval in column_low and column_high, and how
-        many images that is over in images.
+    rows: the first has the number in ``column``, its interval in column_low and column_high, and what
+        that is over in about, networks, sae_seeds and images.
     ranked: of a rank correlation, the column of how many units it is over.
     """
     first = rows.iloc[0]
     shortage = few_ranked(first[ranked], ranked) if ranked else ""
+    units = {"networks": first["networks"], "SAE seeds": first["sae_seeds"]}
+    over = [f"{count} {name}" for name, count in units.items() if count > 1]
+    over.append(f"{first['images']} images")
     return Measured(
         first[column],
         first[f"{column}_low"],
         first[f"{column}_high"],
-        f"{spec['confidence']:.0%} bootstrap over images",
+        f"{spec['confidence']:.0%} over {', '.join(over)}",
+        first["about"],
         shortage or few_images(first["images"], spec["confidence"]),
     )
 
@@ -134,12 +138,12 @@ def _over_seeds(values: list[float], shortage: str = "", cases: str = "") -> Mea
         float(np.min(values)),
         float(np.max(values)),
         f"extremes of {len(values)} seeds",
+        "toy models",
         shortage or few_seeds(len(values)),
         cases,
     )
 
 
 def _extremes(values: pd.Series, cases: str, shortage: str = "") -> Measured:
-    return Measured(
-        float(values.mean()), float(values.min()), float(values.max()), "extremes", shortage, cases
-    )
+    ends = float(values.min()), float(values.max())
+    return Measured(float(values.mean()), *ends, "extremes", "all cases", shortage, cases)

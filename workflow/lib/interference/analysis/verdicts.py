@@ -1,8 +1,10 @@
 """Verdicts: what a measured interval says of a claim.
 
 A verdict comes from the interval alone: *reproduced* where the whole of it is where the claim says,
-*not reproduced* where the whole of it is elsewhere, else *undecided*. Where the interval's units
-(images, seeds, networks) are too few to carry one it is undecided too.
+*not reproduced* where the whole of it is elsewhere, else *undecided*. Where a size is reported,
+elsewhere includes all that is less than `LEAST_SIZE` of it. Where the interval's units (images,
+seeds, networks) are too few to carry one it is undecided too. Of one training the words are *holds
+here* and *fails here*: what another training gives is not known.
 """
 
 from dataclasses import dataclass
@@ -12,6 +14,9 @@ import numpy as np
 
 from interference.analysis.statistics import FEWEST_RANKED, fewest
 
+#: Share of the reported effect below which an effect in the same direction is not the reported one.
+LEAST_SIZE = 0.5
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -20,6 +25,7 @@ class Measured:
     value: the number.
     low, high: the interval's ends; NaN where there is no interval.
     interval: what the interval is over, in words.
+    about: whose number it is, such as ``networks``; ``this network`` where there is one training.
     shortage: what the interval's units are too few for, in words; empty where they are enough.
     cases: what the number sums up, in words, where the subject's scope does not say so.
     """
@@ -28,6 +34,7 @@ class Measured:
     low: float
     high: float
     interval: str
+    about: str
     shortage: str = ""
     cases: str = ""
 
@@ -59,17 +66,31 @@ class Rule:
             return None
         return above if self.side == ">" else below
 
+    def of_reported(self, value: float, reported: float) -> float:
+        """The effect of a ratio over the reported effect, both as logarithms of ratio over bound."""
+        with np.errstate(divide="ignore"):
+            return float(np.log(value / self.bound) / np.log(reported / self.bound))
 
-def verdict(measured: Measured, rule: Rule) -> dict[str, str]:
-    """The columns verdict and why; why is empty but of what is undecided."""
+
+def verdict(measured: Measured, rule: Rule, reported: float | None = None) -> dict[str, str]:
+    """The columns verdict and why. reported: the ratio that the source has, if it has one."""
     if measured.shortage:
         return {"verdict": "undecided", "why": measured.shortage}
     if not np.isfinite([measured.low, measured.high]).all():
         return {"verdict": "undecided", "why": "a value that it needs could not be measured"}
-    holds = rule.holds(measured.low, measured.high)
+    holds, why = rule.holds(measured.low, measured.high), ""
+    if reported is not None and holds is not False:
+        ends = (rule.of_reported(end, reported) for end in (measured.low, measured.high))
+        if max(ends) < LEAST_SIZE:
+            share = rule.of_reported(measured.value, reported)
+            why = "the direction holds, " if holds else ""
+            why, holds = f"{why}the size is {share:.2f} of what is reported", False
     if holds is None:
         return {"verdict": "undecided", "why": f"the interval includes {rule.bound:g}"}
-    return {"verdict": "reproduced" if holds else "not reproduced", "why": ""}
+    if measured.about == "this network":
+        why = f"{why}; one training" if why else "one training"
+        return {"verdict": "holds here" if holds else "fails here", "why": why}
+    return {"verdict": "reproduced" if holds else "not reproduced", "why": why}
 
 
 def few_images(images: int, confidence: float) -> str:

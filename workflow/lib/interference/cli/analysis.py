@@ -49,6 +49,14 @@ def conclude(results: Path) -> None:
             print(f"  {measured:28s} {reported}")
             if row["why"]:
                 print(f"  {'':28s} {'':21s} {row['why']}")
+    counts = claims["verdict"].value_counts(sort=False)
+    print("\nverdicts:", ", ".join(f"{count} {said}" for said, count in counts.items()))
+    if (claims["about"] == "this network").any():
+        print(
+            "note: networks of one training each. What holds or fails here does so in these networks,"
+            " by intervals over images;\nwhether other trainings say the same this run cannot decide."
+            " Several trainings of each can: three or more models.seeds."
+        )
     gates = results / "analysis" / "tables" / "gates.parquet"
     if gates.exists():
         print("\ngates: accuracy of the checkpoints, beside what their authors reported")

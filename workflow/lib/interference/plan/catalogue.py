@@ -209,7 +209,8 @@ TABLES = (
         "claims",
         {
             **{
-                name: table(name, "networks") for name in ("accuracy", "matched", "baselines", "l0")
+                name: table(name, "networks")
+                for name in ("accuracy", "matched", "baselines", "l0", "interventions")
             },
             "toy": Input("vulnerability", "toy/vulnerability.parquet", arm="toy"),
         },

@@ -306,12 +306,15 @@ class Specs(Inventory):
         return {name: getattr(self.config.analysis, name)}
 
     def _controls(self) -> dict:
-        """The norm of each condition, and the noise method of the same norm."""
+        """The norm of each condition, and its controls: the noise method of the same norm, and of the
+        headline attack activations that are displaced as far."""
         methods = self.config.attacks.methods
         noise = {m.norm: name for name, m in methods.items() if m.type == "noise"}
         norms = {name: method.norm for name, method in methods.items()}
         norms |= dict.fromkeys(DISPLACED, norms[self.headline])
-        return {name: {"norm": norm, "noise": noise[norm]} for name, norm in norms.items()}
+        controls = {name: {"norm": norm, "noise": noise[norm]} for name, norm in norms.items()}
+        controls[self.headline] |= {name: name for name in DISPLACED}
+        return controls
 
     @property
     def headline(self) -> str:

@@ -18,6 +18,7 @@ from interference.analysis.figures.style import (
     ORANGE,
     PURPLE,
     SAE_TYPES,
+    curves,
     epsilon_axis,
     grid,
     layers,
@@ -33,7 +34,7 @@ LINES = {
 
 
 def draw(table: pd.DataFrame, which: dict) -> Figure:
-    """Draw one architecture. Error bars: bootstrap over held-out images.
+    """Draw one architecture. Error bars: the table's intervals.
 
     table: baselines, one row per (model, layer, k, SAE seed).
     which: ``architecture``.
@@ -59,12 +60,7 @@ def draw(table: pd.DataFrame, which: dict) -> Figure:
 
 
 def _panel(axis: Axes, part: pd.DataFrame) -> None:
-    """Draw one line per (column of LINES, network seed, SAE seed)."""
-    for name, (words, colour) in LINES.items():
-        label: str | None = words
-        for _, curve in part.groupby(["model_seed", "sae_seed"]):
-            curve = curve.sort_values("model_epsilon")
-            error = [curve[name] - curve[f"{name}_low"], curve[f"{name}_high"] - curve[name]]
-            axis.errorbar(curve["model_epsilon"], curve[name], yerr=error, fmt="o-", ms=3, lw=1.2,
-                          color=colour, label=label)  # fmt: skip
-            label = None
+    """Draw one line per (column of LINES, network seed, SAE seed), and their mean."""
+    for name, (label, colour) in LINES.items():
+        for curve, look in curves(part, name, x="model_epsilon", by="model_seed", label=label):
+            axis.errorbar(curve["model_epsilon"], curve[name], fmt="o-", color=colour, **look)

@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 
 from interference.analysis.figures.style import (
     SAE_TYPES,
+    curves,
     grid,
     l0_axis,
     regime_legend,
@@ -14,7 +15,7 @@ from interference.analysis.figures.style import (
 
 
 def draw(table: pd.DataFrame, which: dict) -> Figure:
-    """Draw one layer of one architecture: one line per (network, SAE seed).
+    """Draw one layer of one architecture: one line per (network, SAE seed), and their mean.
 
     table: saes, one row per member.
     which: ``architecture`` and ``layer``.
@@ -25,14 +26,10 @@ def draw(table: pd.DataFrame, which: dict) -> Figure:
     figure, axes = grid(1, len(types), width=3.4, height=2.9, sharey=True)
     for axis, sae_type in zip(axes.flat, types):
         for regime in drawn:
-            label: str | None = regime.label
             members = regime.of(table[table["type"] == sae_type])
-            for _, curve in members.groupby(["model", "sae_seed"]):
-                curve = curve.sort_values("l0")
-                error = [curve["fvu"] - curve["fvu_low"], curve["fvu_high"] - curve["fvu"]]
-                axis.errorbar(curve["l0"], curve["fvu"], yerr=error, fmt="o", ls=regime.line,
-                              ms=3, lw=1.2, color=regime.colour, label=label)  # fmt: skip
-                label = None
+            for curve, look in curves(members, "fvu", x="l0", by="model", label=regime.label):
+                axis.errorbar(curve["l0"], curve["fvu"], fmt="o", ls=regime.line,
+                              color=regime.colour, **look)  # fmt: skip
         axis.set_title(SAE_TYPES[sae_type])
         l0_axis(axis)
     axes.flat[0].set_ylabel("FVU on held-out images")

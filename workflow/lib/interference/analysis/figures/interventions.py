@@ -32,7 +32,7 @@ STEP = 0.14
 
 
 def draw(table: pd.DataFrame, which: dict) -> Figure:
-    """Draw one architecture. Error bars: bootstrap over images.
+    """Draw one architecture. Error bars: the table's intervals.
 
     table: interventions, one row per (member, intervention, set).
     which: ``architecture``.
@@ -59,12 +59,14 @@ def draw(table: pd.DataFrame, which: dict) -> Figure:
 
 
 def _panel(axis: Axes, part: pd.DataFrame, table: pd.DataFrame) -> None:
-    """Draw one mark per (network, SAE seed, set); the legend has a regime once."""
+    """Draw one mark per regime and set: of one network, or of the mean of several."""
     drawn = regimes(table)
     for place, regime in enumerate(drawn):
         label: str | None = regime.label
         shift = STEP * (place - (len(drawn) - 1) / 2)
-        for _, marks in regime.of(part).groupby(["model", "sae_seed"]):
+        rows = regime.of(part)
+        rows = rows[rows["about"] != "one of several"]
+        for _, marks in rows.groupby(["about", "model", "sae_seed"], dropna=False):
             marks = marks.set_index("set").loc[list(SETS)]
             error = [marks["share"] - marks["share_low"], marks["share_high"] - marks["share"]]
             axis.errorbar([i + shift for i in range(len(SETS))], marks["share"], yerr=error,

@@ -31,11 +31,13 @@ SIDE, TITLE = 2.2, 0.3
 
 
 def draw(table: pd.DataFrame, which: dict) -> Figure:
-    """Draw one network.
+    """Draw one network. Error bars: intervals over images.
 
-    table: l0, one row per (member, attack, epsilon).
+    table: l0, one row per (member, attack, epsilon, reference, quantity).
     which: ``model``.
     """
+    controls = set(table["reference"]) - {"clean"}
+    table = table[(table["quantity"] == "l0") & (table["reference"] == "clean")]
     table = table[table["model"] == which["model"]]
     types, columns = sae_types(table), layers(table)
     norms = [norm for norm in NORMS if norm in set(table["norm"])]
@@ -44,19 +46,25 @@ def draw(table: pd.DataFrame, which: dict) -> Figure:
     title = f"{first['model_architecture']}, {regime.label}, seed {first['model_seed']}"
     figure = Figure(figsize=(SIDE * len(columns), (SIDE * len(types) + TITLE) * len(norms)))
     for block, norm in zip(figure.subfigures(len(norms), squeeze=False).flat, norms):
-        _block(block, table[table["norm"] == norm], types, columns)
+        _block(block, table[table["norm"] == norm], types, columns, controls)
         block.suptitle(f"{title}, attacks in {NORMS[norm]}")
     return figure
 
 
-def _block(figure: SubFigure, table: pd.DataFrame, types: list[str], columns: list[str]) -> None:
+def _block(
+    figure: SubFigure,
+    table: pd.DataFrame,
+    types: list[str],
+    columns: list[str],
+    controls: set[str],
+) -> None:
     """Draw the attacks of one norm. columns: the layers."""
     axes = figure.subplots(len(types), len(columns), squeeze=False)
     for row, sae_type in zip(axes, types):
         for axis, layer in zip(row, columns):
             part = table[(table["type"] == sae_type) & (table["layer"] == layer)]
             part = part[part["sparsity"] == middle(part["sparsity"])]
-            _panel(axis, part[part["sae_seed"] == part["sae_seed"].min()])
+            _panel(axis, part[part["sae_seed"] == part["sae_seed"].min()], controls)
             axis.set_title(
                 f"{layer}, {SAE_TYPES[sae_type]} {part['sparsity'].iloc[0]:g}", fontsize=8
             )
@@ -68,9 +76,8 @@ def _block(figure: SubFigure, table: pd.DataFrame, types: list[str], columns: li
     figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside right center", fontsize=8)
 
 
-def _panel(axis: Axes, part: pd.DataFrame) -> None:
-    """Draw one line per attack, noise last."""
-    controls = set(part["control"])
+def _panel(axis: Axes, part: pd.DataFrame, controls: set[str]) -> None:
+    """Draw one line per attack, controls last."""
     attacks = sorted(part["attack"].unique(), key=lambda attack: (attack in controls, attack))
     colours = cycle(COLOURS)
     for attack in attacks:

@@ -11,6 +11,7 @@ from interference.analysis.figures.style import (
     BLUE,
     NORMS,
     SAE_TYPES,
+    curves,
     epsilon_axis,
     grid,
     layers,
@@ -18,7 +19,7 @@ from interference.analysis.figures.style import (
 
 
 def draw(table: pd.DataFrame, which: dict) -> Figure:
-    """Draw one SAE type of one architecture. Error bars: bootstrap over held-out images.
+    """Draw one SAE type of one architecture. Error bars: the table's intervals.
 
     table: matched, one row per (layer, type, SAE seed, family, model).
     which: ``architecture`` and ``type``.
@@ -40,15 +41,14 @@ def draw(table: pd.DataFrame, which: dict) -> Figure:
 
 
 def _panel(axis: Axes, part: pd.DataFrame, layer: str) -> None:
-    """Draw one layer and one family of networks: one line per (network seed, SAE seed)."""
-    for _, curve in part.groupby(["model_seed", "sae_seed"]):
-        curve = curve.sort_values("model_epsilon")
-        error = [curve["fvu"] - curve["low"], curve["high"] - curve["fvu"]]
-        axis.errorbar(curve["model_epsilon"], curve["fvu"], yerr=error, fmt="o-", ms=3, color=BLUE)
+    """Draw one layer and one family of networks: one line per (network seed, SAE seed), and
+    their mean."""
+    for curve, look in curves(part, "fvu", x="model_epsilon", by="model_seed"):
+        axis.errorbar(curve["model_epsilon"], curve["fvu"], fmt="o-", color=BLUE, **look)
     if part.empty:
         axis.set_title(f"{layer}: no $L_0$ in common", fontsize=8)
         return
-    first = part.iloc[0]
+    first = part[part["about"] != "one of several"].iloc[0]
     trend = f"[{first['trend_low']:.2f}, {first['trend_high']:.2f}]"
     trend = trend if pd.notna(first["trend_low"]) else ""  # too few networks or images
     axis.set_title(

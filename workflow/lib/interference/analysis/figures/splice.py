@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from interference.analysis.figures.style import (
     SAE_TYPES,
     Regime,
+    curves,
     grid,
     l0_axis,
     layers,
@@ -21,7 +22,7 @@ from interference.analysis.figures.style import (
 
 
 def draw(table: pd.DataFrame, which: dict) -> Figure:
-    """Draw one architecture. Error bars: bootstrap over evaluation images.
+    """Draw one architecture. Error bars: the table's intervals.
 
     table: splice, one row per member.
     which: ``architecture``.
@@ -44,12 +45,13 @@ def draw(table: pd.DataFrame, which: dict) -> Figure:
 
 
 def _curves(axis: Axes, part: pd.DataFrame, regime: Regime) -> None:
-    """Draw one line per (network, SAE seed). part: rows of the regime, layer and type."""
-    label: str | None = regime.label
-    for _, curve in part.groupby(["model", "sae_seed"]):
-        curve = curve.sort_values("l0")
-        error = [curve["kl"] - curve["kl_low"], curve["kl_high"] - curve["kl"]]
-        axis.errorbar(curve["l0"], curve["kl"], yerr=error, fmt="o", ls=regime.line, ms=3, lw=1.2,
-                      color=regime.colour, label=label)  # fmt: skip
-        axis.axhline(curve["ablated_kl"].iloc[0], color=regime.colour, lw=0.8, ls=":")
-        label = None
+    """Draw one line per (network, SAE seed), and their mean.
+
+    part: rows of the regime, layer and type.
+    """
+    for curve, look in curves(part, "kl", x="l0", by="model", label=regime.label):
+        axis.errorbar(
+            curve["l0"], curve["kl"], fmt="o", ls=regime.line, color=regime.colour, **look
+        )
+        if curve["about"].iloc[0] != "one of several":
+            axis.axhline(curve["ablated_kl"].iloc[0], color=regime.colour, lw=0.8, ls=":")

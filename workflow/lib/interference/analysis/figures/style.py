@@ -1,6 +1,6 @@
 """One look for all figures, and the same bytes for the same numbers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -67,6 +67,26 @@ def layers(table: pd.DataFrame) -> list[str]:
 def sae_types(table: pd.DataFrame) -> list[str]:
     """The SAE types that a table has, in the order of SAE_TYPES."""
     return [sae_type for sae_type in SAE_TYPES if sae_type in set(table["type"])]
+
+
+def curves(
+    part: pd.DataFrame, name: str, x: str, by: str, label: str | None = None
+) -> Iterator[tuple[pd.DataFrame, dict]]:
+    """The rows of each curve of ``name`` over ``x``, and how Axes.errorbar draws it.
+
+    One network, or the mean of several, has bars and the label; those that it is the mean of are
+    thin, without.
+
+    part: rows of one kind of networks, of a table of `Bootstrap.table`.
+    by: what one network's rows share: ``model``, or ``model_seed`` of a family of several epsilons.
+    """
+    for (about, *_), curve in part.groupby(["about", by, "sae_seed"], dropna=False):
+        curve = curve.sort_values(x)
+        bars = [curve[name] - curve[f"{name}_low"], curve[f"{name}_high"] - curve[name]]
+        if about == "one of several":
+            yield curve, {"lw": 0.5, "ms": 1}
+        else:
+            yield curve, {"lw": 1.2, "ms": 3, "yerr": bars, "label": label}
 
 
 def density_axis(axis: Axes) -> None:

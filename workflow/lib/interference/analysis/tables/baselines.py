@@ -27,7 +27,8 @@ PEERS = ["layer", "type", "sparsity", "sae_seed", "model_architecture", "model_s
 def build(
     spec: dict, manifests: Sequence[Path], baselines: Sequence[Path], saes: Sequence[Path]
 ) -> pd.DataFrame:
-    """One row per member, that is (model, layer, k, SAE seed). With an interval over images each:
+    """One row per member, that is (model, layer, k, SAE seed), and per kind of several trainings.
+    With an interval each:
 
     fvu, fvu_BASELINE: of the SAE, and of each baseline.
     over_gaussian: fvu over fvu_gaussian.
@@ -36,7 +37,7 @@ def build(
     Of the clean network itself the last two are 1.
 
     And of the layer: width, participation_ratio, effective_rank, dimensions (that whitening kept),
-    raw_l0 (units active per row); images: that intervals are over.
+    raw_l0 (units active per row).
 
     manifests: of the baselines.
     baselines: their tables, one row per (member, baseline, image).
@@ -51,12 +52,10 @@ def build(
     }
     members = pd.DataFrame({"fvu": draws.pop("sae")} | {f"fvu_{k}": draws[k] for k in BASELINES})
     members = _compared(members.dropna().reset_index())
-    table = members[MEMBER]
-    for name in members.columns.drop(MEMBER):
-        table = table.join(pd.DataFrame([bootstrap.columns(name, d) for d in members[name]]))
-    table["images"] = bootstrap.images
+    quantities = list(members.columns.drop(MEMBER))
     spectral = pd.DataFrame([_spectral(read_json(path)) for path in manifests])
-    return table.merge(spectral, on=["model", "layer"], validate="many_to_one")
+    members = members.merge(spectral, on=["model", "layer"], validate="many_to_one")
+    return bootstrap.table(members, log=quantities, means=SPECTRAL)
 
 
 def _compared(members: pd.DataFrame) -> pd.DataFrame:

@@ -1,20 +1,18 @@
-"""Every claim of `analysis.claims` beside what this run measured, with a verdict.
-
-The size stands beside the verdict, which is about a direction.
-"""
+"""Every claim of `analysis.claims` beside what this run measured, with a verdict."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from interference.analysis.claims import CLAIMS, Claim
 from interference.analysis.frames import read_frames
 from interference.analysis.verdicts import Measured, verdict
 
-COLUMNS = ["claim", "scope", "source", "reported", "measured", "low", "high", "interval", "bound",
-           "verdict", "why"]  # fmt: skip
+COLUMNS = ["claim", "scope", "about", "source", "reported", "measured", "low", "high", "interval",
+           "bound", "of_reported", "verdict", "why"]  # fmt: skip
 
 
 def build(
@@ -23,17 +21,19 @@ def build(
     matched: Sequence[Path] = (),
     baselines: Sequence[Path] = (),
     l0: Sequence[Path] = (),
+    interventions: Sequence[Path] = (),
     toy: Sequence[Path] = (),
 ) -> pd.DataFrame:
     """One row per claim and subject, of the tables that are given.
 
     spec: of networks, ``confidence`` of their intervals, and ``attack`` and ``epsilon``, at which
         claims about attacked images are read.
-    accuracy, matched, baselines, l0: the tables, of networks.
+    accuracy, matched, baselines, l0, interventions: the tables, of networks.
     toy: the measurements of toy models, one row per model, inputs and attack.
     """
     given = {
-        "accuracy": accuracy, "matched": matched, "baselines": baselines, "l0": l0, "toy": toy,
+        "accuracy": accuracy, "matched": matched, "baselines": baselines, "l0": l0,
+        "interventions": interventions, "toy": toy,
     }  # fmt: skip
     return decide({name: read_frames(paths) for name, paths in given.items() if paths}, spec)
 
@@ -61,18 +61,19 @@ def _pairs(
 
 
 def _row(claim: Claim, scope: str, subject: pd.DataFrame, measured: Measured) -> dict:
-    reported = claim.reported
-    if claim.reported_at:
-        reported = claim.reported_at.get(subject["layer"].iloc[0], reported)
+    reported = claim.reported_of(subject)
+    size = reported.size
     return {
         "claim": claim.wording,
         "scope": ", ".join(filter(None, [scope, measured.cases])),
+        "about": measured.about,
         "source": claim.source,
-        "reported": reported,
+        "reported": reported.text,
         "measured": measured.value,
         "low": measured.low,
         "high": measured.high,
         "interval": measured.interval,
         "bound": str(claim.rule),
-        **verdict(measured, claim.rule),
+        "of_reported": np.nan if size is None else claim.rule.of_reported(measured.value, size),
+        **verdict(measured, claim.rule, size),
     }

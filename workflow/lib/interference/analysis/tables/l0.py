@@ -1,63 +1,91 @@
-"""L0 under attack, against clean images and against noise of the same norm.
+"""What SAEs see under attack, against clean images and against controls such as noise of the same norm.
 
 Any input off the data raises L0, so the headline is not the ratio to clean images but the ratio
-to noise: the same images, the same norm, a random direction. Intervals are bootstraps over images,
-paired: one draw of images serves numerator and denominator.
+to noise: the same images, the same norm, a random direction. Intervals are paired: one draw of
+images serves numerator and denominator.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from interference.analysis.frames import MEMBER, read_frames
-from interference.analysis.statistics import Bootstrap
+from interference.analysis.statistics import TRAINING, Bootstrap
+
+#: Conditions, and what names an image under one.
+CONDITION = ["attack", "epsilon"]
+#: What is zero on clean images is held against another quantity of them.
+OVER_CLEAN = {"woken": "l0", "silenced": "l0"}
+#: Quantities that are shares of another, the drive of woken latents, which clean images lack.
+SHARES = {"own_share": "drive_own", "interference_share": "drive_interference"}
 
 
 def build(spec: dict, l0: Sequence[Path]) -> pd.DataFrame:
-    """One row per (member, attack, epsilon): norm, control (the noise), images, l0_clean and l0.
+    """One row per (member, attack, epsilon, reference, quantity), and per kind of several trainings.
 
-    With an interval over images each:
-    ratio: L0 attacked over clean.
-    woken: newly active latents over clean L0.
-    over_noise: L0 attacked over L0 under noise of the same norm and epsilon.
-    woken_over_noise: newly active under attack over newly active under noise.
+    norm: of the attack.
+    reference: the condition that the attack is held against: clean, or a control at its epsilon.
+    quantity: a column of the inputs, every one that does not name a row; of drives their shares: of what
+        drives the woken latents, what comes along their own directions, and through interference.
+    value, reference_value: its mean under the attack, and what that is over: its mean under the
+        reference, or, of woken over clean, that of l0.
+    ratio: the one over the other, with its interval.
 
-    spec: ``controls``, each attack's norm and noise, beside the bootstrap's settings.
+    spec: ``controls``, each attack's norm, and its controls by their kind, such as noise; beside the
+        bootstrap's settings.
     l0: tables, one row per (member, attack, epsilon, image).
     """
     frame = read_frames(l0)
-    bootstrap = Bootstrap.over(frame, spec)
-    rows = []
-    for key, part in frame.groupby(MEMBER, sort=True):
-        l0s, wokens = (_draws(bootstrap, part, name) for name in ("l0", "woken"))
-        clean = l0s["clean", 0.0]
-        for attack, epsilon in l0s:
-            if attack == "clean":
-                continue
-            control = spec["controls"][attack]
-            noise = (control["noise"], epsilon)
-            active, woken = l0s[attack, epsilon], wokens[attack, epsilon]
+    bootstrap, tables = Bootstrap.over(frame, spec), []
+    for _, kind in frame.groupby([name for name in MEMBER if name not in TRAINING]):
+        rows = [
+            {**dict(zip(MEMBER, key, strict=True)), **row}
+            for key, member in kind.groupby(MEMBER)
+            for row in _comparisons(_draws(bootstrap, member), spec["controls"])
+        ]
+        means = ["value", "reference_value"]
+        tables.append(bootstrap.table(pd.DataFrame(rows), log=["ratio"], means=means))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _draws(bootstrap: Bootstrap, member: pd.DataFrame) -> dict[tuple, dict[str, np.ndarray]]:
+    """Draws (1 + resamples,) of each quantity's mean over images, per (attack, epsilon)."""
+    quantities = member.columns.drop([*MEMBER, *CONDITION, "image"])
+    draws = {}
+    for condition, part in member.groupby(CONDITION):
+        values = part.sort_values("image")[quantities].to_numpy(np.float64)
+        own = dict(zip(quantities, (bootstrap.weights @ values).T, strict=True))
+        drive = own.pop("drive")
+        shares = {share: own.pop(name) for share, name in SHARES.items()}
+        if drive[0] > 0:  # it woke some
             with np.errstate(divide="ignore", invalid="ignore"):
-                quantities = {
-                    "ratio": active / clean,
-                    "woken": woken / clean,
-                    "over_noise": active / l0s[noise],
-                    "woken_over_noise": woken / wokens[noise],
-                }
-            row = dict(zip(MEMBER, key, strict=True)) | {"attack": attack, "epsilon": epsilon}
-            row |= {"norm": control["norm"], "control": control["noise"]}
-            row |= {"images": bootstrap.images, "l0_clean": clean[0], "l0": active[0]}
-            for name, values in quantities.items():
-                row |= bootstrap.columns(name, values)
-            rows.append(row)
-    return pd.DataFrame(rows)
+                own |= {share: part / drive for share, part in shares.items()}
+        draws[condition] = own
+    return draws
 
 
-def _draws(bootstrap: Bootstrap, part: pd.DataFrame, name: str) -> dict[tuple, np.ndarray]:
-    """Draws of a column's mean over images for each (attack, epsilon)."""
-    columns = part.pivot_table(index="image", columns=["attack", "epsilon"], values=name)
-    return {
-        tuple(which): bootstrap.weights @ columns[which].to_numpy() for which in columns.columns
-    }
+def _comparisons(
+    draws: Mapping[tuple, Mapping[str, np.ndarray]], controls: Mapping[str, Mapping[str, str]]
+) -> Iterator[dict]:
+    """Every condition against each of its references, in each quantity."""
+    for (attack, epsilon), here in draws.items():
+        if attack == "clean":
+            continue
+        own = {kind: name for kind, name in controls[attack].items() if kind != "norm"}
+        for reference, at in {"clean": 0.0, **dict.fromkeys(own.values(), epsilon)}.items():
+            if reference == attack:
+                continue
+            for quantity, above in here.items():
+                over = OVER_CLEAN.get(quantity, quantity) if reference == "clean" else quantity
+                if over not in draws[reference, at]:
+                    continue
+                below = draws[reference, at][over]
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    ratio = above / below
+                yield {
+                    "attack": attack, "epsilon": epsilon, "norm": controls[attack]["norm"], "reference": reference,
+                    "quantity": quantity, "value": above[0], "reference_value": below[0],
+                    "ratio": ratio,
+                }  # fmt: skip

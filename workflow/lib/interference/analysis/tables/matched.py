@@ -7,6 +7,7 @@ per layer, type and SAE seed.
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -18,8 +19,7 @@ from interference.analysis.statistics import FEWEST_RANKED, Bootstrap, rank_corr
 
 #: What SAEs have in common that are compared.
 ALIKE = ["layer", "type", "sae_seed", "model_architecture"]
-COLUMNS = ["layer", "type", "sae_seed", "l0", *MODEL, "family", "fvu", "low", "high",
-           "trend", "trend_low", "trend_high", "networks", "images"]  # fmt: skip
+COLUMNS = ["layer", "type", "sae_seed", "l0", *MODEL, "family", "fvu", "trend", "epsilons"]
 
 
 class Curve(NamedTuple):
@@ -42,12 +42,12 @@ class Point(NamedTuple):
 
 
 def build(spec: dict, saes: Sequence[Path]) -> pd.DataFrame:
-    """One row per (layer, type, SAE seed, family, model).
+    """One row per (layer, type, SAE seed, family, model), and per kind of several trainings.
 
-    l0, fvu, low, high: where curves are compared, and FVU there with its interval.
-    trend, trend_low, trend_high: Spearman's ρ of FVU with epsilon over the family; no interval of
-        two networks, whose ρ is 1 or -1 by construction.
-    networks, images: how many the family has, and intervals are over.
+    l0, fvu: where curves are compared, and FVU there with its interval.
+    trend: Spearman's ρ of FVU with epsilon over the family, with its interval; none of two networks,
+        whose ρ is 1 or -1 by construction. Over trainings it is no narrower than chance's.
+    epsilons: how many the family has, 0 among them.
 
     Left out are curves that share no L0, and those beside one of a single member.
 
@@ -63,8 +63,12 @@ def build(spec: dict, saes: Sequence[Path]) -> pd.DataFrame:
             continue
         where = {"layer": layer, "type": sae_type, "sae_seed": sae_seed, "l0": target}
         points = [Point(c.network, interpolate(c.l0, c.fvu, target)) for c in curves]
-        rows += [{**where, **row} for row in _family_rows(points, bootstrap)]
-    return pd.DataFrame(rows, columns=COLUMNS)
+        rows += [{**where, **row} for row in _family_rows(points)]
+    families = pd.DataFrame(rows, columns=COLUMNS)
+    table = bootstrap.table(families, log=["fvu"], natural=["trend"], means=["l0"])
+    ranked = table["epsilons"] >= FEWEST_RANKED
+    low, high = no_narrower_than_chance(table, bootstrap.confidence)
+    return table.assign(trend_low=low.where(ranked), trend_high=high.where(ranked))
 
 
 def _curve(key: tuple, sweep: pd.DataFrame) -> Curve:
@@ -72,7 +76,7 @@ def _curve(key: tuple, sweep: pd.DataFrame) -> Curve:
     return Curve(dict(zip(MODEL, key, strict=True)), l0, fvu)
 
 
-def _family_rows(points: list[Point], bootstrap: Bootstrap) -> list[dict]:
+def _family_rows(points: list[Point]) -> list[dict]:
     """One row per family and network of it: a family is the networks of one norm and seed with their
     clean baseline, or, where no network was trained against attacks, that alone."""
     trained = {
@@ -87,18 +91,28 @@ def _family_rows(points: list[Point], bootstrap: Bootstrap) -> list[dict]:
             for p in points
             if p.network["model_norm"] in (norm, "clean") and p.network["model_seed"] == seed
         ]
-        trend = _trend(family, bootstrap)
+        fvu = np.stack([point.fvu for point in family], axis=1)
+        epsilons = np.array([point.network["model_epsilon"] for point in family])
+        trend = rank_correlation(np.broadcast_to(epsilons, fvu.shape), fvu)
         for point in family:
-            low, high = bootstrap.limits(point.fvu)
-            value = {"fvu": point.fvu[0], "low": low, "high": high}
-            rows.append({**point.network, "family": norm, **value, **trend})
+            row = {"family": norm, "fvu": point.fvu, "trend": trend, "epsilons": len(family)}
+            rows.append({**point.network, **row})
     return rows
 
 
-def _trend(family: list[Point], bootstrap: Bootstrap) -> dict:
-    fvu = np.stack([point.fvu for point in family], axis=1)
-    epsilons = np.array([point.network["model_epsilon"] for point in family])
-    trend = bootstrap.columns("trend", rank_correlation(np.broadcast_to(epsilons, fvu.shape), fvu))
-    if len(family) < FEWEST_RANKED:
-        trend |= {"trend_low": np.nan, "trend_high": np.nan}
-    return {**trend, "networks": len(family), "images": bootstrap.images}
+def no_narrower_than_chance(table: pd.DataFrame, confidence: float) -> tuple[pd.Series, pd.Series]:
+    """The intervals of trends, widened over several trainings to what they are where epsilon does
+    nothing: (low, high), each (rows,).
+
+    ρ takes few values: equal ones of two or three trainings are no measure of how much they differ.
+    Its variance over random orders is 1 / (epsilons − 1), that of the mean so much over the networks
+    (Page 1963).
+
+    table: trend with trend_low and trend_high, networks, epsilons.
+    """
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    chance = z / (table["networks"] * (table["epsilons"] - 1)) ** 0.5
+    chance = chance.where(table["networks"] > 1)  # where it is missing nothing is clipped
+    low = table["trend_low"].clip(upper=table["trend"] - chance)
+    high = table["trend_high"].clip(lower=table["trend"] + chance)
+    return low.clip(lower=-1), high.clip(upper=1)

@@ -1,4 +1,4 @@
-"""What SAEs cost the network that they are spliced into, with bootstrap intervals over images."""
+"""What SAEs cost the network that they are spliced into."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,7 +29,8 @@ MEANS = [
 
 
 def build(spec: dict, splice: Sequence[Path]) -> pd.DataFrame:
-    """One row per member: images, l0, loss (nats per image) and, each with an interval over images:
+    """One row per member and per kind of several trainings: l0, loss (nats per image) and, each with
+    an interval:
 
     accuracy: share of images that the spliced network has right.
     kl: KL(network ‖ spliced network), nats per image.
@@ -45,15 +46,13 @@ def build(spec: dict, splice: Sequence[Path]) -> pd.DataFrame:
     frame = read_frames(splice).rename(columns=ACCURACIES)
     bootstrap = Bootstrap.over(frame, spec)
     columns, rows = [*ESTIMATED, *MEANS], []
-    for key, part in frame.groupby(MEMBER, sort=True):
+    for key, part in frame.groupby(MEMBER):
         values = part.sort_values("image")[columns].to_numpy(np.float64)
         draws = dict(zip(columns, (bootstrap.weights @ values).T, strict=True))
         with np.errstate(divide="ignore", invalid="ignore"):
             draws["loss_recovered"] = (draws["ablated_loss"] - draws["loss"]) / (
                 draws["ablated_loss"] - draws["clean_loss"]
             )
-        row = dict(zip(MEMBER, key, strict=True)) | {"images": bootstrap.images}
-        for name in (*ESTIMATED, "loss_recovered"):
-            row |= bootstrap.columns(name, draws[name])
-        rows.append(row | {name: draws[name][0] for name in MEANS})
-    return pd.DataFrame(rows)
+        means = {name: draws[name][0] for name in MEANS}
+        rows.append({**dict(zip(MEMBER, key, strict=True)), **draws, **means})
+    return bootstrap.table(pd.DataFrame(rows), natural=[*ESTIMATED, "loss_recovered"], means=MEANS)
