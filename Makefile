@@ -83,7 +83,7 @@ run: checked
 	$(BIN)/interference analysis conclude "$$results"
 
 test: $(READY) $(PEERS_READY)
-	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m pytest -n 3 --dist loadgroup -m "not thorough"
+	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m pytest -n 4 --dist loadgroup -m "not thorough"
 
 test-slurm: $(READY)
 	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m pytest -n 4 --dist loadgroup -m thorough tests/slurm

@@ -7,6 +7,7 @@ from interference.cli import environment
 environment.settle()  # as a verb: tests run in a notebook's terminal too
 os.environ["CUDA_VISIBLE_DEVICES"] = ""  # bytes are promised on a CPU alone
 
+import gc  # noqa: E402
 import os  # noqa: E402
 from collections.abc import Iterator  # noqa: E402
 
@@ -18,11 +19,17 @@ from interference.data.labels import labels_sha256  # noqa: E402
 from interference.store.arrays import writing  # noqa: E402
 from interference.store.files import write_json  # noqa: E402
 from interference.store.tables import write_table  # noqa: E402
-from tests.support import tiny  # noqa: E402
+from tests.support import machine_code, tiny  # noqa: E402
 from tests.support.checkout import Checkout  # noqa: E402
 from tests.support.waiting import locked  # noqa: E402
 
 torch.set_num_threads(1)  # as in the package: see compute.py
+machine_code.compile_in_turn()
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now is no garbage, and is not looked through again and again."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -63,8 +70,9 @@ def completed(tmp_path_factory) -> Checkout:
 
 
 @pytest.fixture(scope="session")
-def again(tmp_path_factory) -> tiny.Again:
-    """Part of the tiny experiment once more, in another folder and by another executor."""
+def again(completed, tmp_path_factory) -> tiny.Again:
+    """Part of the tiny experiment once more, in another folder and by another executor; after the
+    completed run, whose machine code it finds."""
     return tiny.run_again(tmp_path_factory.mktemp("again"))
 
 

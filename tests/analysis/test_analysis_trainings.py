@@ -222,10 +222,12 @@ def planted():
             size = difficulty * np.exp(0.01 * rng.standard_normal())
             for attack, rise in (("clean", 1), ("noise", 1.02), ("pgd", RATIOS[layer])):
                 values = size * rise * rng.uniform(0.9, 1.1, IMAGES)
+                share = 0.4 * rise * rng.uniform(0.95, 1.05, IMAGES)
                 tables["l0"].append(pd.DataFrame({
                     **identity, "layer": layer, "type": kind, "sparsity": 16.0, "sae_seed": 0,
                     "attack": attack, "epsilon": 0.0 if attack == "clean" else 1.0,
                     "image": range(IMAGES), "l0": values * np.exp(0.01 * rng.standard_normal()),
+                    "drive": 1.0, "drive_own": 1 - share, "drive_interference": share,
                 }))  # fmt: skip
     return {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items()}
 
@@ -281,7 +283,7 @@ def permuted(planted, rng):
 
 def test_a_planted_effect_is_found(planted, tmp_path):
     found = concluded(planted, tmp_path)
-    assert len(found) == 15 + 5 + 15 + 15
+    assert len(found) == 15 + 5 + 15 + 15 + 15
     assert set(found["verdict"]) == {"reproduced"}
     assert set(found["about"]) == {"networks"}
     assert set(found["interval"]) == {"95% over 3 networks, 200 images"}
@@ -300,7 +302,7 @@ def test_a_planted_null_is_hardly_ever_reproduced(planted, tmp_path):
     verdicts = pd.concat([
         concluded(permuted(planted, rng), tmp_path).assign(deal=deal) for deal in range(20)
     ])  # fmt: skip
-    assert len(verdicts) == 20 * 50
+    assert len(verdicts) == 20 * 65
     assert (verdicts["verdict"] == "reproduced").mean() <= 0.05
 
 
@@ -318,11 +320,11 @@ def test_the_same_numbers_of_one_training_are_about_this_network(planted, tmp_pa
     assert set(found["one"]["interval"]) == {"95% over 200 images"}
     conclude(tmp_path / "one")
     said = capsys.readouterr().out
-    assert "50 holds here" in said
+    assert "65 holds here" in said
     assert "this run cannot decide" in said
     conclude(tmp_path / "three")
     said = capsys.readouterr().out
-    assert "verdicts: 50 reproduced" in said
+    assert "verdicts: 65 reproduced" in said
     assert "one training" not in said
 
 

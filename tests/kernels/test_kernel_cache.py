@@ -11,7 +11,15 @@ from pathlib import Path
 import pytest
 
 import interference
+from tests.support.checkout import Checkout
 
+#: Calls a function of the room, and says where its source is and whether its machine code was on disk.
+CALL = """
+import numpy as np
+from interference.kernels import dense
+dense.relu_rows(np.ones((2, 3), np.float32), np.ones(3, np.float32))
+print(dense.__file__, sum(dense.relu_rows.stats.cache_hits.values()))
+"""
 PACKAGE = Path(interference.__path__[0])
 #: A function of the room, one elsewhere that it becomes part of, and one that has nothing to do with it.
 FILES = {
@@ -154,3 +162,10 @@ def test_compiled_code_is_made_of_its_own_file_and_of_the_room(path):
     for function in compiled_functions(tree):
         used = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
         assert not used & elsewhere.keys(), f"{function.name} is compiled with another file's code"
+
+
+def test_copies_of_the_workflow_find_what_this_clone_compiled(tmp_path):
+    subprocess.run([sys.executable, "-c", CALL], check=True)
+    checkout = Checkout.copy(tmp_path)
+    said = checkout.run("python", "-c", CALL).stdout.strip()
+    assert said == f"{checkout.package / 'kernels' / 'dense.py'} 1"

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from interference import provenance
 from interference.plan.catalogue import FIGURES, TABLES
-from tests.support import REPO
+from tests.support import REPO, machine_code
+from tests.support.planner import snakemake
 
 #: What a run needs; the tests' copies hold nothing else.
 PARTS = ("Snakefile", "config.yaml", "workflow", "profiles", "tests/experiments")
@@ -66,8 +67,8 @@ class Checkout:
 
     @classmethod
     def copy(cls, folder: Path) -> "Checkout":
-        """Copy the repository's workflow to ``folder / "checkout"``, with what was compiled of it."""
-        ignored = shutil.ignore_patterns("*.egg-info", ".snakemake")
+        """Copy the repository's workflow to ``folder / "checkout"``, with its machine code."""
+        ignored = shutil.ignore_patterns("*.egg-info", ".snakemake", "*.nb[ci]", "*.lock")
         for part in PARTS:
             source, target = REPO / part, folder / "checkout" / part
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -78,7 +79,9 @@ class Checkout:
         for name in ("recorder", "records"):
             (folder / name).mkdir()
         (folder / "recorder" / "sitecustomize.py").write_text(RECORDER, encoding="utf-8")
-        return cls.of(folder)
+        checkout = cls.of(folder)
+        machine_code.share(checkout.package)
+        return checkout
 
     @classmethod
     def of(cls, folder: Path) -> "Checkout":
@@ -122,10 +125,11 @@ class Checkout:
 
     def plan(self, *arguments: str, config: str = TINY) -> Plan:
         """A dry run."""
-        done = self.snakemake("--dry-run", *arguments, config=config)
-        assert done.returncode == 0, done.stdout
+        given = ("--configfile", config, "--dry-run", *arguments)
+        status, said = snakemake(self.folder, self.environment, given)
+        assert status == 0, said
         outputs, starts = {}, set()
-        for block in re.split(r"^rule ", done.stdout, flags=re.MULTILINE)[1:]:
+        for block in re.split(r"^rule ", said, flags=re.MULTILINE)[1:]:
             rule = block.partition(":")[0]
             if rule == "all":
                 continue
@@ -135,7 +139,7 @@ class Checkout:
             outputs[name] = re.search(r"^    output: (.*)$", block, re.MULTILINE)[1].split(", ")
             if "Params have changed" in block:
                 starts.add(name)
-        assert outputs or "Nothing to be done" in done.stdout, done.stdout
+        assert outputs or "Nothing to be done" in said, said
         return Plan(outputs, starts)
 
     def write(self, path: str, change: Callable[[str], str], *, old_time: bool = False) -> None:

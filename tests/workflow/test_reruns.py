@@ -20,6 +20,7 @@ from tests.support.checkout import (
     with_code,
     without,
 )
+from tests.support.planner import snakemake
 from tests.support.tiny import JOBS, RERUNS, picked
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
@@ -31,8 +32,24 @@ def assert_reruns(plan: Plan, starts: set[str], jobs: set[str]) -> None:
     assert plan.jobs == jobs
 
 
+def jobs_of(said: str) -> list[str]:
+    """What a dry run says of its jobs."""
+    return sorted(line for line in said.splitlines() if line.startswith(("rule ", "    ")))
+
+
 def test_the_tiny_experiment_runs_these_jobs(after_a_run):
     assert after_a_run.plan("--forceall").jobs == JOBS
+
+
+def test_a_plan_is_the_dry_run_of_the_command_line(after_a_run):
+    """`plan` asks a process that has loaded Snakemake before: tests.support.planner."""
+    given = ("--configfile", TINY, "--dry-run", "--forceall")
+    status, said = snakemake(after_a_run.folder, after_a_run.environment, given)
+    assert status == 0
+    assert jobs_of(said) == jobs_of(after_a_run.snakemake(*given[2:]).stdout)
+    status, said = snakemake(after_a_run.folder, after_a_run.environment, ("--no-such-option",))
+    assert status == after_a_run.run("snakemake", "--no-such-option").returncode != 0
+    assert "--no-such-option" in said
 
 
 def test_touching_modules_config_and_manifests_reruns_nothing(after_a_run):

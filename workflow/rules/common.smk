@@ -1,4 +1,5 @@
 # The checked config, the specs of all jobs, and the folders that rules write to.
+import gc
 import shlex
 
 from interference.plan.catalogue import FIGURES, TABLES
@@ -11,6 +12,9 @@ from interference.config.load import (
 from interference.plan.outputs import ask_before_planning
 from interference.plan.jobs import describe, missing
 from interference.plan.specs import Specs
+
+# What is loaded by now is no garbage: to look for it again and again is a quarter of a dry run.
+gc.freeze()
 
 try:
     experiment = read_workflow(workflow)

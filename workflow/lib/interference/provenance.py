@@ -24,6 +24,8 @@ from pathlib import Path
 
 PACKAGE = "interference"
 ROOT = Path(__file__).parent
+#: What may begin with a docstring.
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 #: Modules outside every digest: they never touch a number.
 EXEMPT = tuple(
     f"{PACKAGE}.{name}" for name in ("config", "plan", "provenance", "progress", "cluster", "cli")
@@ -68,39 +70,33 @@ def normalised(source: str) -> str:
     The same under every Python that can parse it. ``ast.unparse`` and ``ast.dump`` are not: quotes of
     f-strings and fields that are empty come and go with Python's version.
     """
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if (
-            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-            and body
-            and isinstance(body[0], ast.Expr)
-            and isinstance(body[0].value, ast.Constant)
-            and isinstance(body[0].value.value, str)
-        ):
-            node.body = body[1:] or [ast.Pass()]
-    return _syntax(tree)
+    return _syntax(ast.parse(source))
 
 
 def _syntax(node: object) -> str:
-    """A syntax tree as text: kinds of nodes and their fields, without empty ones."""
-    if isinstance(node, ast.JoinedStr):  # how its text is cut up is Python's own affair
-        return f"JoinedStr({_syntax(_joined(node.values))})"
-    if isinstance(node, ast.AST):
-        # `kind` says u"…", `type_comment` is a comment
-        names = sorted(set(node._fields) - {"kind", "type_comment"})
-        values = {name: getattr(node, name, None) for name in names}
-        fields = [
-            f"{name}={_syntax(value)}"
-            for name, value in values.items()
-            if value is not None and value != []
-        ]
-        if isinstance(node, ast.Constant) and node.value is None:
-            fields = ["None"]
-        return f"{type(node).__name__}({','.join(fields)})"
+    """A syntax tree as text: kinds of nodes and their fields, without docstrings and empty ones."""
     if isinstance(node, list):
         return f"[{','.join(map(_syntax, node))}]"
-    return ascii(node)  # printable letters are more in newer Pythons
+    if not isinstance(node, ast.AST):
+        return ascii(node)  # printable letters are more in newer Pythons
+    if isinstance(node, ast.JoinedStr):  # how its text is cut up is Python's own affair
+        return f"JoinedStr({_syntax(_joined(node.values))})"
+    if isinstance(node, ast.Constant) and node.value is None:
+        return "Constant(None)"
+    if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+        node.body = node.body[1:] or [ast.Pass()]
+    fields = [
+        f"{name}={_syntax(value)}"
+        for name in _meaningful(node._fields)
+        if (value := getattr(node, name, None)) is not None and value != []
+    ]
+    return f"{type(node).__name__}({','.join(fields)})"
+
+
+@cache
+def _meaningful(fields: tuple[str, ...]) -> list[str]:
+    """Fields of a node that say what is computed: `kind` says u"…", `type_comment` is a comment."""
+    return sorted(set(fields) - {"kind", "type_comment"})
 
 
 def _joined(values: list[ast.expr]) -> list[ast.expr]:
