@@ -112,6 +112,7 @@ bench: $(READY) $(PEERS_READY)
 	$(BIN)/python -m tests.benchmarks.extraction
 	$(BIN)/python -m tests.benchmarks.images
 	$(PEERS)/bin/python -m tests.benchmarks.saes
+	$(PEERS)/bin/python -m tests.benchmarks.attacks
 
 bench-gpu: $(READY) $(PEERS_READY)
 	$(PEERS)/bin/python -m tests.benchmarks.gpu

@@ -7,12 +7,17 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from interference import compute
-from interference.models.network import loss_of
+from interference.attacks.draws import Draws
+from interference.attacks.victim import Victim
 from interference.models.training import Adversary, attack_batch
 
 IMAGES, CLASSES = 64, 5
-METHODS = {"fgsm": {}, "pgd": {"steps": 6, "relative_step": 0.4, "random_start": True}}
+ONCE = {"restarts": 1, "loss": "log-odds"}
+METHODS = {
+    "fgsm": {},
+    "pgd": {"steps": 6, "relative_step": 0.4, "random_start": True, **ONCE},
+    "apgd": {"steps": 6, **ONCE},
+}
 EPSILONS = {"l2": 0.4, "linf": 0.05}
 SCALES = [1, 10, 30, 100, 1e3, 1e4]
 
@@ -46,12 +51,13 @@ def attacked(method, norm, scale, images, labels):
     """(images moved, share still right) by an attack on the network of a scale."""
     network = Scaled(scale).eval().requires_grad_(False)
     module = importlib.import_module(f"interference.attacks.methods.{method}")
+    epsilon, device = EPSILONS[norm], torch.device("cpu")
     result = module.perturb(
-        loss_of(network, labels),
+        Victim(network, labels),
         images,
         norm=norm,
-        epsilon=EPSILONS[norm],
-        generator=compute.generator(0),
+        epsilon=epsilon,
+        draws=Draws.of(0, epsilon, range(IMAGES), device),
         **METHODS[method],
     )
     assert int(result.zero_gradients.sum()) == 0
@@ -90,7 +96,7 @@ def gradient(loss, x):
 def test_its_gradient_has_the_direction_of_cross_entropys(images, labels):
     network = Scaled(1).double()
     x = images.double()
-    mine = gradient(loss_of(network, labels), x)
+    mine = gradient(Victim(network, labels).loss("log-odds"), x)
     reference = gradient(lambda x: cross_entropy(network(x), labels, reduction="none"), x)
     cosine = torch.cosine_similarity(mine, reference)
     torch.testing.assert_close(cosine, torch.ones_like(cosine), rtol=0, atol=1e-9)
@@ -100,7 +106,7 @@ def test_its_gradient_has_the_direction_of_cross_entropys(images, labels):
 
 def test_it_orders_points_as_cross_entropy_does_and_has_its_closed_form(images, labels):
     network = Scaled(1).double()
-    values = loss_of(network, labels)(images.double())
+    values = Victim(network, labels).loss("log-odds")(images.double())
     p = network(images.double()).softmax(1).gather(1, labels[:, None]).squeeze(1)
     torch.testing.assert_close(values, ((1 - p) / p).log())
     reference = cross_entropy(network(images.double()), labels, reduction="none")
@@ -109,6 +115,6 @@ def test_it_orders_points_as_cross_entropy_does_and_has_its_closed_form(images, 
 
 def test_it_is_finite_where_the_network_is_sure_and_where_it_is_sure_and_wrong(images, labels):
     for y in (labels, (labels + 1) % CLASSES):
-        values = loss_of(Scaled(1e4), y)(images)
+        values = Victim(Scaled(1e4), y).loss("log-odds")(images)
         assert values.dtype == torch.float64
         assert values.isfinite().all()

@@ -7,22 +7,48 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from interference import compute
 from interference.attacks.ascent import ascend
 from interference.attacks.craft import AttackError, check
+from interference.attacks.draws import Draws
 from interference.attacks.norms import norm_of, steepest
+from interference.attacks.source import Source
+from interference.attacks.victim import Victim
 
-PGD = {"steps": 4, "relative_step": 0.6, "random_start": True}
-METHODS = {"fgsm": {}, "pgd": PGD, "noise": {}}
+PGD = {"steps": 4, "relative_step": 0.6, "random_start": True, "restarts": 1, "loss": "log-odds"}
+#: Every method, with settings for a victim of four classes.
+METHODS = {
+    "fgsm": {}, "pgd": PGD, "apgd": {"steps": 5, "restarts": 2, "loss": "dlr"},
+    "apgd_targeted": {"steps": 4, "restarts": 1, "targets": 2}, "square": {"queries": 6},
+    "strongest": {"steps": 4, "restarts": 1, "targets": 2, "queries": 5},
+    "noise": {}, "shuffled": {}, "transferred": {}, "frequency": {"band": "low"},
+    "corruption": {"kind": "blur"},
+}  # fmt: skip
+DRAW_NOTHING = {"fgsm", "shuffled", "transferred", "corruption"}
 NORMS = ["l2", "linf"]
+CPU = torch.device("cpu")
 
 
-def perturb(method, loss, x, *, norm, epsilon, seed=0, **options):
+def victim_of(loss, images):
+    """A victim of four classes whose log-odds and margin are a loss; its DLR grows with it."""
+
+    def logits(x):
+        values = loss(x).double()
+        return torch.stack([0 * values, values, values - 200, values - 300], 1)
+
+    return Victim(logits, torch.zeros(images, dtype=torch.int64))
+
+
+def perturb(method, loss, x, /, *, norm, epsilon, seed=0, images=None, **options):
     module = importlib.import_module(f"interference.attacks.methods.{method}")
     options = METHODS[method] | options
-    return module.perturb(
-        loss, x, norm=norm, epsilon=epsilon, generator=compute.generator(seed), **options
-    )
+    if hasattr(module, "partners"):
+        other = x + epsilon * steepest(torch.sin(9 * x + 1), norm)
+        source = Source(x, (x + (other.clamp(0, 1) - x) * (1 - 1e-6)).clamp(0, 1))
+        rows = module.partners(len(x), torch.Generator().manual_seed(0))
+        options["source"] = Source(source.clean[rows], source.adversarial[rows])
+    draws = Draws.of(seed, epsilon, images or range(len(x)), CPU)
+    victim = loss if isinstance(loss, Victim) else victim_of(loss, len(x))
+    return module.perturb(victim, x, norm=norm, epsilon=epsilon, draws=draws, **options)
 
 
 def images(shape, seed=0, *, saturated=True):
@@ -44,7 +70,7 @@ def curved(x):
 @pytest.mark.parametrize("method", METHODS)
 @settings(max_examples=30, deadline=None)
 @given(
-    shape=st.sampled_from([(1, 1, 2, 2), (3, 1, 5, 5), (2, 3, 8, 8), (4, 7)]),
+    shape=st.sampled_from([(1, 1, 4, 5), (3, 1, 5, 5), (2, 3, 8, 8)]),
     epsilon=st.floats(0.01, 4),
     seed=st.integers(0, 500),
     steps=st.integers(1, 5),
@@ -54,7 +80,8 @@ def test_perturbations_stay_in_their_ball_and_images_in_their_range(
     method, norm, shape, epsilon, seed, steps, random_start
 ):
     x = images(shape, seed)
-    options = {"steps": steps, "random_start": random_start} if method == "pgd" else {}
+    options = {"steps": steps} if "steps" in METHODS[method] else {}
+    options |= {"random_start": random_start} if method == "pgd" else {}
     result = perturb(method, curved, x, norm=norm, epsilon=epsilon, seed=seed, **options)
     moved = result.images
     limit = epsilon * (1 + 1e-5) + (6e-8 if norm == "linf" else 0)
@@ -176,7 +203,7 @@ def test_no_gradient_gives_no_step(norm):
 @given(seed=st.integers(0, 500), epsilon=st.floats(0.01, 1.5))
 def test_noise_has_the_norm_asked_for_after_the_clamp_where_that_can_be(norm, seed, epsilon):
     x = images((3, 1, 6, 6), seed)
-    direction = torch.randn(x.shape, generator=compute.generator(seed))
+    direction = Draws.of(seed, epsilon, range(3), CPU).normal(1, 6, 6)
     furthest = torch.where(direction > 0, 1 - x, x)  # all pixels at the bound they are pushed to
     expected = norm_of(furthest, norm).clamp_max(epsilon)
     found = perturb("noise", curved, x, norm=norm, epsilon=epsilon, seed=seed).images
@@ -187,7 +214,7 @@ def test_noise_has_the_norm_asked_for_after_the_clamp_where_that_can_be(norm, se
 def test_noise_moves_free_pixels_along_one_random_direction():
     x = images((3, 1, 5, 5), saturated=False)
     delta = perturb("noise", curved, x, norm="l2", epsilon=0.1, seed=4).images - x
-    direction = torch.randn(x.shape, generator=compute.generator(4))
+    direction = Draws.of(4, 0.1, range(3), CPU).normal(1, 5, 5)
     cosine = torch.cosine_similarity(delta.flatten(1), direction.flatten(1))
     torch.testing.assert_close(cosine, torch.ones(3))
     delta = perturb("noise", curved, x, norm="linf", epsilon=0.1, seed=4).images - x
@@ -208,17 +235,17 @@ def test_noise_does_not_depend_on_the_loss(norm):
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("method", METHODS)
 def test_equal_seeds_give_equal_bytes(method, norm):
-    x = images((3, 1, 4, 4))
+    x = images((3, 1, 5, 5))
     a, b, other = (
         perturb(method, curved, x, norm=norm, epsilon=0.5, seed=s).images for s in (7, 7, 8)
     )
     assert torch.equal(a, b)
-    assert torch.equal(a, other) == (method == "fgsm")
+    assert torch.equal(a, other) == (method in DRAW_NOTHING)
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_an_images_perturbation_does_not_touch_the_input_or_its_graph(method):
-    x = images((2, 1, 3, 3))
+    x = images((2, 1, 5, 5))
     before = x.clone()
     result = perturb(method, curved, x, norm="l2", epsilon=0.5).images
     assert torch.equal(x, before)

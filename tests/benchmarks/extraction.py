@@ -41,7 +41,8 @@ def write_images(manifest: Path, train: int, size: int) -> None:
         manifest.with_suffix(".parquet"), {"image": np.arange(shape[0]), "label": labels}, {}
     )
     splits = {"train": [0, train], "heldout": [train, train + 1], "evaluation": [0, train]}
-    content = {"array": writer.manifest(), "labels_sha256": labels_sha256(labels), "splits": splits}
+    content = {"array": writer.manifest(), "labels_sha256": labels_sha256(labels)}
+    content |= {"splits": splits, "classes": 1000}
     write_json(manifest, content)
 
 

@@ -27,9 +27,9 @@ from torch.nn.functional import cross_entropy
 from interference import compute
 from interference.activations.extract import run as extract
 from interference.attacks.craft import run as attack
+from interference.attacks.victim import Victim
 from interference.data.read import read_split
 from interference.models.feeding import batch_size
-from interference.models.network import loss_of
 from interference.models.training import train
 from interference.saes.member import Member
 from interference.saes.stacked import CapturedStack, Stack
@@ -55,7 +55,7 @@ TRAINED_BATCH = 256
 #: Of the weights of a step: parameters, two moments, each read and written, and gradients read.
 PASSES = 7
 PGD = {"type": "pgd", "norm": "l2", "epsilons": [1.0], "steps": 10, "relative_step": 0.25,
-       "random_start": True}  # fmt: skip
+       "random_start": True, "restarts": 1, "loss": "log-odds"}  # fmt: skip
 
 
 def done() -> None:
@@ -209,13 +209,17 @@ def network_jobs(images: int, size: int, positions: dict[str, int], rounds: int)
 
         def climb() -> None:
             for part in batches:
-                loss, point = loss_of(network, labels[: len(part)]), part.clone().requires_grad_()
+                loss, point = (
+                    Victim(network, labels[: len(part)]).loss("log-odds"),
+                    part.clone().requires_grad_(),
+                )
                 for _ in range(PGD["steps"]):
                     torch.autograd.grad(loss(point).sum(), point)
                 with torch.no_grad():
                     loss(part), network(part)
 
         method = {"model": {"model": "m"}, "attack": "pgd", "images": few, "seed": 0, "method": PGD}
+        method |= {"classes": 2, "source": None}
         yield beside("pgd", lambda: attack(method, data, model, output), few, climb, few)
 
         batch = min(few, TRAINED_BATCH)

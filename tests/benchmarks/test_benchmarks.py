@@ -8,7 +8,7 @@ import torch
 
 from interference.store.arrays import writing
 from interference.store.files import write_json
-from tests.benchmarks import extraction, gpu, images, quality, rows, saes, toy
+from tests.benchmarks import attacks, extraction, gpu, images, quality, rows, saes, toy
 
 
 def test_the_toy_benchmark_writes_a_row_a_case(tmp_path, monkeypatch):
@@ -140,3 +140,22 @@ def test_the_benchmark_of_a_gpu_has_rows_of_every_kind_of_job():
         assert set(entry) == {"case", "ours", "peer", "peer_name", "ratio", "floor_fraction"}
         assert entry["ours"] > 0
         assert entry["floor_fraction"] > 0
+
+
+def test_the_attacks_benchmark_has_a_row_per_attack_norm_and_peer():
+    torch.manual_seed(0)
+    body = torch.nn.Linear(64, 5).requires_grad_(False)
+    x, labels = torch.rand(12, 1, 8, 8), torch.arange(12) % 5
+    labels[:6] = body(x[:6].flatten(1)).argmax(1)
+    network = lambda x: body(x.flatten(1))  # noqa: E731
+
+    def peer(network, name, norm):
+        return attacks.ours(network, name, norm) if name != "fgsm" else None
+
+    found = list(attacks.rows({"ourselves": peer}, network, x, labels, rounds=1, speed_images=6))
+    expected = [f"{name}-{norm}" for norm in ("l2", "linf") for name in ("pgd", "apgd", "square")]
+    assert [entry["case"] for entry in found] == expected
+    for entry in found:
+        assert entry["peer_name"] == "ourselves"
+        assert (entry["accuracy"], entry["loss"]) == (entry["peer_accuracy"], entry["peer_loss"])
+        assert entry["accuracy"] < (network(x).argmax(1) == labels).double().mean()

@@ -77,5 +77,5 @@ def test_a_description_stands_where_its_key_comes_first_and_above_a_line_of_seve
     assert above.strip() == "# type: Projected gradient ascent."
     assert norm.strip() == "# norm: Norm of the perturbation. One of l2, linf."
     assert first == "    a: {type: pgd, norm: l2}"
-    assert steps.strip() == "# steps: Gradient steps per image."
+    assert steps.strip() == "# steps: Gradient steps per image and restart."
     assert second == "    b: {type: pgd, steps: 1}"

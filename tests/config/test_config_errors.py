@@ -35,6 +35,10 @@ COLOUR = GOOD["data"] | {
 ROBUST = MINE | {"norm": "linf", "epsilon": "4/255"}
 OWN = {"source": "files", "networks": {"m": MINE, "r": ROBUST}}
 FGSM = {"type": "fgsm", "norm": "l2", "epsilons": [0.5]}
+ENSEMBLE = {**FGSM, "type": "strongest", "images": 9, "steps": 5, "restarts": 1, "targets": 3,
+            "queries": 10}  # fmt: skip
+SHUFFLED = {**FGSM, "type": "shuffled", "of": "fgsm"}
+TRANSFERRED = {**FGSM, "type": "transferred", "of": "fgsm", "across": "seed"}
 JUMPRELU = {"l0": [0.01], "warmup_fraction": 0.05, "initial_threshold": 0.1, "bandwidth": 0.1}
 MATRYOSHKA = {**GOOD["saes"]["types"]["topk"], "prefixes": [0.5, 1.0]}
 
@@ -90,11 +94,15 @@ WRONG = {
     "stem": ({"models/stem": "big"}, ["models.stem: found 'big'", "allowed: imagenet, small"]),
     "attack type": (
         {"attacks/methods/pgd/type": "pdg"},
-        ["attacks.methods.pgd.type: found 'pdg'", "allowed: fgsm, pgd, noise", "mean pgd?"],
+        [
+            "attacks.methods.pgd.type: found 'pdg'",
+            "allowed: fgsm, pgd, apgd, apgd_targeted, square, strongest, noise, shuffled, transferred",
+            "mean pgd?",
+        ],
     ),
     "attack without a type": (
         {"attacks/methods/pgd/type": MISSING},
-        ["attacks.methods.pgd.type: ", "allowed: fgsm, ", "pgd", "noise"],
+        ["attacks.methods.pgd.type: ", "allowed: apgd, ", "pgd", "noise"],
     ),
     "layer": (
         {"activations/layers/layer5": 1},
@@ -298,6 +306,67 @@ WRONG = {
             "attacks/methods/more": {**FGSM, "type": "noise"},
         },
         ["more are both l2 noise; keep one"],
+    ),
+    "an ensemble on more images": (
+        {"attacks/methods/worst": {**ENSEMBLE, "images": 97}},
+        ["attacks.methods.worst.images: found 97, but attacks.images is 96; write that or less"],
+    ),
+    "more targets than wrong classes": (
+        {"attacks/methods/worst": {**ENSEMBLE, "targets": 10}},
+        ["attacks.methods.worst: needs 11 classes, there are 10; write fewer targets"],
+    ),
+    "DLR of two classes": (
+        {
+            "models": {**OWN, "networks": {"m": {**MINE, "classes": 2}}},
+            "data": COLOUR,
+            "attacks/methods/auto": {
+                **FGSM,
+                "type": "apgd",
+                "steps": 5,
+                "restarts": 1,
+                "loss": "dlr",
+            },
+        },
+        ["attacks.methods.auto: needs 3 classes, there are 2;"],
+    ),
+    "restarts that are all the same": (
+        {"attacks/methods/pgd/random_start": False, "attacks/methods/pgd/restarts": 2},
+        ["attacks.methods.pgd.restarts: 2 starts", "write restarts: 1 or random_start: true"],
+    ),
+    "control of nothing": (
+        {"attacks/methods/mixed": {**SHUFFLED, "of": "fgms"}},
+        ["attacks.methods.mixed.of: found fgms, needs the name of an attack; allowed: fgsm, pgd"],
+    ),
+    "control of a control": (
+        {"attacks/methods/mixed": {**SHUFFLED, "of": "mixed"}},
+        ["attacks.methods.mixed.of: found mixed, needs the name of an attack"],
+    ),
+    "control of another norm": (
+        {"attacks/methods/mixed": {**SHUFFLED, "of": "pgd-linf"}},
+        ["attacks.methods.mixed.norm: found l2, but pgd-linf has linf"],
+    ),
+    "control of another epsilon": (
+        {
+            "attacks/methods/mixed": {**SHUFFLED, "epsilons": [0.7]},
+            "attacks/methods/noise/epsilons": [0.5, 0.7, 1.0, 2.0],
+        },
+        [
+            "attacks.methods.mixed.epsilons: found 0.7, which fgsm has not; add it there, or write some"
+        ],
+    ),
+    "transfer across one seed": (
+        {"attacks/methods/moved": TRANSFERRED},
+        [
+            "attacks.methods.moved.across: clean-s0 has no network of another seed; add a second seed"
+        ],
+    ),
+    "transfer across one epsilon": (
+        {
+            "models": {**OWN, "networks": {"m": MINE}},
+            "data": COLOUR,
+            "attacks/methods/moved": {**TRANSFERRED, "across": "epsilon"},
+        },
+        ["attacks.methods.moved.across: m has no network of another epsilon;"],
     ),
     "too many attacked": (
         {"attacks/images": 101, "data/evaluation": 100},

@@ -134,3 +134,54 @@ def test_each_attack_is_compared_with_the_noise_of_its_norm():
     controls = json.loads(Specs(check_config(values)).table("l0"))["controls"]
     assert controls["pgd"] == {"norm": "l2", "noise": "noise"}
     assert controls["max"] == {"norm": "linf", "noise": "static"}
+
+
+ENSEMBLE = {"type": "strongest", "norm": "l2", "epsilons": [1.0], "steps": 2, "restarts": 1,
+            "targets": 2, "queries": 3}  # fmt: skip
+
+
+@pytest.mark.parametrize(("images", "probed"), [(8, False), (32, True)])
+def test_an_ensemble_on_fewer_images_is_no_condition_of_probes(images, probed):
+    values = copy.deepcopy(TINY)
+    values["attacks"]["methods"]["worst"] = {**ENSEMBLE, "images": images}
+    specs = Specs(check_config(values))
+    craft, measure = json.loads(specs.craft("clean-s0", "worst")), specs.measure("clean-s0", "stem")
+    assert craft["images"] == images
+    assert ("worst" in json.loads(measure)["attacks"]) == probed
+    assert ("worst" in json.loads(specs.table("l0"))["controls"]) == probed
+
+
+def test_a_control_that_is_made_of_an_attack_is_on_its_images_and_downstream_of_it():
+    values = copy.deepcopy(TINY)
+    methods = values["attacks"]["methods"]
+    methods["worst"] = {**ENSEMBLE, "images": 8}
+    mixed = {"type": "shuffled", "norm": "l2", "epsilons": [1.0], "of": "worst"}
+    methods["mixed"] = mixed
+    before = json.loads(Specs(check_config(values)).craft("l2-1-s0", "mixed"))
+    assert before["images"] == 8
+    assert before["source"] == {"model": "l2-1-s0", "attack": "worst"}
+    methods["worst"]["queries"] = 4
+    after = json.loads(Specs(check_config(values)).craft("l2-1-s0", "mixed"))
+    assert {k for k in before if before[k] != after[k]} == {"inputs"}
+
+
+@pytest.mark.parametrize(
+    ("across", "sources"),
+    [
+        ("epsilon", {"clean-s0": "l2-1-s0", "l2-0.5-s0": "clean-s0", "linf-0.1-s0": "clean-s0",
+                     "clean-s3": "l2-1-s3", "l2-2-s3": "clean-s3"}),
+        ("seed", {"clean-s0": "clean-s3", "clean-s3": "clean-s0", "linf-0.1-s0": "linf-0.1-s3",
+                  "l2-2-s3": "l2-2-s0"}),
+    ],
+)  # fmt: skip
+def test_images_are_transferred_between_networks_of_two_epsilons_or_of_two_seeds(across, sources):
+    values = copy.deepcopy(TINY)
+    values["models"] |= {"epsilons": {"l2": [2.0, 0.5, 1.0], "linf": [0.1]}, "seeds": [0, 3]}
+    moved = {"type": "transferred", "norm": "l2", "epsilons": [1.0], "of": "pgd", "across": across}
+    values["attacks"]["methods"]["moved"] = moved
+    specs = Specs(check_config(values))
+    for model, source in sources.items():
+        assert json.loads(specs.craft(model, "moved"))["source"] == {
+            "model": source,
+            "attack": "pgd",
+        }

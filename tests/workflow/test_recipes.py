@@ -54,10 +54,10 @@ ATTACK = '''"""Gradient steps from the image itself."""
 from interference.attacks.ascent import Ascent, ascend
 
 
-def perturb(loss, x, *, norm, epsilon, steps, generator) -> Ascent:
+def perturb(victim, x, *, norm, epsilon, steps, draws) -> Ascent:
     """``steps`` steps of 2.5 epsilon / steps. x: (n, ...) float32 in [0, 1]."""
     options = {"steps": steps, "relative_step": 2.5 / steps, "start": None, "keep_best": True}
-    return ascend(loss, x, norm=norm, epsilon=epsilon, **options)
+    return ascend(victim.loss("log-odds"), x, norm=norm, epsilon=epsilon, **options)
 '''
 ATTACK_SECTION = '''class Walk(Attack):
     """Gradient steps from the image itself."""
@@ -68,7 +68,7 @@ ATTACK_SECTION = '''class Walk(Attack):
     """Gradient steps per image."""
 
     @property
-    def gradients(self) -> int:
+    def gradients(self) -> float:
         return self.steps
 
 
@@ -122,7 +122,7 @@ RECIPES = {
     ),
     "attack": (
         {f"{METHODS}/walk.py": ATTACK},
-        {f"{CONFIG}/schema.py": ("Method = Annotated[", ATTACK_SECTION)},
+        {f"{CONFIG}/attacks.py": ("Method = Annotated[", ATTACK_SECTION)},
         ("    noise: {type: noise", "    walk: {type: walk, norm: l2, epsilons: [1.0], steps: 2}\n    noise: {type: noise"),
         {f"craft/{model}/walk" for model in ("clean-s0", "l2-1-s0")},
     ),

@@ -87,7 +87,7 @@ def run_others(checkout: Checkout) -> None:
     types |= {name: every["saes"]["types"][name] for name in others}
     there = {method["type"] for method in methods.values()}
     methods |= {
-        method["type"]: method | {"norm": "l2", "epsilons": [1.0]}
+        method["type"].replace("_", "-"): method | {"norm": "l2", "epsilons": [1.0]}
         for method in every["attacks"]["methods"].values()
         if method["type"] not in there
     }

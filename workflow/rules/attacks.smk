@@ -4,6 +4,8 @@ rule craft:
         images=ancient(f"{DATA}/images.zarr"),
         model=f"{MODELS}/{{model}}.json",
         weights=ancient(f"{MODELS}/{{model}}.safetensors"),
+        source=made_of(".json"),
+        source_images=ancient(made_of(".zarr")),
     output:
         manifest=f"{ATTACKS}/{{model}}/{{attack}}.json",
         table=f"{ATTACKS}/{{model}}/{{attack}}.parquet",
@@ -19,4 +21,5 @@ rule craft:
         spec=lambda wildcards: specs.craft(wildcards.model, wildcards.attack),
     shell:
         "interference attacks craft --spec {params.spec:q} --data {input.data}"
-        " --model {input.model} --output {output.manifest} > {log} 2>&1"
+        " --model {input.model} --source {input.source} --output {output.manifest}"
+        " > {log} 2>&1"

@@ -108,6 +108,16 @@ def each(path):
     return [f"{RESULTS}/{filled}" for filled in specs.paths(path)]
 
 
+def made_of(suffix):
+    """The output of another job that a control is made of, as an input function; other methods have none."""
+
+    def of(wildcards):
+        source = specs.source(wildcards.model, wildcards.attack)
+        return f"{ATTACKS}/{source[0]}/{source[1]}{suffix}" if source else []
+
+    return of
+
+
 def inputs(entry):
     """The inputs of a table's or figure's rule by name."""
     return {name: each(files.path) for name, files in specs.inputs(entry).items()}

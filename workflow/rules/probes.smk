@@ -8,9 +8,9 @@ rule measure:
         rows=f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.json",
         statistics=ancient(f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.safetensors"),
         heldout=ancient(f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.heldout.zarr"),
-        attacks=[f"{ATTACKS}/{{model}}/{attack}.json" for attack in specs.attacks],
+        attacks=[f"{ATTACKS}/{{model}}/{attack}.json" for attack in specs.probed],
         attacked=[
-            ancient(f"{ATTACKS}/{{model}}/{attack}.zarr") for attack in specs.attacks
+            ancient(f"{ATTACKS}/{{model}}/{attack}.zarr") for attack in specs.probed
         ],
         saes=[f"{SAES}/{{model}}/{{layer}}/{name}.json" for name in specs.sae_types],
         dictionaries=[

@@ -309,7 +309,15 @@ CLAIMS = (
             Rule(">=", 0),
             reported=Reported(">= 0"),
         )
-        for stronger, weaker in (("pgd", "fgsm"), ("fgsm", "noise"), ("pgd", "noise"))
+        for stronger, weaker in (
+            ("pgd", "fgsm"),
+            ("fgsm", "noise"),
+            ("pgd", "noise"),
+            ("pgd", "square"),
+            ("apgd", "square"),
+            ("square", "noise"),
+            ("strongest", "pgd"),
+        )
     ),
     Claim(
         "check: no gradient of an attack is exactly zero (gradients that are, of all steps)",

@@ -101,8 +101,9 @@ def loss_ratio(rows: pd.DataFrame, spec: dict, *, stronger: str, weaker: str) ->
 
 def accuracy_lost(rows: pd.DataFrame, spec: dict, *, stronger: str, weaker: str) -> Measured | None:
     """Accuracy under the weaker type of attack less that under the stronger, at every network, norm
-    and epsilon that both have; None where there is none."""
-    wide = rows.pivot_table(index=["model", "norm", "epsilon"], columns="type", values="accuracy")
+    and epsilon that both have on as many images; None where there is none."""
+    same = ["model", "norm", "epsilon", "images"]
+    wide = rows.pivot_table(index=same, columns="type", values="accuracy")
     gap = wide.reindex(columns=[stronger, weaker]).dropna()
     if gap.empty:
         return None

@@ -1,6 +1,6 @@
 """The one loop behind every gradient attack: start → gradient → step → project → clip.
 
-An attack maximises a loss over a ball around each image, inside [0, 1]. It knows nothing of the
+An attack maximises a loss over a ball around each image, inside [0, 1]. The loop knows nothing of the
 network: the loss is any function from images to one number per image, so that adversarial training
 can use the same code before there is a trained model.
 """
@@ -22,10 +22,35 @@ class Ascent(NamedTuple):
 
     images: (n, ...) float32 in [0, 1].
     zero_gradients: (n,) int64, the steps at which an image's gradient was exactly zero.
+    losses: (n,) float64, what the best of several points was kept by, at these; −inf where nothing
+        was compared.
     """
 
     images: Tensor
     zero_gradients: Tensor
+    losses: Tensor
+
+
+def unguided(images: Tensor) -> Ascent:
+    """Return the result of a method that takes no gradient. images: (n, ...)."""
+    none = torch.zeros(len(images), dtype=torch.int64, device=images.device)
+    return Ascent(images, none, torch.full_like(none, -torch.inf, dtype=torch.float64))
+
+
+def better(a: Ascent, b: Ascent) -> Ascent:
+    """Return the result of the higher loss per image, the first where they are equal."""
+    images, losses = keep(a.images, a.losses, b.images, b.losses)
+    return Ascent(images, a.zero_gradients + b.zero_gradients, losses)
+
+
+def keep(best: Tensor, best_loss: Tensor, x: Tensor, losses: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the images of the higher loss, and their losses: (n, ...), (n,) float64."""
+    losses = losses.double()
+    higher = losses > best_loss
+    return (
+        torch.where(higher.view(-1, *[1] * (x.dim() - 1)), x, best),
+        torch.where(higher, losses, best_loss),
+    )
 
 
 def ascend(
@@ -58,20 +83,11 @@ def ascend(
         (gradient,) = torch.autograd.grad(losses.sum(), current)
         current = current.detach()
         if keep_best:
-            best, best_loss = _better(best, best_loss, current, losses.detach())
+            best, best_loss = keep(best, best_loss, current, losses.detach())
         zero_gradients += norm_of(gradient, "linf") == 0
         moved = current + relative_step * epsilon * steepest(gradient, norm)
         current = (x + project(moved - x, epsilon, norm)).clamp(0, 1)
     if keep_best:
         with torch.no_grad():
-            current, _ = _better(best, best_loss, current, loss(current))
-    return Ascent(current, zero_gradients)
-
-
-def _better(best: Tensor, best_loss: Tensor, x: Tensor, losses: Tensor) -> tuple[Tensor, Tensor]:
-    losses = losses.double()
-    better = losses > best_loss
-    return (
-        torch.where(better.view(-1, *[1] * (x.dim() - 1)), x, best),
-        torch.where(better, losses, best_loss),
-    )
+            current, best_loss = keep(best, best_loss, current, loss(current))
+    return Ascent(current, zero_gradients, best_loss)

@@ -4,9 +4,13 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from interference.config.facts import ARCHITECTURES, BLOCK, positions
+from interference.config.attacks import ATTACKS
+from interference.config.facts import ARCHITECTURES, BLOCK, DATASETS, positions
+from interference.config.model import models_of, source_of
 from interference.config.values import DISPLACED
 
+#: Classes of MadryLab's networks.
+IMAGENET_CLASSES = 1000
 #: The sections of the arm of networks: all are there, or none is.
 NETWORKS = ("data", "models", "attacks", "activations", "saes")
 
@@ -20,6 +24,8 @@ def problems(config: Any) -> list[str]:
         *_channels(config),
         *_radii(config),
         *_attacks(config),
+        *_classes(config),
+        *_controls(config),
         *_layers(config),
         *_saes(config),
     ]
@@ -111,6 +117,65 @@ def _attacks(config: Any) -> Iterator[str]:
         same = [n for n, m in config.attacks.methods.items() if (m.type, m.norm) == ("noise", norm)]
         if len(same) > 1:
             yield f"attacks.methods: {' and '.join(same)} are both {norm} noise; keep one"
+
+
+def _classes(config: Any) -> Iterator[str]:
+    """Methods that need more classes than there are, where that is known before the data is read."""
+    if config.models.source == "files":
+        known = [network.classes for network in config.models.networks.values()]
+    else:
+        hub = config.models.source == "hub"
+        known = [IMAGENET_CLASSES if hub else DATASETS[config.data.dataset].classes]
+    for classes in known:
+        for name, method in config.attacks.methods.items():
+            if classes is not None and classes < method.classes:
+                yield (
+                    f"attacks.methods.{name}: needs {method.classes} classes, there are {classes}; "
+                    "write fewer targets, or another loss or type"
+                )
+
+
+def _controls(config: Any) -> Iterator[str]:
+    """Controls that are made of another method's images, and ensembles on fewer images."""
+    methods = config.attacks.methods
+    for name, method in methods.items():
+        field = f"attacks.methods.{name}"
+        if getattr(method, "images", 0) > config.attacks.images:
+            yield (
+                f"{field}.images: found {method.images}, but attacks.images is "
+                f"{config.attacks.images}; write that or less"
+            )
+        if not hasattr(method, "of"):
+            continue
+        attacks = [n for n, m in methods.items() if m.type in ATTACKS]
+        if method.of not in attacks:
+            allowed = ", ".join(attacks) or f"none; add a method of type {', '.join(ATTACKS)}"
+            yield f"{field}.of: found {method.of}, needs the name of an attack; allowed: {allowed}"
+            continue
+        of = methods[method.of]
+        if method.norm != of.norm:
+            yield f"{field}.norm: found {method.norm}, but {method.of} has {of.norm}; write that"
+        for epsilon in method.epsilons:
+            if epsilon not in of.epsilons:
+                yield (
+                    f"{field}.epsilons: found {epsilon:g}, which {method.of} has not; add it there, or "
+                    f"write some of {', '.join(f'{e:g}' for e in of.epsilons)}"
+                )
+        if method.type == "transferred":
+            yield from _other_networks(config, field, method.across)
+
+
+def _other_networks(config: Any, field: str, across: str) -> Iterator[str]:
+    """A network that another epsilon or seed has no network for, one line for the first."""
+    models = models_of(config.models)
+    for model in models:
+        if source_of(model, models, across) is None:
+            mend = {
+                "seed": "add a second seed to models.seeds, or write across: epsilon",
+                "epsilon": "add a clean network and one of another epsilon, or leave the method out",
+            }[across]
+            yield f"{field}.across: {model.name} has no network of another {across}; {mend}"
+            return
 
 
 def _layers(config: Any) -> Iterator[str]:

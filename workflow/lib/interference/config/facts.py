@@ -19,6 +19,7 @@ class Dataset:
     channels: colours per pixel
     size: pixels per side
     train, test: number of images of each part
+    classes: number of classes
     """
 
     reader: str
@@ -27,16 +28,17 @@ class Dataset:
     size: int | None
     train: int | None
     test: int | None
+    classes: int | None
 
 
 DATASETS = {
-    "fashion-mnist-subset": Dataset("interference.data.fashion", True, 1, 28, 12_000, 2_000),
-    "fashion-mnist": Dataset("interference.data.fashion", False, 1, 28, 60_000, 10_000),
-    "cifar10": Dataset("interference.data.cifar", False, 3, 32, 50_000, 10_000),
-    "cifar100": Dataset("interference.data.cifar", False, 3, 32, 50_000, 10_000),
-    "image-folder": Dataset("interference.data.folder", False, 3, None, None, None),
-    "image-parquet": Dataset("interference.data.parquet", False, 3, None, None, None),
-    "image-webdataset": Dataset("interference.data.webdataset", False, 3, None, None, None),
+    "fashion-mnist-subset": Dataset("interference.data.fashion", True, 1, 28, 12_000, 2_000, 10),
+    "fashion-mnist": Dataset("interference.data.fashion", False, 1, 28, 60_000, 10_000, 10),
+    "cifar10": Dataset("interference.data.cifar", False, 3, 32, 50_000, 10_000, 10),
+    "cifar100": Dataset("interference.data.cifar", False, 3, 32, 50_000, 10_000, 100),
+    "image-folder": Dataset("interference.data.folder", False, 3, None, None, None, None),
+    "image-parquet": Dataset("interference.data.parquet", False, 3, None, None, None, None),
+    "image-webdataset": Dataset("interference.data.webdataset", False, 3, None, None, None, None),
 }
 
 

@@ -1,6 +1,6 @@
 """Networks of an experiment, their names and order."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from interference.config.networks import Files, Hub, NetworkFile, Trained
@@ -40,6 +40,27 @@ class Model:
             "model_epsilon": self.epsilon,
             "model_seed": self.seed,
         }
+
+
+def source_of(model: Model, models: Iterable[Model], across: str) -> Model | None:
+    """The network whose adversarial images another is shown; None where there is none.
+
+    across: epsilon, the clean network of its seed, and for that the one of the middle epsilon (the lower
+        of two) of the first norm; seed, the network of its training of the next seed, after the last the first.
+    """
+    of_architecture = [other for other in models if other.architecture == model.architecture]
+    if across == "seed":
+        alike = [m for m in of_architecture if (m.norm, m.epsilon) == (model.norm, model.epsilon)]
+        following = alike[(alike.index(model) + 1) % len(alike)]
+        return None if following == model else following
+    of_seed = [other for other in of_architecture if other.seed == model.seed]
+    robust = [other for other in of_seed if other.norm != "clean"]
+    if model.norm != "clean":
+        return next((other for other in of_seed if other.norm == "clean"), None)
+    of_norm = sorted(
+        (m for m in robust if m.norm == robust[0].norm), key=lambda other: other.epsilon
+    )
+    return of_norm[(len(of_norm) - 1) // 2] if of_norm else None
 
 
 def epsilon_name(epsilon: float) -> str:

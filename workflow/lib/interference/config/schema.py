@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from interference.config.attacks import Method
 from interference.config.combinations import problems
 from interference.config.facts import DATASETS
 from interference.config.networks import Models
@@ -21,10 +22,7 @@ from interference.config.values import (
     Count,
     Layer,
     Name,
-    Norm,
     OneOf,
-    Positive,
-    Radii,
     Section,
     Seed,
 )
@@ -112,58 +110,6 @@ class Data(Section):
         return DATASETS[self.dataset].channels
 
 
-class Attack(Section):
-    """What every method has."""
-
-    norm: Norm
-    """Norm of the perturbation."""
-    epsilons: Radii
-    """Radii in pixel units (pixels are in [0, 1]), or fractions such as 8/255."""
-
-    @property
-    def gradients(self) -> int:
-        """How many it takes of one image at one epsilon, for the costs of a plan."""
-        return 1
-
-
-class Fgsm(Attack):
-    """One full step along the gradient (Goodfellow et al. 2015)."""
-
-    type: Literal["fgsm"]
-    """One full step along the gradient."""
-
-
-class Pgd(Attack):
-    """Projected gradient ascent (Madry et al. 2018)."""
-
-    type: Literal["pgd"]
-    """Projected gradient ascent."""
-    steps: Count
-    """Gradient steps per image."""
-    relative_step: Positive
-    """Length of a step over epsilon."""
-    random_start: bool
-    """Whether the first step is from a random point of the ball, not from the image."""
-
-    @property
-    def gradients(self) -> int:
-        return self.steps
-
-
-class Noise(Attack):
-    """The control: a random direction, with the norm matched after the clamp to [0, 1]."""
-
-    type: Literal["noise"]
-    """The control: a random direction, with the norm matched after the clamp to [0, 1]."""
-
-    @property
-    def gradients(self) -> int:
-        return 0
-
-
-Method = Annotated[Fgsm | Pgd | Noise, Field(discriminator="type")]
-
-
 class Attacks(Section):
     """Attacks on every network."""
 
@@ -171,7 +117,7 @@ class Attacks(Section):
     """Evaluation images that are attacked, and that SAEs are spliced into the network on: the first
     of the split."""
     seed: Seed
-    """Seed of random starts and of noise."""
+    """Seed of random starts, of noise, and of who gets whose perturbation."""
     methods: Annotated[dict[Name, Method], Field(min_length=1)]
     """Methods by names of one's own, one job per model and method. Every norm and radius needs its
     control, a method of type noise."""

@@ -4,7 +4,7 @@ Pixels come in as [0, 1], so that an attack's epsilon is in pixel units.
 """
 
 import math
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import torch
@@ -117,24 +117,6 @@ class Network(nn.Module):
             x = module(x)
             yield name, x.flatten(2).transpose(1, 2)
         yield "logits", self._architecture.head(self.body, x)
-
-
-def loss_of(network: Network, labels: Tensor) -> Callable[[Tensor], Tensor]:
-    """Return the loss that attacks raise: log((1 − p) / p) of the true class, per image, float64.
-
-    It orders points as cross-entropy −log p does, and its gradient has the same direction, but not the
-    factor 1 − p, which is zero in floating point where a network is sure: there an attack on
-    cross-entropy stands still. Float64 from the logits on.
-    labels: (n,) int64, of two classes or more.
-    """
-    true = labels[:, None]
-
-    def log_odds_of_error(x: Tensor) -> Tensor:
-        logits = network(x).double()
-        others = logits.scatter(1, true, -torch.inf)
-        return others.logsumexp(1) - logits.gather(1, true).squeeze(1)
-
-    return log_odds_of_error
 
 
 def load_network(manifest: Path) -> Network:

@@ -17,10 +17,11 @@ from torch.nn.functional import cross_entropy
 from interference import compute, progress
 from interference.attacks.ascent import ascend
 from interference.attacks.norms import uniform_in_ball
+from interference.attacks.victim import Victim
 from interference.config.networks import TrainingAttack
 from interference.config.values import Norm, Positive
 from interference.data.read import Images, read_manifest, read_split
-from interference.models.network import Network, loss_of
+from interference.models.network import Network
 from interference.models.ranks import ALONE, Ranks, joined
 from interference.models.sgd import SGD, one_cycle
 from interference.store.files import sha256, write_json
@@ -59,7 +60,7 @@ def attack_batch(
     """
     network.eval().requires_grad_(False)
     images = ascend(
-        loss_of(network, labels),
+        Victim(network, labels).loss("log-odds"),
         x,
         norm=adversary.norm,
         epsilon=adversary.epsilon,

@@ -69,14 +69,13 @@ def _network_work(config: Config, specs: Specs) -> Iterator[tuple[str, float]]:
         robust = sum(model.epsilon > 0 for model in specs.models.values())
         attack = training.finetune.attack.steps * 2 / 3
         yield "finetune", robust * training.finetune.epochs * attack * epoch
-    methods_of = config.attacks.methods
-    methods = list(methods_of.values())
-    conditions = attacked * (1 + sum(len(method.epsilons) for method in methods))
+    methods = config.attacks.methods
+    conditions = attacked * (1 + sum(len(methods[name].epsilons) for name in specs.probed))
     for model in specs.models.values():
         to = passes(config, model.architecture)
         yield "predict", data.evaluation * to["logits"]
-        for method in methods:
-            scored = len(method.epsilons) * attacked * to["logits"]
+        for name, method in methods.items():
+            scored = len(method.epsilons) * specs.attacked(name) * to["logits"]
             yield "craft", (2 * method.gradients + 2) * scored
         sizes = positions(data.size, config.models.stem, model.architecture)
         for layer in specs.layers:
@@ -90,7 +89,7 @@ def _network_work(config: Config, specs: Specs) -> Iterator[tuple[str, float]]:
             rest = to["logits"] - to[layer]
             # clean images also go on from the layer, as they are and with its mean in place
             yield "measure", conditions * to[layer] + attacked * (to["logits"] + rest)
-            displaced = attacked * len(DISPLACED) * len(methods_of[specs.headline].epsilons)
+            displaced = attacked * len(DISPLACED) * len(methods[specs.headline].epsilons)
             yield from _sae_work(config, layer, dense, conditions + displaced, sizes[layer], rest)
             sweeps = len(specs.sae_types) * len(config.saes.seeds)
             onward = OUTCOMES * (rest + 2 * dense * sizes[layer])

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from functools import cached_property
 from itertools import product
 
-from interference.config.model import Model, models_of
+from interference.config.attacks import Shuffled, Transferred
+from interference.config.model import Model, models_of, source_of
 from interference.config.networks import Hub, Trained
 from interference.config.schema import Config
 from interference.config.values import LAYERS, Layer
@@ -77,6 +78,30 @@ class Inventory:
     @property
     def attacks(self) -> list[str]:
         return list(self.config.attacks.methods) if self.config.attacks else []
+
+    def attacked(self, attack: str) -> int:
+        """How many images an attack is on: the first of the evaluation images."""
+        method = self.config.attacks.methods[attack]
+        if hasattr(method, "of"):
+            return self.attacked(method.of)
+        return getattr(method, "images", self.config.attacks.images)
+
+    @property
+    def probed(self) -> list[str]:
+        """Attacks that are conditions of probes, which compare the same images: those on all of them."""
+        return [name for name in self.attacks if self.attacked(name) == self.config.attacks.images]
+
+    def source(self, model: str, attack: str) -> tuple[str, str] | None:
+        """Network and attack whose adversarial images a control is made of; None of other methods."""
+        method = self.config.attacks.methods[attack]
+        match method:
+            case Shuffled():
+                return model, method.of
+            case Transferred():
+                network = source_of(self.models[model], self.models.values(), method.across)
+                assert network is not None, "the config was checked"
+                return network.name, method.of
+        return None
 
     @property
     def sae_types(self) -> list[str]:

@@ -45,7 +45,7 @@ def _all_rules(config: Config, specs: Specs) -> Iterator[Rule]:
 
 def _network_rules(config: Config, specs: Specs) -> Iterator[Rule]:
     data, models, layers = config.data, list(specs.models.values()), specs.layers
-    pixels, attacked = data.channels * data.size**2, config.attacks.images
+    pixels = data.channels * data.size**2
     images = data.train + data.heldout + data.evaluation
     yield Rule("images", "data", 1, images * pixels, f"{images:,} images")
     weights = sum(4 * PARAMETERS[model.architecture] for model in models)
@@ -56,9 +56,9 @@ def _network_rules(config: Config, specs: Specs) -> Iterator[Rule]:
     yield Rule("convert", "models", len(specs.converted), weights, f"{len(models)} networks")
     evaluated = f"{len(models) * data.evaluation:,} images"
     yield Rule("predict", "models", len(models), 0, evaluated)
-    methods = config.attacks.methods.values()
-    grid = sum(len(method.epsilons) for method in methods)
-    adversarial = len(models) * grid * attacked
+    methods = config.attacks.methods
+    on = {name: len(method.epsilons) * specs.attacked(name) for name, method in methods.items()}
+    adversarial = len(models) * sum(on.values())
     yield Rule("craft", "attacks", len(models) * len(methods),
                4 * adversarial * pixels, f"{adversarial:,} adversarial images")  # fmt: skip
 
@@ -72,9 +72,10 @@ def _network_rules(config: Config, specs: Specs) -> Iterator[Rule]:
     yield Rule("part", "activations", parts, raw, f"{rows:,} raw rows, for a time")
     yield Rule("extract", "activations", len(models) * depth, clean, f"{rows:,} training rows")
     yield from _sae_rules(config, specs)
-    passed = f"{len(models) * depth * (grid + 1) * attacked:,} clean and attacked images"
+    shown = config.attacks.images + sum(on[name] for name in specs.probed)
+    passed = f"{len(models) * depth * shown:,} clean and attacked images"
     yield Rule("measure", "probes", len(models) * depth, 0, passed)
-    fallen = f"{len(models) * depth * attacked:,} attacked images"
+    fallen = f"{len(models) * depth * config.attacks.images:,} attacked images"
     yield Rule("intervene", "probes", len(models) * depth, 0, fallen)
 
 

@@ -8,6 +8,7 @@ file is not repeated here: each method names the specs of the jobs whose outputs
 import hashlib
 from pathlib import Path
 
+from interference.config.attacks import ATTACKS
 from interference.config.facts import DATASETS, RESOURCES
 from interference.config.model import Model
 from interference.config.networks import Files, Hub
@@ -120,14 +121,17 @@ class Specs(Inventory):
 
     @once
     def craft(self, model: str, attack: str) -> str:
-        method = self.config.attacks.methods[attack].model_dump()
+        method, source = self.config.attacks.methods[attack], self.source(model, attack)
+        upstream = [self.craft(*source)] if source else []
         return spec(
-            ("interference.attacks.craft", f"interference.attacks.methods.{method['type']}"),
-            [self.images(), self.network(model)],
+            ("interference.attacks.craft", f"interference.attacks.methods.{method.type}"),
+            [self.images(), self.network(model), *upstream],
             model=self.models[model].identity,
             attack=attack,
-            method=method,
-            images=self.config.attacks.images,
+            method=method.model_dump(exclude={"images", "of", "across"}),
+            classes=method.classes,
+            source=source and {"model": source[0], "attack": source[1]},
+            images=self.attacked(attack),
             seed=self.config.attacks.seed,
         )
 
@@ -207,12 +211,12 @@ class Specs(Inventory):
                 self.images(),
                 self.network(model),
                 self.extract(model, layer),
-                *(self.craft(model, attack) for attack in self.attacks),
+                *(self.craft(model, attack) for attack in self.probed),
                 *(self.fit(model, layer, sae_type) for sae_type in self.sae_types),
             ],
             model=self.models[model].identity,
             layer=layer,
-            attacks=self.attacks,
+            attacks=self.probed,
             types=self.sae_types,
             images=self.config.attacks.images,
             displaced=self.headline,
@@ -310,17 +314,32 @@ class Specs(Inventory):
         headline attack activations that are displaced as far."""
         methods = self.config.attacks.methods
         noise = {m.norm: name for name, m in methods.items() if m.type == "noise"}
-        norms = {name: method.norm for name, method in methods.items()}
+        norms = {name: methods[name].norm for name in self.probed}
         norms |= dict.fromkeys(DISPLACED, norms[self.headline])
         controls = {name: {"norm": norm, "noise": noise[norm]} for name, norm in norms.items()}
-        controls[self.headline] |= {name: name for name in DISPLACED}
+        controls[self.headline] |= {
+            name: name for name in (*self._controls_of_headline, *DISPLACED)
+        }
         return controls
+
+    @property
+    def _controls_of_headline(self) -> list[str]:
+        """Methods that are controls of the headline attack, beside noise."""
+        methods = self.config.attacks.methods
+        return [
+            name
+            for name in self.probed
+            if methods[name].type not in (*ATTACKS, "noise")
+            and methods[name].norm == methods[self.headline].norm
+            and getattr(methods[name], "of", self.headline) == self.headline
+        ]
 
     @property
     def headline(self) -> str:
         """The attack that claims and interventions are about: the first PGD, else the first."""
-        methods = self.config.attacks.methods if self.config.attacks else {}
-        return next((n for n, m in methods.items() if m.type == "pgd"), next(iter(methods), ""))
+        names = self.probed if self.config.attacks else []
+        pgd = (name for name in names if self.config.attacks.methods[name].type == "pgd")
+        return next(pgd, next(iter(names), ""))
 
     def _headline_attack(self) -> dict:
         """The attack that claims are about, at its middle epsilon, of an even number the upper."""

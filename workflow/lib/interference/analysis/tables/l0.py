@@ -79,7 +79,9 @@ def _comparisons(
                 continue
             for quantity, above in here.items():
                 over = OVER_CLEAN.get(quantity, quantity) if reference == "clean" else quantity
-                if over not in draws[reference, at]:
+                if over not in draws.get(
+                    (reference, at), {}
+                ):  # clean images lack it, or the control
                     continue
                 below = draws[reference, at][over]
                 with np.errstate(divide="ignore", invalid="ignore"):

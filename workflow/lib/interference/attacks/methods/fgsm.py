@@ -1,22 +1,16 @@
 """FGSM: one full step, no random start (Goodfellow et al. 2015; L2 form as in Foolbox)."""
 
-import torch
 from torch import Tensor
 
-from interference.attacks.ascent import Ascent, Loss, ascend
+from interference.attacks.ascent import Ascent, ascend
+from interference.attacks.draws import Draws
+from interference.attacks.victim import Victim
 
 
-def perturb(
-    loss: Loss,
-    x: Tensor,
-    *,
-    norm: str,
-    epsilon: float,
-    generator: torch.Generator,
-) -> Ascent:
+def perturb(victim: Victim, x: Tensor, *, norm: str, epsilon: float, draws: Draws) -> Ascent:
     """Take one step of length epsilon, which is PGD with one step. x: (n, ...) in [0, 1]."""
     return ascend(
-        loss,
+        victim.loss("log-odds"),
         x,
         norm=norm,
         epsilon=epsilon,
