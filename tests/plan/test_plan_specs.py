@@ -125,15 +125,23 @@ def test_a_spec_changes_with_what_its_job_reads_and_with_nothing_else(change, ch
         assert spec_of(change, *call) == spec_of(lambda c: None, *call)
 
 
-def test_each_attack_is_compared_with_the_noise_of_its_norm():
+def test_attacks_are_compared_with_noise_and_the_headline_attack_with_every_control():
     values = copy.deepcopy(TINY)
     values["attacks"]["methods"] |= {
         "max": {"type": "fgsm", "norm": "linf", "epsilons": [0.1]},
         "static": {"type": "noise", "norm": "linf", "epsilons": [0.1]},
+        "other": {"type": "fgsm", "norm": "l2", "epsilons": [1.0]},
+        "low": {"type": "frequency", "norm": "l2", "epsilons": [1.0], "band": "low"},
+        "low-max": {"type": "frequency", "norm": "linf", "epsilons": [0.1], "band": "low"},
+        "mixed": {"type": "shuffled", "norm": "l2", "epsilons": [1.0], "of": "pgd"},
+        "mixed-other": {"type": "shuffled", "norm": "l2", "epsilons": [1.0], "of": "other"},
     }
     controls = json.loads(Specs(check_config(values)).table("l0"))["controls"]
-    assert controls["pgd"] == {"norm": "l2", "noise": "noise"}
+    every = ("noise", "low", "mixed", "displaced-random", "displaced-covariance")
+    assert controls["pgd"] == {"norm": "l2", **{name: name for name in every}}
+    assert controls["other"] == {"norm": "l2", "noise": "noise"}
     assert controls["max"] == {"norm": "linf", "noise": "static"}
+    assert controls["displaced-random"] == {"norm": "l2", "noise": "noise"}
 
 
 ENSEMBLE = {"type": "strongest", "norm": "l2", "epsilons": [1.0], "steps": 2, "restarts": 1,

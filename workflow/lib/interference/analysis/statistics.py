@@ -143,15 +143,17 @@ class Bootstrap:
         quantities = [*log, *natural]
         kind_of = list(members.columns.drop([*TRAINING, *quantities, *means]))
         rows: list[dict] = []
-        for _, kind in members.groupby(kind_of, dropna=False):
-            about = "this network" if len(kind) == 1 else "one of several"
-            for member in kind.to_dict("records"):
+        records = members.to_dict("records")
+        for places in members.groupby(kind_of, dropna=False).indices.values():
+            about = "this network" if len(places) == 1 else "one of several"
+            for member in (records[place] for place in places):
                 limits: dict[str, float] = {}
                 for name in quantities:
                     limits |= _named(name, member[name][0], *self.limits(member[name]))
                 over = dict(zip(OVER, (about, 1, 1, self.images), strict=True))
                 rows.append({**member, **limits, **over})
-            if len(kind) > 1:
+            if len(places) > 1:
+                kind = members.iloc[places]
                 common = dict(kind.iloc[0][kind_of]) | dict.fromkeys(TRAINING)
                 rows.append({**common, **self._mean_of(kind, log, natural, means)})
         names = [

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from functools import cached_property
 from itertools import product
 
-from interference.config.attacks import Shuffled, Transferred
+from interference.config.attacks import ATTACKS, Shuffled, Transferred
 from interference.config.model import Model, models_of, source_of
 from interference.config.networks import Hub, Trained
 from interference.config.schema import Config
-from interference.config.values import LAYERS, Layer
+from interference.config.values import DISPLACED, LAYERS, Layer
 from interference.plan.catalogue import Entry, Input, wildcards
 
 
@@ -111,6 +111,45 @@ class Inventory:
     def peers(self) -> list[str]:
         """The SAE type that baselines are compared with, where there are baselines."""
         return [self.config.saes.baselines.type] if self.config.saes else []
+
+    # the attack that claims are about
+
+    def controls(self) -> dict:
+        """The norm of each condition, and its controls: the noise method of the same norm, and of the
+        headline attack activations that are displaced as far."""
+        methods = self.config.attacks.methods
+        noise = {m.norm: name for name, m in methods.items() if m.type == "noise"}
+        norms = {name: methods[name].norm for name in self.probed}
+        norms |= dict.fromkeys(DISPLACED, norms[self.headline])
+        controls = {name: {"norm": norm, "noise": noise[norm]} for name, norm in norms.items()}
+        controls[self.headline] |= {
+            name: name for name in (*self._controls_of_headline, *DISPLACED)
+        }
+        return controls
+
+    @property
+    def _controls_of_headline(self) -> list[str]:
+        """Methods that are controls of the headline attack, beside noise."""
+        methods = self.config.attacks.methods
+        return [
+            name
+            for name in self.probed
+            if methods[name].type not in (*ATTACKS, "noise")
+            and methods[name].norm == methods[self.headline].norm
+            and getattr(methods[name], "of", self.headline) == self.headline
+        ]
+
+    @property
+    def headline(self) -> str:
+        """The attack that claims and interventions are about: the first PGD, else the first."""
+        names = self.probed if self.config.attacks else []
+        pgd = (name for name in names if self.config.attacks.methods[name].type == "pgd")
+        return next(pgd, next(iter(names), ""))
+
+    def headline_attack(self) -> dict:
+        """The attack that claims are about, at its middle epsilon, of an even number the upper."""
+        epsilons = sorted(self.config.attacks.methods[self.headline].epsilons)
+        return {"attack": self.headline, "epsilon": epsilons[len(epsilons) // 2]}
 
     # the catalogue
 

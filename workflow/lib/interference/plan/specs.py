@@ -8,11 +8,10 @@ file is not repeated here: each method names the specs of the jobs whose outputs
 import hashlib
 from pathlib import Path
 
-from interference.config.attacks import ATTACKS
 from interference.config.facts import DATASETS, RESOURCES
 from interference.config.model import Model
 from interference.config.networks import Files, Hub
-from interference.config.values import DISPLACED, Layer
+from interference.config.values import Layer
 from interference.config.zoo import CHECKPOINTS, REPOSITORY, gates
 from interference.plan.catalogue import FIGURES, TABLES, Entry
 from interference.plan.inventory import Inventory
@@ -225,7 +224,7 @@ class Specs(Inventory):
 
     @once
     def intervene(self, model: str, layer: Layer) -> str:
-        attack, following = self._headline_attack(), self.next_layer(layer)
+        attack, following = self.headline_attack(), self.next_layer(layer)
         layers = [layer, *([following] if following else [])]
         return spec(
             ("interference.probes.intervene",),
@@ -304,47 +303,10 @@ class Specs(Inventory):
         if name == "gates":
             return {"gates": gates(list(self.models))}
         if name == "controls":
-            return {"controls": self._controls()}
+            return {"controls": self.controls()}
         if name == "headline":
-            return self._headline_attack()
+            return self.headline_attack()
         return {name: getattr(self.config.analysis, name)}
-
-    def _controls(self) -> dict:
-        """The norm of each condition, and its controls: the noise method of the same norm, and of the
-        headline attack activations that are displaced as far."""
-        methods = self.config.attacks.methods
-        noise = {m.norm: name for name, m in methods.items() if m.type == "noise"}
-        norms = {name: methods[name].norm for name in self.probed}
-        norms |= dict.fromkeys(DISPLACED, norms[self.headline])
-        controls = {name: {"norm": norm, "noise": noise[norm]} for name, norm in norms.items()}
-        controls[self.headline] |= {
-            name: name for name in (*self._controls_of_headline, *DISPLACED)
-        }
-        return controls
-
-    @property
-    def _controls_of_headline(self) -> list[str]:
-        """Methods that are controls of the headline attack, beside noise."""
-        methods = self.config.attacks.methods
-        return [
-            name
-            for name in self.probed
-            if methods[name].type not in (*ATTACKS, "noise")
-            and methods[name].norm == methods[self.headline].norm
-            and getattr(methods[name], "of", self.headline) == self.headline
-        ]
-
-    @property
-    def headline(self) -> str:
-        """The attack that claims and interventions are about: the first PGD, else the first."""
-        names = self.probed if self.config.attacks else []
-        pgd = (name for name in names if self.config.attacks.methods[name].type == "pgd")
-        return next(pgd, next(iter(names), ""))
-
-    def _headline_attack(self) -> dict:
-        """The attack that claims are about, at its middle epsilon, of an even number the upper."""
-        epsilons = sorted(self.config.attacks.methods[self.headline].epsilons)
-        return {"attack": self.headline, "epsilon": epsilons[len(epsilons) // 2]}
 
 
 def _code_of(sae_type: str) -> list[str]:

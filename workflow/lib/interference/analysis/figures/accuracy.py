@@ -1,9 +1,14 @@
 """Accuracy against the attack's epsilon: one panel per attack, one line per regime of training."""
 
+import math
+
 import pandas as pd
 from matplotlib.figure import Figure
 
 from interference.analysis.figures.style import epsilon_axis, grid, regime_legend, regimes
+
+#: Panels in a row at most.
+COLUMNS = 5
 
 
 def draw(table: pd.DataFrame, which: dict) -> Figure:
@@ -14,7 +19,10 @@ def draw(table: pd.DataFrame, which: dict) -> Figure:
     """
     drawn = regimes(table)
     attacks = [attack for attack in table["attack"].unique() if attack != "clean"]
-    figure, axes = grid(1, len(attacks), width=2.6, sharey=True)
+    columns = min(COLUMNS, len(attacks))
+    figure, axes = grid(math.ceil(len(attacks) / columns), columns, width=2.6, sharey=True)
+    for axis in axes.flat[len(attacks) :]:
+        axis.remove()
     for axis, attack in zip(axes.flat, attacks):
         part = table[table["attack"].isin(["clean", attack])]
         for regime in drawn:
@@ -27,7 +35,8 @@ def draw(table: pd.DataFrame, which: dict) -> Figure:
         axis.set(title=attack, ylim=(0, 1))
         norm = table.loc[table["attack"] == attack, "norm"].iloc[0]
         epsilon_axis(axis, norm, part["epsilon"], "attack")
-    axes.flat[0].set_ylabel("accuracy")
+    for axis in axes[:, 0]:
+        axis.set_ylabel("accuracy")
     figure.suptitle(which["architecture"])
     regime_legend(figure, axes.flat[0])
     return figure

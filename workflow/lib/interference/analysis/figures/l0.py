@@ -1,7 +1,8 @@
-"""L0 under attack for one network (the preprint's Fig. 6), with the noise control beside it.
+"""L0 under attack for one network (the preprint's Fig. 6), with controls on pixels beside it.
 
 One block per norm of the attacks; in it one column per layer and one row per SAE type, at the middle
-sparsity of each sweep.
+sparsity of each sweep. Activations displaced within the layer, whose L0 is many times as large, are in
+the table alone.
 """
 
 from itertools import cycle
@@ -24,8 +25,11 @@ from interference.analysis.figures.style import (
     sae_types,
 )
 from interference.analysis.frames import middle
+from interference.config.values import DISPLACED
 
 COLOURS = (RED, ORANGE, PURPLE, BLUE)
+#: Of controls, all grey.
+MARKERS = ("^", "v", "s", "D", "P", "X")
 #: Inches of a panel's side, and of the title of a block.
 SIDE, TITLE = 2.2, 0.3
 
@@ -38,7 +42,7 @@ def draw(table: pd.DataFrame, which: dict) -> Figure:
     """
     controls = set(table["reference"]) - {"clean"}
     table = table[(table["quantity"] == "l0") & (table["reference"] == "clean")]
-    table = table[table["model"] == which["model"]]
+    table = table[(table["model"] == which["model"]) & ~table["attack"].isin(DISPLACED)]
     types, columns = sae_types(table), layers(table)
     norms = [norm for norm in NORMS if norm in set(table["norm"])]
     (regime,) = regimes(table)
@@ -79,11 +83,12 @@ def _block(
 def _panel(axis: Axes, part: pd.DataFrame, controls: set[str]) -> None:
     """Draw one line per attack, controls last."""
     attacks = sorted(part["attack"].unique(), key=lambda attack: (attack in controls, attack))
-    colours = cycle(COLOURS)
+    colours, markers = cycle(COLOURS), cycle(MARKERS)
     for attack in attacks:
         rows = part[part["attack"] == attack].sort_values("epsilon")
         control = attack in controls
         error = [rows["ratio"] - rows["ratio_low"], rows["ratio_high"] - rows["ratio"]]
         axis.errorbar(rows["epsilon"], rows["ratio"], yerr=error, ms=3, label=attack,
-                      fmt="^--" if control else "o-", color=GREY if control else next(colours))  # fmt: skip
+                      fmt=f"{next(markers)}--" if control else "o-",
+                      color=GREY if control else next(colours))  # fmt: skip
     axis.axhline(1, color="black", lw=0.6)
