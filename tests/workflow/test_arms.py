@@ -99,5 +99,5 @@ def test_an_arm_alone_ends_in_a_report_with_the_numbers_of_both(arm, after_a_run
 
     done = after_a_run.run("interference", "analysis", "conclude", f"results/{arm}-alone")
     assert done.returncode == 0, done.stdout
-    assert ("interference" in done.stdout) == (arm == "toy")
+    assert ("features per dimension" in done.stdout) == (arm == "toy")
     assert ("L0" in done.stdout) == (arm == "networks")

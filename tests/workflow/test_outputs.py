@@ -50,7 +50,7 @@ def test_an_edit_reruns_what_it_changes_where_there_are_no_records(copy):
     assert copy.plan().jobs == AFTER_PGD
     copy.restore()
     copy.write(f"{PACKAGE}/attacks/methods/noise.py", with_code)
-    assert copy.plan().jobs == picked("craft/*/noise", "AFTER_ATTACKS")
+    assert copy.plan().jobs == picked("craft/*/noise", "AFTER_OTHER_ATTACKS")
 
 
 def test_what_was_touched_after_an_edit_is_still_made_anew_and_not_after_it_is_undone(copy):

@@ -28,10 +28,10 @@ SHRUNK = {
         "images": 16,
         "methods": {
             "pgd": {"type": "pgd", "norm": "l2", "epsilons": [3.0], "steps": 2,
-                    "relative_step": 0.5, "random_start": True},
+                    "relative_step": 0.5, "random_start": True, "restarts": 1, "loss": "log-odds"},
             "noise": {"type": "noise", "norm": "l2", "epsilons": [3.0]},
             "pgd-linf": {"type": "pgd", "norm": "linf", "epsilons": [0.01568627], "steps": 2,
-                         "relative_step": 0.5, "random_start": True},
+                         "relative_step": 0.5, "random_start": True, "restarts": 1, "loss": "log-odds"},
             "noise-linf": {"type": "noise", "norm": "linf", "epsilons": [0.01568627]},
         },
     },

@@ -74,7 +74,7 @@ def respond(probe: Probe, conditions: list[np.ndarray]) -> dict[str, np.ndarray]
         pre = rows @ dictionary.w_enc.T if c else clean.copy()
         _respond(
             pre, clean, dictionary.b_enc, threshold, probe.relative, dictionary.w_enc,
-            dictionary.w_dec, probe.gain, counts[c],
+            dictionary.w_dec, probe.gain, ABSOLUTE, counts[c],
         )  # fmt: skip
         left = rows - dictionary.decode(dictionary.code(dictionary.rectify(pre)))
         squared_error[c] = np.einsum("ipd,ipd->i", *2 * [left.reshape(values.shape)], dtype=float)
@@ -95,12 +95,13 @@ def _respond(
     w_enc: np.ndarray,
     w_dec: np.ndarray,
     gain: np.ndarray,
+    absolute: float,
     counts: np.ndarray,
 ) -> None:
     """Add the sums over positions of every image to ``counts``, (images, len(COUNTS)) float64.
 
     pre, clean: (images · positions, h) pre-activations without bias; bias, threshold, relative:
-    (h,) of the same type; w_enc, w_dec: (h, d); gain: (h,).
+    (h,) of the same type; w_enc, w_dec: (h, d); gain: (h,); absolute: a threshold for all.
     """
     rows, latents = pre.shape
     images, d = counts.shape[0], w_dec.shape[1]
@@ -119,7 +120,7 @@ def _respond(
                     change += now
                     seen[i] = True
                     counts[m, 0] += 1
-                    counts[m, 2] += now > ABSOLUTE
+                    counts[m, 2] += now > absolute
                     counts[m, 3] += now > relative[i]
                     if not was:
                         woken[newly] = i
