@@ -165,6 +165,10 @@ WRONG = {
         {"attacks/methods/A b": FGSM},
         ["attacks.methods.A b", "hyphens", "write a-b"],
     ),
+    "name of a condition within a layer": (
+        {"attacks/methods/displaced-random": FGSM},
+        ["attacks.methods.displaced-random: in tables the name of activations", "rename it"],
+    ),
     "name without a letter": ({"experiment": "__"}, ["experiment: found '__'", "names a folder"]),
     "hash": ({"models": OWN | {"networks": {"m": MINE | {"sha256": "abc"}}}}, ["64 hexadecimal"]),
     # pixels of 0 to 255 where pixels of 0 to 1 are meant

@@ -60,7 +60,7 @@ def test_work_of_probes_is_what_a_hand_counts():
             members * 32 * (positions * 4 * dense + rest)
         )  # reconstructed, and from there on
         # to the layer clean and attacked, from it on as it is and with eight sets put back and in
-        intervened += 2 * 32 * (2 * to[layer] + 17 * (rest + 2 * dense * positions))
+        intervened += 32 * (2 * to[layer] + 2 * 17 * (rest + 2 * dense * positions))
     assert costs.work(tiny())["measure"] == pytest.approx(2 * expected)
     assert costs.work(tiny())["intervene"] == pytest.approx(2 * intervened)
 

@@ -125,28 +125,20 @@ BESIDE_BASELINES = Subjects(
     "about != 'one of several' and model_norm != 'clean'",
     per=("model_architecture", "layer", "type", "sparsity", "model_norm"),
 )
-CLEAN_NETWORKS, CLEAN_BESIDE_CONTROLS = (
+CLEAN_NETWORKS, CLEAN_BESIDE_CONTROLS, INTERFERENCE = (
     Subjects(
         "l0",
         "{model_architecture} {layer}, {type} {sparsity:g}, {attack} {epsilon:g}" + against,
-        "about != 'one of several' and model_norm == 'clean' and quantity == 'l0' "
+        f"about != 'one of several' and model_norm == 'clean' and quantity == '{quantity}' "
         f"and attack == @attack and epsilon == @epsilon and reference {is_clean} 'clean'",
         per=("model_architecture", "layer", "type", "reference"),
         at_middle_of="sparsity",
     )
-    for against, is_clean in (
-        (", clean network", "=="),
-        (" against {reference}, clean network", "!="),
+    for quantity, against, is_clean in (
+        ("l0", ", clean network", "=="),
+        ("l0", " against {reference}, clean network", "!="),
+        ("interference_share", " against {reference}, clean network", "!="),
     )
-)
-INTERFERENCE = Subjects(
-    "l0",
-    "{model_architecture} {layer}, {type} {sparsity:g}, {attack} {epsilon:g} against {reference}, "
-    "clean network",
-    "about != 'one of several' and model_norm == 'clean' and quantity == 'interference_share' "
-    "and attack == @attack and epsilon == @epsilon and reference != 'clean'",
-    per=("model_architecture", "layer", "type", "reference"),
-    at_middle_of="sparsity",
 )
 RESTORED = Subjects(
     "interventions",

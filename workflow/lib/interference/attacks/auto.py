@@ -3,8 +3,8 @@
 A step begins at 2 ε and is halved, image by image, at checkpoints where the loss rose in too few
 steps since the last one, or where neither its step nor its best loss have changed since; then the
 ascent goes on from the best point so far. Beyond the paper, what is returned is the point of the highest
-margin of all that were seen, which is what counts, whatever loss the ascent followed. A gradient of zero counts only of an image that is not mistaken yet: DLR
-is flat where the true class is third.
+margin of all that were seen, which is what counts, whatever loss the ascent followed. A gradient of zero
+counts only of an image that is not mistaken yet: DLR is flat where the true class is third.
 """
 
 import math

@@ -95,7 +95,7 @@ def _attacks(config: Any) -> Iterator[str]:
     for name in DISPLACED:
         if name in config.attacks.methods:
             yield (
-                f"attacks.methods.{name}: tables call activations so that are displaced within a "
+                f"attacks.methods.{name}: in tables the name of activations displaced within a "
                 "layer; rename it"
             )
     noises = {

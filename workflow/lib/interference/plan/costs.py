@@ -93,7 +93,7 @@ def _network_work(config: Config, specs: Specs) -> Iterator[tuple[str, float]]:
             yield from _sae_work(config, layer, dense, conditions + displaced, sizes[layer], rest)
             sweeps = len(specs.sae_types) * len(config.saes.seeds)
             onward = OUTCOMES * (rest + 2 * dense * sizes[layer])
-            yield "intervene", attacked * sweeps * (2 * to[layer] + onward)
+            yield "intervene", attacked * (2 * to[layer] + sweeps * onward)
 
 
 def _sae_work(

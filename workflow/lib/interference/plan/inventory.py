@@ -116,7 +116,7 @@ class Inventory:
 
     def controls(self) -> dict:
         """The norm of each condition, and its controls: the noise method of the same norm, and of the
-        headline attack activations that are displaced as far."""
+        headline attack every other control of it, and activations that are displaced as far."""
         methods = self.config.attacks.methods
         noise = {m.norm: name for name, m in methods.items() if m.type == "noise"}
         norms = {name: methods[name].norm for name in self.probed}

@@ -21,6 +21,7 @@ layer, if there is one, and were not in the clean image are counted: what is let
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,21 @@ from interference.store.tables import write_table
 
 SETS = ("none", "woken", "silenced", "random", "top", "latents", "error", "errors")
 INTERVENTIONS = ("restore", "insert")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An SAE whose latents are intervened on.
+
+    type, member: its type; its sparsity and sae_seed.
+    following, after: the next layer and its SAE of the same type and seed; None without one.
+    """
+
+    type: str
+    member: dict
+    dictionary: Dictionary
+    following: Layer | None
+    after: Dictionary | None
 
 
 def run(
@@ -68,10 +84,13 @@ def run(
     if spec["next"] is not None:
         following = _read(network, spec, spec["next"], next_rows, next_saes)
     attacked = pixels_at(read_attack(attack, len(images.labels)), spec["epsilon"])
-    tables = []
-    for place, sweep in enumerate(sweeps):
-        after = None if following is None else (following[0], following[1][place])
-        tables += list(_of_sweep(layer, sweep, after, images, attacked, spec["seed"]))
+    subjects = [
+        Subject(sweep.type, member, dictionary, None if following is None else following[0], after)
+        for sweep, later in zip(sweeps, following[1] if following else [None] * len(sweeps))
+        for (member, dictionary), after in _paired(sweep, later)
+    ]
+    outcomes = intervened(layer, subjects, images, attacked, spec["seed"])
+    tables = [_columns(*pair, images) for pair in zip(subjects, outcomes, strict=True)]
     joined = {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
     write_table(output, {**spec["model"], "layer": spec["layer"], **joined}, spec)
 
@@ -107,39 +126,51 @@ def _middles(sweep: Sweep) -> Iterator[tuple[dict, Dictionary]]:
             yield member, dictionary
 
 
-def _of_sweep(
-    layer: Layer,
-    sweep: Sweep,
-    following: tuple[Layer, Sweep] | None,
-    images: Images,
-    attacked: Stretch,
-    seed: int,
-) -> Iterator[dict[str, np.ndarray]]:
-    """Yield a table per SAE seed. following: the next layer and its sweep of the same type."""
-    next_of_seed = {}
-    if following is not None:
-        next_of_seed = {m["sae_seed"]: (following[0], d) for m, d in _middles(following[1])}
+def _paired(
+    sweep: Sweep, later: Sweep | None
+) -> Iterator[tuple[tuple[dict, Dictionary], Dictionary | None]]:
+    """Yield the middle members, each with that of the next layer's sweep and the same SAE seed."""
+    of_seed = {m["sae_seed"]: dictionary for m, dictionary in _middles(later)} if later else {}
     for member, dictionary in _middles(sweep):
-        after = next_of_seed.get(member["sae_seed"])
-        parts = []
-        with torch.inference_mode():
-            for batch in layer.batches(images, 2 + len(SETS)):
-                clean = layer.standardised(images.pixels[batch])
-                values = layer.standardised(attacked[batch])
-                moves = displacements(dictionary, clean, values, images.indices[batch], seed)
-                parts.append(_outcomes(layer, after, clean, values, moves))
-        columns = {name: np.concatenate([p[name] for p in parts], axis=1) for name in parts[0]}
-        count, kinds = len(images.labels), len(INTERVENTIONS) * len(SETS)
-        yield {
-            "type": np.full(kinds * count, sweep.type),
-            "sparsity": np.full(kinds * count, member["sparsity"]),
-            "sae_seed": np.full(kinds * count, member["sae_seed"]),
-            "intervention": np.repeat(INTERVENTIONS, len(SETS) * count),
-            "set": np.tile(np.repeat(SETS, count), len(INTERVENTIONS)),
-            "image": np.tile(images.indices, kinds),
-            "label": np.tile(images.labels, kinds),
-            **{name: array.ravel() for name, array in columns.items()},
-        }
+        yield (member, dictionary), of_seed.get(member["sae_seed"])
+
+
+def intervened(
+    layer: Layer, subjects: list[Subject], images: Images, attacked: Stretch, seed: int
+) -> list[dict[str, np.ndarray]]:
+    """Intervene on every SAE's latents: columns of `_outcomes` per subject, images the last axis.
+
+    Images go through the network up to the layer once, whatever the number of SAEs.
+    """
+    parts: list[list[dict[str, np.ndarray]]] = [[] for _ in subjects]
+    with torch.inference_mode():
+        for batch in layer.batches(images, 2 + len(SETS)):
+            clean = layer.standardised(images.pixels[batch])
+            values = layer.standardised(attacked[batch])
+            for subject, own in zip(subjects, parts, strict=True):
+                dictionary, indices = subject.dictionary, images.indices[batch]
+                moves = displacements(dictionary, clean, values, indices, seed)
+                own.append(_outcomes(layer, subject, clean, values, moves))
+    return [
+        {name: np.concatenate([part[name] for part in own], axis=1) for name in own[0]}
+        for own in parts
+    ]
+
+
+def _columns(
+    subject: Subject, outcomes: dict[str, np.ndarray], images: Images
+) -> dict[str, np.ndarray]:
+    """Return the rows of one SAE, a row per (intervention, set, image)."""
+    count, kinds = len(images.labels), len(INTERVENTIONS) * len(SETS)
+    return {
+        "type": np.full(kinds * count, subject.type),
+        **{n: np.full(kinds * count, subject.member[n]) for n in ("sparsity", "sae_seed")},
+        "intervention": np.repeat(INTERVENTIONS, len(SETS) * count),
+        "set": np.tile(np.repeat(SETS, count), len(INTERVENTIONS)),
+        "image": np.tile(images.indices, kinds),
+        "label": np.tile(images.labels, kinds),
+        **{name: array.ravel() for name, array in outcomes.items()},
+    }
 
 
 def displacements(
@@ -200,7 +231,7 @@ def _largest(keys: np.ndarray, among: np.ndarray, count: np.ndarray) -> np.ndarr
 
 def _outcomes(
     layer: Layer,
-    following: tuple[Layer, Dictionary] | None,
+    subject: Subject,
     clean: np.ndarray,
     attacked: np.ndarray,
     moves: dict[str, tuple[np.ndarray, np.ndarray]],
@@ -216,10 +247,10 @@ def _outcomes(
         raw = torch.from_numpy(layer.statistics.restore(values)).to(device)
         later = dict(layer.network.after(raw, layer.name))
         awake = None
-        if following is not None:
-            next_layer, dictionary = following
-            rows = next_layer.statistics.apply(later[next_layer.name].cpu().numpy())
-            awake = dictionary.encode_threshold(rows.reshape(-1, rows.shape[2])) > 0
+        following, after = subject.following, subject.after
+        if following is not None and after is not None:
+            rows = following.statistics.apply(later[following.name].cpu().numpy())
+            awake = after.encode_threshold(rows.reshape(-1, rows.shape[2])) > 0
             awake = awake.reshape(*rows.shape[:2], -1)
         return later["logits"].argmax(1).cpu().numpy(), awake
 
