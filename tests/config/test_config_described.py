@@ -12,7 +12,7 @@ CONFIG = (REPO / "config.yaml").read_text(encoding="utf-8")
 #: What numbers of a config count or measure; "over" says what a ratio is of.
 UNITS = (
     r"images?|pixels?|rows?|steps?|epochs?|inputs?|latents?|positions?|features?|dimensions?|dens\w+|"
-    r"components|classes|seeds?|jobs?|draws|starts?|share|over|units"
+    r"components|channels|classes|seeds?|jobs?|draws|starts?|share|over|units"
 )
 
 

@@ -91,7 +91,7 @@ WRONG = {
         {"data/dataset": "cifar-10"},
         ["data.dataset: found 'cifar-10' (text)", "allowed: fashion-mnist-subset,", "cifar10?"],
     ),
-    "stem": ({"models/stem": "big"}, ["models.stem: found 'big'", "allowed: imagenet, small"]),
+    "stem": ({"models/stem": "big"}, ["models.stem: found 'big'", "allowed: imagenet, strided, small"]),
     "attack type": (
         {"attacks/methods/pgd/type": "pdg"},
         [
@@ -384,6 +384,18 @@ WRONG = {
     "too many positions": (
         {"models/stem": "imagenet", "activations/layers/layer4": 2},
         ["activations.layers.layer4: 2 positions", "28 pixels has 1 there"],
+    ),
+    "width of an architecture that has one": (
+        {"models/architecture": "vgg16_bn", "models/width": 32},
+        ["models.width: found 32, but vgg16_bn", "write null, or resnet18 and resnet50"],
+    ),
+    "stem of an architecture that has one": (
+        {"models/architecture": "vgg16_bn", "models/stem": "strided"},
+        ["models.stem: vgg16_bn has no strided stem", "write imagenet"],
+    ),
+    "narrow layers": (
+        {"models/width": 8},
+        ["saes.types.topk.k: 8 is not below the 8 dimensions of stem", "needs k < 8"],
     ),
     "root of an embedded dataset": ({"data/root": "x"}, ["data.root:", "write null"]),
     "dataset without a root": ({"data/dataset": "cifar10"}, ["data.root: cifar10 needs"]),

@@ -13,7 +13,7 @@ MEAN, STD = [0.2, 0.5, 0.7], [0.1, 0.3, 0.4]
 
 
 @cache
-def network(stem, channels):
+def network(stem, channels, width=None):
     torch.manual_seed(0)
     net = Network(
         architecture="resnet18",
@@ -22,6 +22,7 @@ def network(stem, channels):
         classes=7,
         mean=MEAN[:channels],
         std=STD[:channels],
+        width=width,
     )
     with torch.no_grad():  # BatchNorm statistics that are not those of a fresh network
         for _ in range(4):
@@ -32,8 +33,9 @@ def network(stem, channels):
 def torchvision_twin(net, stem, channels):
     """Torchvision's ResNet-18 with the same weights, built without our code."""
     twin = torchvision.models.resnet18(num_classes=7)
-    if stem == "small":
-        twin.conv1 = torch.nn.Conv2d(channels, 64, 3, stride=1, padding=1, bias=False)
+    if stem in ("small", "strided"):
+        stride = {"small": 1, "strided": 2}[stem]
+        twin.conv1 = torch.nn.Conv2d(channels, 64, 3, stride=stride, padding=1, bias=False)
         twin.maxpool = torch.nn.Identity()
     elif channels == 1:
         twin.conv1 = torch.nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)
@@ -45,7 +47,7 @@ def torchvision_twin(net, stem, channels):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("stem", ["imagenet", "small"])
+@pytest.mark.parametrize("stem", ["imagenet", "strided", "small"])
 def test_the_normaliser_is_inside_and_the_rest_is_torchvisions(stem, channels):
     net = network(stem, channels)
     twin = torchvision_twin(net, stem, channels)
@@ -58,7 +60,7 @@ def test_the_normaliser_is_inside_and_the_rest_is_torchvisions(stem, channels):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("stem", ["imagenet", "small"])
+@pytest.mark.parametrize("stem", ["imagenet", "strided", "small"])
 @pytest.mark.parametrize("layer", LAYERS)
 def test_activations_are_what_a_hook_sees_in_a_whole_forward_pass(layer, stem, channels):
     net = network(stem, channels)
@@ -92,7 +94,7 @@ def test_nothing_beyond_the_hook_is_computed(layer):
 
 
 @pytest.mark.parametrize("size", [9, 20])  # layer4: one position, and several
-@pytest.mark.parametrize("stem", ["imagenet", "small"])
+@pytest.mark.parametrize("stem", ["imagenet", "strided", "small"])
 @pytest.mark.parametrize("layer", LAYERS)
 def test_the_forward_pass_goes_on_from_a_hook_as_if_it_had_not_stopped(layer, stem, size):
     net, x = network(stem, 1), torch.rand(2, 1, size, size)
@@ -118,3 +120,53 @@ def test_an_unknown_hook_is_an_error():
         network("imagenet", 1).activations(torch.rand(1, 1, 16, 16), "layer5")
     with pytest.raises(KeyError, match="layer5"):
         network("imagenet", 1).from_layer(torch.rand(1, 16, 64), "layer5")
+
+
+class Narrow(torchvision.models.ResNet):
+    """Torchvision's ResNet, with every count of channels divided by four."""
+
+    def _make_layer(self, block, planes, blocks, stride=1, dilate=False):
+        if planes == 64:
+            self.inplanes = 16
+        return super()._make_layer(block, planes // 4, blocks, stride, dilate)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "block", "depths"),
+    [
+        ("resnet18", torchvision.models.resnet.BasicBlock, [2, 2, 2, 2]),
+        ("resnet50", torchvision.models.resnet.Bottleneck, [3, 4, 6, 3]),
+    ],
+)
+def test_a_narrow_network_is_torchvisions_with_fewer_channels(architecture, block, depths):
+    torch.manual_seed(0)
+    net = Network(
+        architecture=architecture,
+        stem="imagenet",
+        channels=3,
+        classes=7,
+        mean=[0.0] * 3,
+        std=[1.0] * 3,
+        width=16,
+    ).eval()
+    twin = Narrow(block, depths, num_classes=7)
+    twin.conv1 = torch.nn.Conv2d(3, 16, 7, stride=2, padding=3, bias=False)
+    twin.bn1 = torch.nn.BatchNorm2d(16)
+    twin.fc = torch.nn.Linear(twin.inplanes, 7)
+    for name, weight in twin.named_parameters():
+        ours = net.body.get_parameter(name)
+        assert ours.shape == weight.shape, name
+        if (
+            weight.ndim == 4 and name != "conv1.weight"
+        ):  # as torchvision starts: He's normal, fan out
+            assert ours.std().item() == pytest.approx((2 / weight[:, 0].numel()) ** 0.5, rel=0.2), name
+    twin.load_state_dict(net.body.state_dict())
+    x = torch.rand(2, 3, 40, 40)
+    with torch.inference_mode():
+        torch.testing.assert_close(net(x), twin.eval()(x))
+
+
+def test_the_width_of_an_architecture_as_it_is_can_be_named():
+    assert {n: p.shape for n, p in network("small", 1, 64).named_parameters()} == {
+        n: p.shape for n, p in network("small", 1).named_parameters()
+    }

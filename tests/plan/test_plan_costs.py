@@ -21,11 +21,14 @@ def tiny(**sections):
     return check_config({**copy.deepcopy(TINY), **sections})
 
 
-def test_a_small_image_takes_less_and_a_small_stem_sixteen_times_as_much():
-    imagenet = costs.passes(tiny(), "resnet18")["logits"]
-    small = tiny(models={**TINY["models"], "stem": "small"})
-    assert imagenet == facts.FLOPS["resnet18"]["logits"] * (28 / 224) ** 2
-    assert costs.passes(small, "resnet18")["logits"] == 16 * imagenet
+def test_a_small_image_takes_less_and_a_small_stem_or_a_wide_network_more():
+    def to_logits(**models):
+        return costs.passes(tiny(models={**TINY["models"], **models}), "resnet18")["logits"]
+
+    whole = facts.FLOPS["resnet18"]["logits"] * (28 / 224) ** 2
+    assert to_logits(width=None) == pytest.approx(whole)
+    assert to_logits(width=None, stem="small") == pytest.approx(16 * whole, rel=0.07)
+    assert to_logits(width=128) == pytest.approx(4 * whole, rel=0.04)
 
 
 def test_work_is_what_a_hand_counts():
@@ -40,7 +43,7 @@ def test_work_is_what_a_hand_counts():
     assert work["part"] == pytest.approx(2 * 400 * (to["stem"] + layer2))
     assert work["extract"] == pytest.approx(2 * 60 * (to["stem"] + layer2))
     assert work["predict"] == pytest.approx(2 * 80 * whole)
-    dense = 64 * 128 + 128 * 256
+    dense = 16 * 32 + 32 * 64
     assert work["fit/topk"] == pytest.approx(2 * 10 * dense * 3200 * 2)
     assert work["baselines"] == pytest.approx(2 * 10 * dense * 3200 * 2)
     assert work["train"] == 3 * 2 * 100 * 32 * costs.TOY
@@ -51,7 +54,7 @@ def test_work_of_probes_is_what_a_hand_counts():
     of two types in each of two layers, of which one of each type is intervened on."""
     to, members = costs.passes(tiny(), "resnet18"), 2 * 2
     expected = intervened = 0
-    for layer, positions, dense in (("stem", 49, 64 * 128), ("layer2", 16, 128 * 256)):
+    for layer, positions, dense in (("stem", 49, 16 * 32), ("layer2", 16, 32 * 64)):
         rest = to["logits"] - to[layer]
         expected += 5 * 32 * to[layer]  # up to the layer
         expected += 32 * to["logits"] + 32 * rest  # the network as it is, and with the layer's mean

@@ -136,7 +136,7 @@ def test_a_plan_counts_the_rows_that_are_stored():
     assert by_name["fit"].rows == "16 SAEs, 51,200 rows seen"
     assert by_name["baselines"].rows == "8 SAEs, 25,600 rows seen"
     # W_enc and W_dec of 2 networks × SAEs a layer, each in its sweep and in a file of its own
-    matrices = 2 * (128 * 64 + 256 * 128)
+    matrices = 2 * (32 * 16 + 64 * 32)
     assert by_name["fit"].stored == 2 * (4 + 4) * matrices * 4
     assert by_name["baselines"].stored == 2 * 2 * matrices * 4
 

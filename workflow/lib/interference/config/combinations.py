@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from interference.config.attacks import ATTACKS
-from interference.config.facts import ARCHITECTURES, BLOCK, DATASETS, positions
+from interference.config.facts import BLOCK, DATASETS, channels, positions
 from interference.config.model import models_of, source_of
 from interference.config.values import DISPLACED
 
@@ -203,7 +203,8 @@ def _layers(config: Any) -> Iterator[str]:
 
 def _saes(config: Any) -> Iterator[str]:
     for layer in config.activations.layers:
-        for width in sorted({ARCHITECTURES[name][layer] for name in config.models.architectures}):
+        names = config.models.architectures
+        for width in sorted({channels(name, config.models.width)[layer] for name in names}):
             yield from _widths(config.saes, layer, width)
         training = config.saes.layers.get(layer)
         if training and training.rows < 10 * training.batch_size:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from interference.config.values import Stem
+
 #: Images that draw their positions together, in whichever part of an extraction.
 BLOCK = 256
 
@@ -60,6 +62,9 @@ def _hooks(channels: tuple[int, ...], halvings: tuple[str, ...]) -> dict[str, Ho
     return {name: Hook(width, roundings) for name, width, roundings in hooks}
 
 
+#: Halvings before the first hook of stems that are not the architecture's own.
+_HALVINGS: dict[Stem, str] = {"strided": "c", "small": ""}
+
 _RESNET50 = _hooks((64, 256, 512, 1024, 2048), ("cc", "", "c", "c", "c"))
 _HOOKS = {
     "resnet18": _hooks((64, 64, 128, 256, 512), ("cc", "", "c", "c", "c")),
@@ -78,6 +83,9 @@ _HOOKS = {
 ARCHITECTURES = {
     name: {layer: hook.channels for layer, hook in hooks.items()} for name, hooks in _HOOKS.items()
 }
+
+#: Architectures that come in other widths, and the channels of their stem at their own.
+RESIZABLE = {"resnet18": 64, "resnet50": 64}
 
 #: Number of parameters, for the bytes of a plan, without the last layer, which the classes decide.
 PARAMETERS = {
@@ -179,11 +187,42 @@ FLOPS = {
 }
 
 
-def positions(size: int, stem: str, architecture: str = "resnet18") -> dict[str, int]:
+def channels(architecture: str, width: int | None) -> dict[str, int]:
+    """Channels after each hook; width: of the stem, None for the architecture's own."""
+    own = ARCHITECTURES[architecture]
+    if width is None:
+        return own
+    return {layer: count * width // RESIZABLE[architecture] for layer, count in own.items()}
+
+
+def parameters(architecture: str, width: int | None) -> int:
+    """Number of parameters without the last layer; width: of the stem, None for the architecture's own."""
+    return round(PARAMETERS[architecture] * _resized(architecture, width) ** 2)
+
+
+def operations(architecture: str, width: int | None, stem: Stem, size: int) -> dict[str, float]:
+    """Floating-point operations of a forward pass of one image, up to each hook and to the logits.
+
+    width: of the stem, None for the architecture's own; size: pixels per side.
+    """
+    resized, own = _resized(architecture, width), FLOPS[architecture]
+    pixels = (size / 224) ** 2
+    first, rest = own["stem"] * resized * pixels, resized**2 * pixels
+    if stem != "imagenet":  # 3x3 instead of 7x7, and no pooling, which leaves a quarter
+        side = {"strided": 1, "small": 2}[stem]
+        first, rest = first * side**2 * 9 / 49, rest * side**2 * 4
+    return {name: first + (count - own["stem"]) * rest for name, count in own.items()}
+
+
+def _resized(architecture: str, width: int | None) -> float:
+    return 1.0 if width is None else width / RESIZABLE[architecture]
+
+
+def positions(size: int, stem: Stem, architecture: str = "resnet18") -> dict[str, int]:
     """Spatial positions after each hook for images of ``size`` pixels per side."""
     counts, side = {}, size
     for layer, hook in _HOOKS[architecture].items():
-        halvings = "" if (layer, stem) == ("stem", "small") else hook.halvings
+        halvings = _HALVINGS.get(stem, hook.halvings) if layer == "stem" else hook.halvings
         for rounding in halvings:
             side = (side + (rounding == "c")) // 2
         counts[layer] = side * side

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from interference.config.facts import ARCHITECTURES
+from interference.config.facts import ARCHITECTURES, RESIZABLE
 from interference.config.values import (
     REVISION,
     SHA256,
@@ -18,6 +18,7 @@ from interference.config.values import (
     RadiusOrZero,
     Section,
     Seeds,
+    Stem,
 )
 from interference.config.zoo import CHECKPOINTS
 
@@ -74,8 +75,12 @@ class Trained(Section):
     which have other keys (docs/config.md)."""
     architecture: Architecture
     """As torchvision calls it."""
-    stem: Literal["imagenet", "small"]
-    """First layers: 7x7 of stride 2 and max-pooling; `small` is 3x3 of stride 1, for small images."""
+    stem: Stem
+    """First layers: 7x7 of stride 2 and max-pooling; for small images `strided` is 3x3 of stride 2,
+    and `small` is 3x3 of stride 1."""
+    width: Annotated[int, Field(ge=4)] | None
+    """Channels of the stem, and of all that follow in proportion; null keeps the architecture's own.
+    ResNet-18 and ResNet-50 take others than their 64."""
     epsilons: Epsilons
     seeds: Seeds
     """Seeds: a model of each epsilon is trained with each."""
@@ -90,8 +95,18 @@ class Trained(Section):
 
     @model_validator(mode="after")
     def _stem(self) -> Self:
-        if self.stem == "small" and not self.architecture.startswith(("resnet", "wide_resnet")):
-            raise ValueError(f"stem: {self.architecture} has no small stem; write imagenet")
+        if self.stem != "imagenet" and not self.architecture.startswith(("resnet", "wide_resnet")):
+            raise ValueError(f"stem: {self.architecture} has no {self.stem} stem; write imagenet")
+        return self
+
+    @model_validator(mode="after")
+    def _width(self) -> Self:
+        if self.width is not None and self.architecture not in RESIZABLE:
+            allowed = " and ".join(RESIZABLE)
+            raise ValueError(
+                f"width: found {self.width}, but {self.architecture} comes in its own width alone; "
+                f"write null, or {allowed} as the architecture"
+            )
         return self
 
     @property
@@ -123,7 +138,8 @@ class Hub(Section):
     """Name of a file without its suffix: the SHA-256 that it must have, in hexadecimal digits. null
     takes what the hub says it is, and the log says how to pin it."""
 
-    stem: ClassVar[str] = "imagenet"
+    stem: ClassVar[Stem] = "imagenet"
+    width: ClassVar[None] = None
 
     @model_validator(mode="after")
     def _clean(self) -> Self:
@@ -190,7 +206,8 @@ class Files(Section):
     networks: Annotated[dict[Name, NetworkFile], Field(min_length=1)]
     """Networks by names of one's own."""
 
-    stem: ClassVar[str] = "imagenet"
+    stem: ClassVar[Stem] = "imagenet"
+    width: ClassVar[None] = None
 
     @model_validator(mode="after")
     def _clean(self) -> Self:

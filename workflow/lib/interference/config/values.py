@@ -65,6 +65,7 @@ def _or_fraction(number: Any) -> BeforeValidator:
 
 Norm = Literal["l2", "linf"]
 Layer = Literal["stem", "layer1", "layer2", "layer3", "layer4"]
+Stem = Literal["imagenet", "strided", "small"]
 #: In the order of a network.
 LAYERS: tuple[Layer, ...] = get_args(Layer)
 #: Conditions within a layer, beside attacks on pixels: how clean activations are displaced.

@@ -33,6 +33,23 @@ class Architecture:
     head: Callable[[nn.Module, Tensor], Tensor]
 
 
+def _resized(name: str, width: int, classes: int) -> nn.Module:
+    """A ResNet whose stem has ``width`` channels, and all that follows in proportion."""
+    net = torchvision.models.get_model(name, num_classes=classes)
+    net.inplanes = width
+    net.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
+    net.bn1 = nn.BatchNorm2d(width)
+    for place, layer in enumerate(HOOKS[1:]):
+        blocks = net.get_submodule(layer)
+        planes, stride = width * 2**place, 2 if place else 1
+        setattr(net, layer, net._make_layer(type(blocks[0]), planes, len(blocks), stride))
+    net.fc = nn.Linear(net.inplanes, classes)
+    for module in net.modules():  # as torchvision starts its own
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    return net
+
+
 def _torchvision(name: str, classes: int) -> nn.Module:
     # no pretrained weights: MnasNet and DenseNet start as their papers say, others by torchvision
     return torchvision.models.get_model(name, num_classes=classes)
@@ -117,3 +134,8 @@ ARCHITECTURES = {
         _vgg_head,
     ),
 }
+
+
+def build(name: str, classes: int, width: int | None) -> nn.Module:
+    """Build an architecture with random weights; width: channels of its stem, None for its own."""
+    return ARCHITECTURES[name].build(classes) if width is None else _resized(name, width, classes)

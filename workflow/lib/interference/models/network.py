@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from interference.models.architectures import ARCHITECTURES, HOOKS
+from interference.models.architectures import ARCHITECTURES, HOOKS, build
 from interference.provenance import InterferenceError
 from interference.store.tensors import read_described
 
@@ -34,22 +34,26 @@ class Network(nn.Module):
         classes: int,
         mean: list[float],
         std: list[float],
+        width: int | None = None,
     ):
         """Build the network with random weights.
 
         architecture: a name in `ARCHITECTURES`.
-        stem: imagenet, or small (3x3, stride 1, no pool), which only ResNets have.
+        stem: imagenet, or what only ResNets have: 3x3 without pooling, strided or small (stride 1).
         channels: of the pixels; only ResNets take other than three.
         mean, std: per channel of the training pixels, in [0, 1] units.
+        width: channels of the stem, None for the architecture's own.
         """
         super().__init__()
         self._architecture = ARCHITECTURES[architecture]
-        self.body = self._architecture.build(classes)
-        if stem == "small":
-            self.body.conv1 = nn.Conv2d(channels, 64, 3, padding=1, bias=False)
+        self.body = build(architecture, classes, width)
+        out = 64 if width is None else width
+        if stem != "imagenet":
+            stride = 2 if stem == "strided" else 1
+            self.body.conv1 = nn.Conv2d(channels, out, 3, stride=stride, padding=1, bias=False)
             self.body.maxpool = nn.Identity()
         elif channels != 3:
-            self.body.conv1 = nn.Conv2d(channels, 64, 7, stride=2, padding=3, bias=False)
+            self.body.conv1 = nn.Conv2d(channels, out, 7, stride=2, padding=3, bias=False)
         self.body.to(memory_format=torch.channels_last)  # a tenth faster on a CPU
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1))

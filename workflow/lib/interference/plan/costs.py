@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from interference.config.facts import ARCHITECTURES, FLOPS, RESOURCES, positions
+from interference.config.facts import RESOURCES, channels, operations, positions
 from interference.config.schema import Config
 from interference.config.values import DISPLACED, Layer
 from interference.plan.catalogue import STEPS
@@ -37,10 +37,8 @@ _STEPS = {step.name: step for step in STEPS}
 
 def passes(config: Config, architecture: str) -> dict[str, float]:
     """Operations of a forward pass of one image, up to each hook and to the logits."""
-    scale = (config.data.size / 224) ** 2
-    if config.models.stem == "small":  # four times as many pixels per side
-        scale *= 16
-    return {name: count * scale for name, count in FLOPS[architecture].items()}
+    models = config.models
+    return operations(architecture, models.width, models.stem, config.data.size)
 
 
 def work(config: Config) -> dict[str, float]:
@@ -84,7 +82,7 @@ def _network_work(config: Config, specs: Specs) -> Iterator[tuple[str, float]]:
                 yield "extract", data.heldout * to[layer]
             else:
                 yield "extract", (data.train + data.heldout) * to[layer]
-            dense = ARCHITECTURES[model.architecture][layer] ** 2
+            dense = channels(model.architecture, config.models.width)[layer] ** 2
             dense *= config.saes.layers[layer].expansion_factor
             rest = to["logits"] - to[layer]
             # clean images also go on from the layer, as they are and with its mean in place

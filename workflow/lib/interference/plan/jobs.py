@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from interference.config.facts import ARCHITECTURES, PARAMETERS
+from interference.config.facts import channels, parameters
 from interference.config.networks import Files, Hub
 from interference.config.schema import Config
 from interference.config.values import Layer
@@ -48,9 +48,10 @@ def _network_rules(config: Config, specs: Specs) -> Iterator[Rule]:
     pixels = data.channels * data.size**2
     images = data.train + data.heldout + data.evaluation
     yield Rule("images", "data", 1, images * pixels, f"{images:,} images")
-    weights = sum(4 * PARAMETERS[model.architecture] for model in models)
+    width = config.models.width
+    weights = sum(4 * parameters(model.architecture, width) for model in models)
     trunks = len(specs.training.seeds) if specs.trains else 0
-    trunk = 4 * trunks * PARAMETERS[models[0].architecture]
+    trunk = 4 * trunks * parameters(models[0].architecture, width)
     yield Rule("trunk", "models", trunks, trunk, f"{trunks} networks")
     yield Rule("finetune", "models", len(specs.trained), weights, f"{len(models)} networks")
     yield Rule("convert", "models", len(specs.converted), weights, f"{len(models)} networks")
@@ -82,7 +83,7 @@ def _network_rules(config: Config, specs: Specs) -> Iterator[Rule]:
 def _hooks(specs: Specs) -> list[tuple[Layer, int]]:
     """(layer, channels) of every layer of every network."""
     return [
-        (layer, ARCHITECTURES[model.architecture][layer])
+        (layer, channels(model.architecture, specs.config.models.width)[layer])
         for model in specs.models.values()
         for layer in specs.layers
     ]

@@ -43,7 +43,7 @@ class Specs(Inventory):
     def _training_fields(self) -> dict:
         """What the training of trunks and of their copies has in common."""
         return {
-            "network": self.training.model_dump(include={"architecture", "stem"}),
+            "network": self.training.model_dump(include={"architecture", "stem", "width"}),
             "optimiser": self.training.model_dump(
                 include={"batch_size", "weight_decay", "momentum"}
             ),
