@@ -170,6 +170,7 @@ def results(tmp_path_factory):
             "saes": peers,
         },
         "l0": {"l0": paths["l0"]},
+        "fair": {"l0": paths["l0"], "clean": paths["clean"], "attacked": paths["attacked"]},
         "splice": {"splice": paths["splice"]},
         "interventions": {"outcomes": paths["interventions"]},
         "toy": {"toy": paths["toy"]},

@@ -13,6 +13,7 @@ from interference.analysis.figures.style import save
 from interference.analysis.tables import (
     accuracy,
     baselines,
+    fair,
     interventions,
     l0,
     matched,
@@ -23,6 +24,7 @@ from interference.analysis.tables import (
 from interference.plan.catalogue import FIGURES
 
 BOOTSTRAP = {"confidence": 0.9, "resamples": 100, "seed": 3}
+HEADLINE = {"attack": "pgd", "epsilon": 1.0}
 WHICH = {
     "toy": {},
     "toy_attacks": {},
@@ -33,6 +35,7 @@ WHICH = {
     "matched": {"architecture": "resnet18", "type": "topk"},
     "baselines": {"architecture": "resnet18"},
     "l0": {"model": "l2-1-s0"},
+    "fair": {"architecture": "resnet18", "type": "topk"},
     "splice": {"architecture": "resnet18"},
     "interventions": {"architecture": "resnet18"},
 }
@@ -52,6 +55,7 @@ def tables(results):
         "matched": matched.build(BOOTSTRAP, **results["matched"]),
         "baselines": baselines.build(BOOTSTRAP, **results["baselines"]),
         "l0": l0.build({**BOOTSTRAP, "controls": controls}, **results["l0"]),
+        "fair": fair.build({**BOOTSTRAP, **HEADLINE, "controls": controls}, **results["fair"]),
         "splice": splice.build(BOOTSTRAP, **results["splice"]),
         "interventions": interventions.build(BOOTSTRAP, **results["interventions"]),
     }

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from interference.analysis import families
 from interference.analysis.claims import CLAIMS
 from interference.analysis.figures import matched as matched_figure
 from interference.analysis.frames import MEMBER, write_frame
@@ -384,6 +385,6 @@ def test_a_fall_is_hardly_ever_found_where_epsilons_are_in_any_order(epsilons, n
         "trend": trend, "trend_low": trend - half, "trend_high": trend + half,
         "networks": networks, "epsilons": epsilons,
     })  # fmt: skip
-    _, high = matched.no_narrower_than_chance(table, 0.95)
+    _, high = families.no_narrower_than_chance(table, 0.95)
     assert (high < 0).mean() <= 0.035  # 0.025, but for the few values
     assert (table["trend_high"] < 0).mean() > 0.035

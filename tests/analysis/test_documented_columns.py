@@ -10,6 +10,7 @@ from interference.analysis.tables import (
     accuracy,
     baselines,
     claims,
+    fair,
     gates,
     interventions,
     l0,
@@ -25,6 +26,7 @@ from tests.support.documented import columns, columns_of, sections
 
 PUBLISHED = REPO / "workflow" / "experiments" / "toy-full"
 BOOTSTRAP = {"confidence": 0.9, "resamples": 100, "seed": 0}
+HEADLINE = {"attack": "pgd", "epsilon": 1.0}
 
 
 def test_names_are_those_that_tables_share():
@@ -46,6 +48,7 @@ def tables(results):
         "matched": matched.build(BOOTSTRAP, **results["matched"]),
         "baselines": baselines.build(BOOTSTRAP, **results["baselines"]),
         "l0": l0.build({**BOOTSTRAP, "controls": controls}, **results["l0"]),
+        "fair": fair.build({**BOOTSTRAP, **HEADLINE, "controls": controls}, **results["fair"]),
         "splice": splices.build(BOOTSTRAP, **results["splice"]),
         "interventions": interventions.build(BOOTSTRAP, **results["interventions"]),
         "toy": toy.build({}, **results["toy"]),
@@ -53,7 +56,8 @@ def tables(results):
 
 
 @pytest.mark.parametrize(
-    "name", ["accuracy", "saes", "matched", "baselines", "l0", "splice", "interventions", "toy"]
+    "name",
+    ["accuracy", "saes", "matched", "baselines", "l0", "fair", "splice", "interventions", "toy"],
 )
 def test_every_column_of_a_table_is_named_and_no_other(name, tables):
     found, said = set(tables[name].columns), columns_of(f"analysis/tables/{name}")

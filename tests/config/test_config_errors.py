@@ -91,7 +91,10 @@ WRONG = {
         {"data/dataset": "cifar-10"},
         ["data.dataset: found 'cifar-10' (text)", "allowed: fashion-mnist-subset,", "cifar10?"],
     ),
-    "stem": ({"models/stem": "big"}, ["models.stem: found 'big'", "allowed: imagenet, strided, small"]),
+    "stem": (
+        {"models/stem": "big"},
+        ["models.stem: found 'big'", "allowed: imagenet, strided, small"],
+    ),
     "attack type": (
         {"attacks/methods/pgd/type": "pdg"},
         [

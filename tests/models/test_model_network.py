@@ -159,7 +159,9 @@ def test_a_narrow_network_is_torchvisions_with_fewer_channels(architecture, bloc
         if (
             weight.ndim == 4 and name != "conv1.weight"
         ):  # as torchvision starts: He's normal, fan out
-            assert ours.std().item() == pytest.approx((2 / weight[:, 0].numel()) ** 0.5, rel=0.2), name
+            assert ours.std().item() == pytest.approx((2 / weight[:, 0].numel()) ** 0.5, rel=0.2), (
+                name
+            )
     twin.load_state_dict(net.body.state_dict())
     x = torch.rand(2, 3, 40, 40)
     with torch.inference_mode():

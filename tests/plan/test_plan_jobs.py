@@ -51,12 +51,21 @@ def implied(specs):
             "intervene": [specs.intervene(*a) for a in at],
             "l0_figure": [specs.figure("l0", model=m) for m in models],
         }
-        for name in ("accuracy", "saes", "matched", "baselines", "l0", "splice", "interventions"):
+        for name in (
+            "accuracy",
+            "saes",
+            "matched",
+            "baselines",
+            "l0",
+            "fair",
+            "splice",
+            "interventions",
+        ):
             jobs[f"{name}_table"] = [specs.table(name)]
         for architecture in specs.architectures:
             which = {"architecture": architecture}
             drawn = [("fvu", {"layer": layer}) for layer in layers]
-            drawn += [("matched", {"type": sae_type}) for sae_type in types]
+            drawn += [(name, {"type": t}) for name in ("matched", "fair") for t in types]
             drawn += [(name, {}) for name in ("accuracy", "baselines", "splice", "interventions")]
             for name, more in drawn:
                 jobs.setdefault(f"{name}_figure", []).append(specs.figure(name, **which, **more))

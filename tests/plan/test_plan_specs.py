@@ -60,6 +60,7 @@ def test_a_spec_changes_with_every_job_that_is_upstream():
                 "matched",
                 "baselines",
                 "l0",
+                "fair",
                 "splice",
                 "interventions",
                 "claims",

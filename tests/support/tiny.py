@@ -44,6 +44,7 @@ JOBS = {
             "matched",
             "baselines",
             "l0",
+            "fair",
             "splice",
             "interventions",
             "toy",
@@ -59,7 +60,7 @@ JOBS = {
     "toy_densities_figure",
     *(f"{name}_figure/resnet18" for name in ("accuracy", "baselines", "splice", "interventions")),
     *(f"fvu_figure/resnet18/{layer}" for layer in LAYERS),
-    *(f"matched_figure/resnet18/{t}" for t in TYPES),
+    *(f"{name}_figure/resnet18/{t}" for name in ("matched", "fair") for t in TYPES),
     *(f"l0_figure/{m}" for m in MODELS),
 }
 #: Jobs that with what they need are some of every rule, of tables and figures some.

@@ -37,6 +37,7 @@ TABLES = dict.fromkeys(
             "matched",
             "baselines",
             "l0",
+            "fair",
             "splice",
             "interventions",
             "claims",
@@ -62,6 +63,7 @@ PAPER = TABLES | {
     "interventions_figure": 1,
     "fvu_figure": 5,
     "matched_figure": 2,
+    "fair_figure": 2,
     "l0_figure": 15,
 }
 #: 34 networks of 9 architectures at 3 layers, 2 SAE types, 4 attacks.
@@ -82,6 +84,7 @@ ROBUST_ZOO = TABLES | {
     "interventions_figure": 9,
     "fvu_figure": 9 * 3,
     "matched_figure": 9 * 2,
+    "fair_figure": 9 * 2,
     "l0_figure": 34,
 }
 #: Three seeds of a clean network and six robust ones.
@@ -102,6 +105,7 @@ CIFAR10 = TABLES | {
     "interventions_figure": 1,
     "fvu_figure": 5,
     "matched_figure": 2,
+    "fair_figure": 2,
     "l0_figure": 21,
 }
 #: experiment that ships → jobs a rule

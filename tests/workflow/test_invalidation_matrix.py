@@ -350,7 +350,7 @@ def test_editing_the_architecture_changes_every_job_that_names_a_network(base):
     assert changed(base, after) == PATTERNS.chosen(base, named)
     drawn = {
         f"{name}_figure"
-        for name in ("accuracy", "baselines", "splice", "interventions", "fvu", "matched")
+        for name in ("accuracy", "baselines", "splice", "interventions", "fvu", "matched", "fair")
     }
     gone = {job.replace("resnet18", "resnet50") for job in base.keys() - after.keys()}
     assert gone == after.keys() - base.keys() == chosen(after, *drawn)

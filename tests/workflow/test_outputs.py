@@ -91,7 +91,16 @@ def test_a_layer_less_makes_the_tables_anew_although_no_file_is_newer(copy):
     planned = copy.plan().jobs
     tables = {
         f"{name}_table"
-        for name in ("saes", "matched", "baselines", "l0", "splice", "interventions", "claims")
+        for name in (
+            "saes",
+            "matched",
+            "baselines",
+            "l0",
+            "fair",
+            "splice",
+            "interventions",
+            "claims",
+        )
     }
     assert tables <= planned
     assert not {job for job in planned if job.startswith(("fit/", "finetune", "trunk", "toy"))}

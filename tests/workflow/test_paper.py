@@ -90,7 +90,16 @@ def test_every_job_of_the_plan_ran_and_nothing_is_left_to_do(paper):
 
 
 def test_every_table_and_figure_speaks_of_the_networks(results):
-    for name in ("accuracy", "saes", "matched", "baselines", "l0", "splice", "interventions"):
+    for name in (
+        "accuracy",
+        "saes",
+        "matched",
+        "baselines",
+        "l0",
+        "fair",
+        "splice",
+        "interventions",
+    ):
         table = pd.read_parquet(results / "analysis" / "tables" / f"{name}.parquet")
         assert set(table["model"]) == set(CHECKPOINTS), name
         assert set(table["model_architecture"]) == {"resnet18"}, name

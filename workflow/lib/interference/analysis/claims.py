@@ -140,6 +140,21 @@ CLEAN_NETWORKS, CLEAN_BESIDE_CONTROLS, INTERFERENCE = (
         ("interference_share", " against {reference}, clean network", "!="),
     )
 )
+COMPARED_FAIRLY = Subjects(
+    "fair",
+    "{model_architecture} {layer}, {type} {sparsity:g}, {family}, at {comparison}",
+    "about != 'one of several' and family != 'clean' and model_norm != 'clean' "
+    "and reference == 'noise' and quantity == 'l0' and among == 'right'",
+    per=("model_architecture", "layer", "type", "family", "comparison"),
+)
+FALLEN = Subjects(
+    "fair",
+    "{model_architecture} {layer}, {type} {sparsity:g}, {model_norm} {model_epsilon:g}",
+    "about != 'one of several' and model_norm != 'clean' and reference == 'stood' "
+    "and quantity == 'l0'",
+    per=("model_architecture", "layer", "type", "model_norm"),
+    at_middle_of="model_epsilon",
+)
 RESTORED = Subjects(
     "interventions",
     "{model_architecture} {layer}, {type} {sparsity:g}, clean network",
@@ -276,6 +291,21 @@ CLAIMS = (
         partial(estimate, column="ratio"),
         Rule(">", 1),
         reported=Reported("interference wakes them"),
+    ),
+    # Robust networks hold less interference, if the preprint is right: attacks find less to wake.
+    Claim(
+        "L0 rises less the larger the training epsilon (L0 over noise, Spearman)",
+        CONTROL,
+        (COMPARED_FAIRLY,),
+        partial(estimate, column="trend", ranked="epsilons"),
+        Rule("<", 0),
+    ),
+    Claim(
+        "L0 rises more in images that fall than in those that stand (ratio of the two)",
+        CONTROL,
+        (FALLEN,),
+        partial(estimate, column="ratio"),
+        Rule(">", 1),
     ),
     *(
         Claim(

@@ -189,6 +189,15 @@ TABLES = (
         settings=(*BOOTSTRAP, "controls"),
     ),
     Table(
+        "fair",
+        {
+            "l0": Input("measure", "probes/{model}/{layer}/l0.parquet"),
+            "clean": Input("predict", "models/{model}.predictions.parquet"),
+            "attacked": Input("craft", "attacks/{model}/{attack}.parquet"),
+        },
+        settings=(*BOOTSTRAP, "controls", "headline"),
+    ),
+    Table(
         "splice",
         {"splice": Input("measure", "probes/{model}/{layer}/splice.parquet")},
         settings=BOOTSTRAP,
@@ -210,7 +219,7 @@ TABLES = (
         {
             **{
                 name: table(name, "networks")
-                for name in ("accuracy", "matched", "baselines", "l0", "interventions")
+                for name in ("accuracy", "matched", "baselines", "l0", "fair", "interventions")
             },
             "toy": Input("vulnerability", "toy/vulnerability.parquet", arm="toy"),
         },
@@ -272,6 +281,13 @@ FIGURES = (
         labels={**ARCHITECTURE, "SAE type": "{type}"},
     ),
     Figure("l0", {"table": table("l0")}, file="l0/{model}", category="L0 under attack"),
+    Figure(
+        "fair",
+        {"table": table("fair")},
+        file="{architecture}/fair/{type}",
+        category="L0 under attack",
+        labels={**ARCHITECTURE, "SAE type": "{type}", "figure": "compared fairly"},
+    ),
     Figure(
         "interventions",
         {"table": table("interventions")},

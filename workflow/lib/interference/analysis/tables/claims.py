@@ -21,6 +21,7 @@ def build(
     matched: Sequence[Path] = (),
     baselines: Sequence[Path] = (),
     l0: Sequence[Path] = (),
+    fair: Sequence[Path] = (),
     interventions: Sequence[Path] = (),
     toy: Sequence[Path] = (),
 ) -> pd.DataFrame:
@@ -28,12 +29,12 @@ def build(
 
     spec: of networks, ``confidence`` of their intervals, and ``attack`` and ``epsilon``, at which
         claims about attacked images are read.
-    accuracy, matched, baselines, l0, interventions: the tables, of networks.
+    accuracy, matched, baselines, l0, fair, interventions: the tables, of networks.
     toy: the measurements of toy models, one row per model, inputs and attack.
     """
     given = {
         "accuracy": accuracy, "matched": matched, "baselines": baselines, "l0": l0,
-        "interventions": interventions, "toy": toy,
+        "fair": fair, "interventions": interventions, "toy": toy,
     }  # fmt: skip
     return decide({name: read_frames(paths) for name, paths in given.items() if paths}, spec)
 

@@ -7,15 +7,15 @@ per layer, type and SAE seed.
 
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from interference.analysis.curves import common_l0, interpolate, member_draws
+from interference.analysis.families import Point, family_rows, with_trends
 from interference.analysis.frames import MODEL, read_frames
-from interference.analysis.statistics import FEWEST_RANKED, Bootstrap, rank_correlation
+from interference.analysis.statistics import Bootstrap
 
 #: What SAEs have in common that are compared.
 ALIKE = ["layer", "type", "sae_seed", "model_architecture"]
@@ -34,20 +34,11 @@ class Curve(NamedTuple):
     fvu: np.ndarray
 
 
-class Point(NamedTuple):
-    """A curve's FVU at the common L0. network: the columns of MODEL; fvu: (draws,) float64."""
-
-    network: dict
-    fvu: np.ndarray
-
-
 def build(spec: dict, saes: Sequence[Path]) -> pd.DataFrame:
     """One row per (layer, type, SAE seed, family, model), and per kind of several trainings.
 
     l0, fvu: where curves are compared, and FVU there with its interval.
-    trend: Spearman's ρ of FVU with epsilon over the family, with its interval; none of two networks,
-        whose ρ is 1 or -1 by construction. Over trainings it is no narrower than chance's.
-    epsilons: how many the family has, 0 among them.
+    family, trend, epsilons: of `family_rows`, the trend of FVU with its interval (`with_trends`).
 
     Left out are curves that share no L0, and those beside one of a single member.
 
@@ -63,56 +54,12 @@ def build(spec: dict, saes: Sequence[Path]) -> pd.DataFrame:
             continue
         where = {"layer": layer, "type": sae_type, "sae_seed": sae_seed, "l0": target}
         points = [Point(c.network, interpolate(c.l0, c.fvu, target)) for c in curves]
-        rows += [{**where, **row} for row in _family_rows(points)]
+        rows += [{**where, **row} for row in family_rows(points, "fvu")]
     families = pd.DataFrame(rows, columns=COLUMNS)
     table = bootstrap.table(families, log=["fvu"], natural=["trend"], means=["l0"])
-    ranked = table["epsilons"] >= FEWEST_RANKED
-    low, high = no_narrower_than_chance(table, bootstrap.confidence)
-    return table.assign(trend_low=low.where(ranked), trend_high=high.where(ranked))
+    return with_trends(bootstrap, table)
 
 
 def _curve(key: tuple, sweep: pd.DataFrame) -> Curve:
     l0, fvu = (np.stack(sweep[name].tolist()) for name in ("l0", "fvu"))
     return Curve(dict(zip(MODEL, key, strict=True)), l0, fvu)
-
-
-def _family_rows(points: list[Point]) -> list[dict]:
-    """One row per family and network of it: a family is the networks of one norm and seed with their
-    clean baseline, or, where no network was trained against attacks, that alone."""
-    trained = {
-        (p.network["model_norm"], p.network["model_seed"])
-        for p in points
-        if p.network["model_norm"] != "clean"
-    }
-    rows = []
-    for norm, seed in sorted(trained) or [("clean", p.network["model_seed"]) for p in points]:
-        family = [
-            p
-            for p in points
-            if p.network["model_norm"] in (norm, "clean") and p.network["model_seed"] == seed
-        ]
-        fvu = np.stack([point.fvu for point in family], axis=1)
-        epsilons = np.array([point.network["model_epsilon"] for point in family])
-        trend = rank_correlation(np.broadcast_to(epsilons, fvu.shape), fvu)
-        for point in family:
-            row = {"family": norm, "fvu": point.fvu, "trend": trend, "epsilons": len(family)}
-            rows.append({**point.network, **row})
-    return rows
-
-
-def no_narrower_than_chance(table: pd.DataFrame, confidence: float) -> tuple[pd.Series, pd.Series]:
-    """The intervals of trends, widened over several trainings to what they are where epsilon does
-    nothing: (low, high), each (rows,).
-
-    ρ takes few values: equal ones of two or three trainings are no measure of how much they differ.
-    Its variance over random orders is 1 / (epsilons − 1), that of the mean so much over the networks
-    (Page 1963).
-
-    table: trend with trend_low and trend_high, networks, epsilons.
-    """
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    chance = z / (table["networks"] * (table["epsilons"] - 1)) ** 0.5
-    chance = chance.where(table["networks"] > 1)  # where it is missing nothing is clipped
-    low = table["trend_low"].clip(upper=table["trend"] - chance)
-    high = table["trend_high"].clip(lower=table["trend"] + chance)
-    return low.clip(lower=-1), high.clip(upper=1)
