@@ -131,7 +131,7 @@ class Activations(Section):
     parts: Count
     """Jobs that share a layer's pass over the training images."""
     keep: bool
-    """Whether rows and attacked activations stay; false: they go once all that read them ran."""
+    """Whether rows stay; false: they go once all that read them ran."""
     seed: Seed
     """Seed of the positions, and of the order of the rows."""
 
