@@ -163,7 +163,7 @@ def test_a_difference_that_success_makes_is_none_at_equal_success(tmp_path):
     decided = claims.decide(
         {"fair": fair.build(SPEC, **paths)}, {"confidence": 0.95, "attack": "pgd", "epsilon": 1.0}
     )
-    less = decided[decided["claim"].str.startswith("L0 rises less")].set_index("scope")
+    less = decided[decided["key"].str.startswith("l0-trend")].set_index("scope")
     (equal_epsilon,) = less[less.index.str.contains("equal epsilon")].to_dict("records")
     (equal_success,) = less[less.index.str.contains("equal success")].to_dict("records")
     assert (equal_epsilon["measured"], equal_epsilon["verdict"]) == (-1.0, "reproduced")

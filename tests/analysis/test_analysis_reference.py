@@ -9,7 +9,7 @@ from interference.analysis.tables import claims, toy
 from interference.config.load import read_config
 from tests.support import REPO
 
-FOLDER = REPO / "workflow/experiments/toy-full"
+FOLDER = REPO / "workflow/published/toy-full"
 RAW = FOLDER / "vulnerability.parquet"
 
 
@@ -19,7 +19,7 @@ def concluded():
 
 
 def test_it_measures_the_models_of_its_experiment():
-    settings = read_config(FOLDER.with_suffix(".yaml")).toy
+    settings = read_config(REPO / "workflow/experiments/toy-full.yaml").toy
     raw, densities = pd.read_parquet(RAW), settings.densities
     assert sorted(raw["density"].unique(), reverse=True) == densities.values  # noqa: PD011
     assert raw["seed"].unique().tolist() == settings.seeds

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from interference.analysis.claims import CLAIMS, PREPRINT, TOY_ORDER, Claim, Reported, Subjects
+from interference.analysis.claim import Claim, Reported, Subjects
+from interference.analysis.claims import CLAIMS, PREPRINT, TOY_ORDER
 from interference.analysis.frames import MEMBER, read_frames, write_frame
 from interference.analysis.quantities import estimate
 from interference.analysis.shrinkage import shrinkage_share
@@ -682,11 +683,16 @@ def test_a_claim_is_an_entry(tables, monkeypatch):
         per=("layer",), at_middle_of="sparsity",
     )  # fmt: skip
     claim = Claim(
-        "latents wake up", PREPRINT, (members,), partial(estimate, column="ratio"), Rule(">", 0),
+        "wake", "latents wake up", PREPRINT, (members,), partial(estimate, column="ratio"), Rule(">", 0),
         reported=Reported("some"), reported_at={"stem": Reported("few")},
     )  # fmt: skip
     other = Claim(
-        "none sleep", "control", (members,), partial(estimate, column="ratio"), Rule("<", 1)
+        "sleep",
+        "none sleep",
+        "control",
+        (members,),
+        partial(estimate, column="ratio"),
+        Rule("<", 1),
     )
     monkeypatch.setattr(claims, "CLAIMS", (claim, other))
     rows = decided(NETWORKS, **tables)

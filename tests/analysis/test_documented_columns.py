@@ -24,7 +24,7 @@ from interference.saes.metrics import score
 from tests.support import REPO
 from tests.support.documented import columns, columns_of, sections
 
-PUBLISHED = REPO / "workflow" / "experiments" / "toy-full"
+PUBLISHED = REPO / "workflow" / "published" / "toy-full"
 BOOTSTRAP = {"confidence": 0.9, "resamples": 100, "seed": 0}
 HEADLINE = {"attack": "pgd", "epsilon": 1.0}
 

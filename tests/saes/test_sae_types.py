@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from interference.analysis.figures.style import SAE_TYPES
+from interference.analysis.frames import SAE_TYPES
 from interference.config.saes import SaeTypes
 from interference.saes import compiled, types
 from interference.saes.fit import calibrate

@@ -68,7 +68,9 @@ class Checkout:
     @classmethod
     def copy(cls, folder: Path) -> "Checkout":
         """Copy the repository's workflow to ``folder / "checkout"``, with its machine code."""
-        ignored = shutil.ignore_patterns("*.egg-info", ".snakemake", "*.nb[ci]", "*.lock")
+        ignored = shutil.ignore_patterns(
+            "published", "*.egg-info", ".snakemake", "*.nb[ci]", "*.lock"
+        )
         for part in PARTS:
             source, target = REPO / part, folder / "checkout" / part
             target.parent.mkdir(parents=True, exist_ok=True)

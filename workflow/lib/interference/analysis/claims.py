@@ -5,14 +5,10 @@ epsilon are not causes. Claims about networks are read from the rows of tables t
 trainings of a kind, or about the only one.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
 
-import pandas as pd
-
-from interference.analysis.frames import middle
+from interference.analysis.claim import Claim, Reported, Subjects
 from interference.analysis.quantities import (
     accuracy_lost,
     dip,
@@ -23,81 +19,9 @@ from interference.analysis.quantities import (
     shrinkage,
     zero_gradients,
 )
-from interference.analysis.verdicts import Measured, Rule
+from interference.analysis.verdicts import Rule
 
 PREPRINT, CONTROL = "Gorton & Lewis 2025", "control"
-
-
-@dataclass(frozen=True)
-class Reported:
-    """What a source reports.
-
-    text: as it has it.
-    size: the ratio; of a range the end nearer to the bound; None where it gives no number.
-    """
-
-    text: str = "not reported"
-    size: float | None = None
-
-
-@dataclass(frozen=True)
-class Subjects:
-    """What claims are about: rows of one table, and how they fall into subjects.
-
-    table: the name under which the table claims has it as an input.
-    scope: names a subject in words; a column in braces stands for the subject's value.
-    where: which rows count, as pandas has a query; @NAME is a field of the spec.
-    per: columns; rows of equal values are one subject. Without any, all rows are.
-    at_middle_of: a column; of a subject, only rows at the middle one of its values count.
-    """
-
-    table: str
-    scope: str
-    where: str
-    per: tuple[str, ...] = ()
-    at_middle_of: str | None = None
-
-    def split(self, table: pd.DataFrame, spec: dict) -> Iterator[tuple[str, pd.DataFrame]]:
-        """Scope and rows of each subject that has rows."""
-        rows = table.query(self.where, local_dict=spec, engine="python")
-        parts = [part for _, part in rows.groupby(list(self.per))] if self.per else [rows]
-        for part in parts:
-            if self.at_middle_of is not None:
-                values = part[self.at_middle_of]
-                part = part[values == middle(values)]
-            if len(part):
-                yield self.scope.format_map(part.iloc[0]), part
-
-
-@dataclass(frozen=True)
-class Claim:
-    """One claim, held against every subject that it is about.
-
-    wording: what is claimed and of which quantity, in our words.
-    source: the paper; ``control`` of what else may explain a paper's finding; or the kind of check.
-    subjects: what it is about. Neighbours in `CLAIMS` that are about the same stand together in the
-        table claims, subject by subject.
-    quantity: measures a subject's rows; None where there is nothing to measure.
-    rule: where the quantity lies if the claim is true.
-    reported: the source's value.
-    reported_at: the source's value at single layers, before `reported`.
-    """
-
-    wording: str
-    source: str
-    subjects: tuple[Subjects, ...]
-    quantity: Callable[[pd.DataFrame, dict], Measured | None]
-    rule: Rule
-    reported: Reported = Reported()
-    reported_at: Mapping[str, Reported] = field(default_factory=dict)
-
-    def reported_of(self, rows: pd.DataFrame) -> Reported:
-        """The source's value of one subject."""
-        if not self.reported_at:
-            return self.reported
-        return self.reported_at.get(rows["layer"].iloc[0], self.reported)
-
-
 #: Each attack finds at least what the one before finds, on average.
 TOY_ORDER = ("one-step", "pgd", "strongest", "bound")
 
@@ -140,12 +64,16 @@ CLEAN_NETWORKS, CLEAN_BESIDE_CONTROLS, INTERFERENCE = (
         ("interference_share", " against {reference}, clean network", "!="),
     )
 )
-COMPARED_FAIRLY = Subjects(
-    "fair",
-    "{model_architecture} {layer}, {type} {sparsity:g}, {family}, at {comparison}",
-    "about != 'one of several' and family != 'clean' and model_norm != 'clean' "
-    "and reference == 'noise' and quantity == 'l0' and among == 'right'",
-    per=("model_architecture", "layer", "type", "family", "comparison"),
+EQUAL_EPSILON, EQUAL_SUCCESS = (
+    Subjects(
+        "fair",
+        "{model_architecture} {layer}, {type} {sparsity:g}, {family}, at {comparison}",
+        "about != 'one of several' and family != 'clean' and model_norm != 'clean' "
+        f"and comparison == '{comparison}' and reference == 'noise' and quantity == 'l0' "
+        "and among == 'right'",
+        per=("model_architecture", "layer", "type", "family"),
+    )
+    for comparison in ("equal epsilon", "equal success")
 )
 FALLEN = Subjects(
     "fair",
@@ -168,6 +96,7 @@ _OVER = "clean over adversarially trained, mean over densities"
 
 CLAIMS = (
     Claim(
+        "toy-packing",
         f"adversarial training lowers features per dimension ({_OVER})",
         PREPRINT,
         (WEIGHTS,),
@@ -176,6 +105,7 @@ CLAIMS = (
         reported=Reported("> 1"),
     ),
     Claim(
+        "toy-learned",
         f"adversarial training lowers learned features per dimension ({_OVER})",
         PREPRINT,
         (WEIGHTS,),
@@ -183,6 +113,7 @@ CLAIMS = (
         Rule(">", 1),
     ),
     Claim(
+        "toy-interference",
         f"adversarial training lowers interference ({_OVER})",
         PREPRINT,
         (WEIGHTS,),
@@ -191,6 +122,7 @@ CLAIMS = (
         reported=Reported("about 2", 2),
     ),
     Claim(
+        "toy-rise",
         "vulnerability rises with superposition (Spearman over densities)",
         PREPRINT,
         (STRONGEST, ONE_STEP),
@@ -199,6 +131,7 @@ CLAIMS = (
         reported=Reported("rises"),
     ),
     Claim(
+        "toy-vulnerability",
         f"adversarial training lowers vulnerability ({_OVER})",
         PREPRINT,
         (STRONGEST, ONE_STEP),
@@ -207,6 +140,7 @@ CLAIMS = (
         reported=Reported("> 1"),
     ),
     Claim(
+        "toy-dip",
         "vulnerability dips on the antipodal plateau (least over it, over its start)",
         PREPRINT,
         (STRONGEST, ONE_STEP, BOUND),
@@ -215,6 +149,7 @@ CLAIMS = (
         reported=Reported("striking dip"),
     ),
     Claim(
+        "toy-shrinkage-sparse",
         "shrinkage alone explains most of the robustness gain (share, mean over densities)",
         CONTROL,
         (STRONGEST,),
@@ -222,6 +157,7 @@ CLAIMS = (
         Rule(">", 0.5),
     ),
     Claim(
+        "toy-shrinkage",
         "shrinkage alone explains most of the robustness gain (share, mean over densities)",
         CONTROL,
         (STRONGEST,),
@@ -229,6 +165,7 @@ CLAIMS = (
         Rule(">", 0.5),
     ),
     Claim(
+        "toy-common",
         f"adversarial training lowers vulnerability at one common density ({_OVER})",
         CONTROL,
         (COMMON,),
@@ -237,6 +174,7 @@ CLAIMS = (
     ),
     *(
         Claim(
+            f"toy-{stronger}-over-{weaker}",
             f"check: {stronger} is at least as strong as {weaker} (loss, mean over seeds)",
             "attack order",
             (TRAINED,),
@@ -247,6 +185,7 @@ CLAIMS = (
         for weaker, stronger in pairwise(TOY_ORDER)
     ),
     Claim(
+        "fvu-falls",
         "FVU at equal L0 falls with the training epsilon (Spearman)",
         PREPRINT,
         (FAMILIES,),
@@ -257,6 +196,7 @@ CLAIMS = (
     # A fall is one of a tenth: SAEs of two seeds on one Gaussian differ in FVU by up to that
     # (measured at stem and layer1), and an interval of one training does not know it.
     Claim(
+        "fvu-beyond-gaussian",
         "FVU at equal k falls with the training epsilon by a tenth more than a Gaussian's "
         "(ratio of the two, over the clean network's, mean over epsilons)",
         CONTROL,
@@ -265,6 +205,7 @@ CLAIMS = (
         Rule("<", 0.9),
     ),
     Claim(
+        "l0-rises",
         "L0 rises under attack (attacked over clean)",
         PREPRINT,
         (CLEAN_NETWORKS,),
@@ -278,6 +219,7 @@ CLAIMS = (
         },
     ),
     Claim(
+        "l0-over-control",
         "L0 rises more than under a control of the same norm",
         CONTROL,
         (CLEAN_BESIDE_CONTROLS,),
@@ -285,6 +227,7 @@ CLAIMS = (
         Rule(">", 1),
     ),
     Claim(
+        "interference-share",
         "interference has a larger share in what wakes latents than under a control",
         PREPRINT,
         (INTERFERENCE,),
@@ -293,14 +236,20 @@ CLAIMS = (
         reported=Reported("interference wakes them"),
     ),
     # Robust networks hold less interference, if the preprint is right: attacks find less to wake.
-    Claim(
-        "L0 rises less the larger the training epsilon (L0 over noise, Spearman)",
-        CONTROL,
-        (COMPARED_FAIRLY,),
-        partial(estimate, column="trend", ranked="epsilons"),
-        Rule("<", 0),
+    *(
+        Claim(
+            f"l0-trend-{which}",
+            f"at equal {which} of the attack L0 rises less the larger the training epsilon "
+            "(L0 over noise, Spearman)",
+            CONTROL,
+            (subjects,),
+            partial(estimate, column="trend", ranked="epsilons"),
+            Rule("<", 0),
+        )
+        for which, subjects in (("epsilon", EQUAL_EPSILON), ("success", EQUAL_SUCCESS))
     ),
     Claim(
+        "l0-fallen",
         "L0 rises more in images that fall than in those that stand (ratio of the two)",
         CONTROL,
         (FALLEN,),
@@ -309,6 +258,7 @@ CLAIMS = (
     ),
     *(
         Claim(
+            f"woken-{column.replace('_', '-')}",
             f"woken latents put back return more predictions than {control} (share less share)",
             CONTROL,
             (RESTORED,),
@@ -324,6 +274,7 @@ CLAIMS = (
     # Is the attack an attack, or is a gradient masked?
     *(
         Claim(
+            f"{stronger}-over-{weaker}",
             f"check: {stronger} is at least as strong as {weaker} (accuracy lost)",
             "masking check",
             (ATTACKED,),
@@ -342,6 +293,7 @@ CLAIMS = (
         )
     ),
     Claim(
+        "zero-gradients",
         "check: no gradient of an attack is exactly zero (gradients that are, of all steps)",
         "masking check",
         (ATTACKED,),

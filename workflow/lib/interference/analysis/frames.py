@@ -14,6 +14,16 @@ from interference.store.files import StoreError, replacing, sha256
 MODEL = ["model", "model_architecture", "model_norm", "model_epsilon", "model_seed"]
 MEMBER = [*MODEL, "layer", "type", "sparsity", "sae_seed"]
 
+#: SAE types as papers write them.
+SAE_TYPES = {
+    "topk": "TopK",
+    "relu_l1": "ReLU-L1",
+    "batch_topk": "BatchTopK",
+    "jumprelu": "JumpReLU",
+    "gated": "Gated",
+    "matryoshka": "Matryoshka",
+}
+
 
 def read_frames(paths: Iterable[Path]) -> pd.DataFrame:
     """Read all rows of all tables; a column that a table lacks is missing in its rows.

@@ -35,6 +35,7 @@ def figure(context: typer.Context, spec: Spec, output: Output) -> None:
 
 def conclude(results: Path) -> None:
     """Print the conclusions of a finished run, and where its figures and report are."""
+    from interference.analysis.findings import findings
     from interference.analysis.frames import read_frame
     from interference.store.files import read_json
 
@@ -49,6 +50,7 @@ def conclude(results: Path) -> None:
             print(f"  {measured:28s} {reported}")
             if row["why"]:
                 print(f"  {'':28s} {'':21s} {row['why']}")
+    print(f"\n{findings(claims)}")
     counts = claims["verdict"].value_counts(sort=False)
     print("\nverdicts:", ", ".join(f"{count} {said}" for said, count in counts.items()))
     if (claims["about"] == "this network").any():

@@ -17,12 +17,12 @@ from interference.analysis.figures.style import (
     GREY,
     ORANGE,
     PURPLE,
-    SAE_TYPES,
     curves,
     epsilon_axis,
     grid,
     layers,
 )
+from interference.analysis.frames import SAE_TYPES
 
 #: column of the table → label, colour
 LINES = {

@@ -13,12 +13,12 @@ from interference.analysis.figures.style import (
     NORMS,
     ORANGE,
     RED,
-    SAE_TYPES,
     curves,
     epsilon_axis,
     grid,
     layers,
 )
+from interference.analysis.frames import SAE_TYPES
 
 #: (comparison, among) → colour and label, in the order of the legend.
 LINES = {

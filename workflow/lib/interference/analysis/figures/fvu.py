@@ -4,7 +4,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from interference.analysis.figures.style import (
-    SAE_TYPES,
     curves,
     grid,
     l0_axis,
@@ -12,6 +11,7 @@ from interference.analysis.figures.style import (
     regimes,
     sae_types,
 )
+from interference.analysis.frames import SAE_TYPES
 
 
 def draw(table: pd.DataFrame, which: dict) -> Figure:

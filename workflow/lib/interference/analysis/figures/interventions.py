@@ -8,13 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from interference.analysis.figures.style import (
-    SAE_TYPES,
     grid,
     layers,
     regime_legend,
     regimes,
     sae_types,
 )
+from interference.analysis.frames import SAE_TYPES
 
 #: Sets in the order of the axis, controls after what they are controls of.
 SETS = {

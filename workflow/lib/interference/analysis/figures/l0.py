@@ -18,13 +18,12 @@ from interference.analysis.figures.style import (
     ORANGE,
     PURPLE,
     RED,
-    SAE_TYPES,
     epsilon_axis,
     layers,
     regimes,
     sae_types,
 )
-from interference.analysis.frames import middle
+from interference.analysis.frames import SAE_TYPES, middle
 from interference.config.values import DISPLACED
 
 COLOURS = (RED, ORANGE, PURPLE, BLUE)

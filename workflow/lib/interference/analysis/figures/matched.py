@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 from interference.analysis.figures.style import (
     BLUE,
     NORMS,
-    SAE_TYPES,
     curves,
     epsilon_axis,
     grid,
     layers,
 )
+from interference.analysis.frames import SAE_TYPES
 
 
 def draw(table: pd.DataFrame, which: dict) -> Figure:

@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from interference.analysis.figures.style import (
-    SAE_TYPES,
     Regime,
     curves,
     grid,
@@ -19,6 +18,7 @@ from interference.analysis.figures.style import (
     regimes,
     sae_types,
 )
+from interference.analysis.frames import SAE_TYPES
 
 
 def draw(table: pd.DataFrame, which: dict) -> Figure:

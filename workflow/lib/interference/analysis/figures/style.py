@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
+from interference.analysis.frames import SAE_TYPES
 from interference.provenance import canonical
 from interference.store.files import replacing
 
@@ -38,14 +39,6 @@ BLUE, ORANGE, RED, PURPLE, GREY = ("#0072B2", "#E69F00", "#D55E00", "#CC79A7", "
 TRAINING = {"clean": BLUE, "adversarial": RED}
 #: Clean-trained toy models with the weights of adversarially trained ones in length only.
 SHRUNK = ORANGE
-SAE_TYPES = {
-    "topk": "TopK",
-    "relu_l1": "ReLU-L1",
-    "batch_topk": "BatchTopK",
-    "jumprelu": "JumpReLU",
-    "gated": "Gated",
-    "matryoshka": "Matryoshka",
-}
 #: Ticks of axes of density.
 DENSITIES = (1, 0.5, 0.2, 0.1)
 NORMS = {"l2": "$L_2$", "linf": "$L_\\infty$", "clean": "clean"}

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from interference.analysis.claims import CLAIMS, Claim
+from interference.analysis.claim import Claim
+from interference.analysis.claims import CLAIMS
 from interference.analysis.frames import read_frames
 from interference.analysis.verdicts import Measured, verdict
 
-COLUMNS = ["claim", "scope", "about", "source", "reported", "measured", "low", "high", "interval",
+COLUMNS = ["key", "claim", "scope", "layer", "type", "against", "about", "source", "reported", "measured", "low", "high", "interval",
            "bound", "of_reported", "verdict", "why"]  # fmt: skip
 
 
@@ -65,8 +66,10 @@ def _row(claim: Claim, scope: str, subject: pd.DataFrame, measured: Measured) ->
     reported = claim.reported_of(subject)
     size = reported.size
     return {
+        "key": claim.key,
         "claim": claim.wording,
         "scope": ", ".join(filter(None, [scope, measured.cases])),
+        **_of_all(subject),
         "about": measured.about,
         "source": claim.source,
         "reported": reported.text,
@@ -78,3 +81,10 @@ def _row(claim: Claim, scope: str, subject: pd.DataFrame, measured: Measured) ->
         "of_reported": np.nan if size is None else claim.rule.of_reported(measured.value, size),
         **verdict(measured, claim.rule, size),
     }
+
+
+def _of_all(subject: pd.DataFrame) -> dict[str, str]:
+    """The columns layer, type and against, which is the reference; empty where rows differ or have none."""
+    names = {"layer": "layer", "type": "type", "against": "reference"}
+    values = {name: subject.get(column, pd.Series()).unique() for name, column in names.items()}
+    return {name: found[0] if len(found) == 1 else "" for name, found in values.items()}
