@@ -233,12 +233,12 @@ WRONG = {
     "epsilon as int and float": ({"models/epsilons/l2": [1, 1.0]}, ["models.epsilons.l2", "twice"]),
     "seed twice": ({"toy/seeds": [2, 2]}, ["toy.seeds: 2 is there twice"]),
     "k too large": (
-        {"saes/types/topk/k": [16, 64]},
-        ["saes.types.topk.k: 64", "64 dimensions of layer1", "k < 64"],
+        {"saes/types/topk/k": [16, 32]},
+        ["saes.types.topk.k: 32", "32 dimensions of layer1", "k < 32"],
     ),
     "k too large for a batch": (
-        {"saes/types/batch_topk": {**GOOD["saes"]["types"]["topk"], "k": [8, 128]}},
-        ["saes.types.batch_topk.k: 128", "128 dimensions of layer2", "k < 128"],
+        {"saes/types/batch_topk": {**GOOD["saes"]["types"]["topk"], "k": [8, 64]}},
+        ["saes.types.batch_topk.k: 64", "64 dimensions of layer2", "k < 64"],
     ),
     "baselines of a type that is not there": (
         {"saes/baselines": {"type": "batch_topk", "k": [16]}},
@@ -250,7 +250,7 @@ WRONG = {
     ),
     "baselines at a k that no SAE has": (
         {"saes/baselines": {"type": "topk", "k": [16, 5]}},
-        ["saes.baselines.k: 5 is not in types.topk.k: [4, 8, 16, 32]", "of the same k"],
+        ["saes.baselines.k: 5 is not in types.topk.k: [4, 8, 16, 24]", "of the same k"],
     ),
     "baselines at no k": ({"saes/baselines/k": []}, ["saes.baselines.k: found []", "at least 1"]),
     "baselines at a k twice": ({"saes/baselines/k": [16, 16]}, ["saes.baselines.k: 16", "twice"]),
@@ -281,7 +281,7 @@ WRONG = {
     ),
     "a prefix without a latent of its own": (
         {"saes/types/matryoshka": {**MATRYOSHKA, "prefixes": [0.5, 0.5001, 1.0]}},
-        ["saes.types.matryoshka.prefixes: 0.5001 of the 512 latents of stem adds none"],
+        ["saes.types.matryoshka.prefixes: 0.5001 of the 256 latents of stem adds none"],
     ),
     "no SAE type": ({"saes/types": {}}, ["saes.types: no SAE type", "topk, relu_l1, batch_topk, "]),
     "empty SAE type": (
@@ -367,6 +367,17 @@ WRONG = {
             "attacks.methods.moved.across: clean-s0 has no network of another seed; add a second seed"
         ],
     ),
+    "transfer between networks of other classes": (
+        {
+            "models": {**OWN, "networks": {"m": MINE, "r": {**ROBUST, "classes": 100}}},
+            "data": COLOUR,
+            "attacks/methods/moved": {**TRANSFERRED, "across": "epsilon"},
+        },
+        [
+            f"attacks.methods.moved: m tells {MINE['classes']} classes apart, and r, whose images it",
+            "100; write networks of the same classes, or leave it out",
+        ],
+    ),
     "transfer across one epsilon": (
         {
             "models": {**OWN, "networks": {"m": MINE}},
@@ -389,7 +400,7 @@ WRONG = {
         ["activations.layers.layer4: 2 positions", "28 pixels has 1 there"],
     ),
     "width of an architecture that has one": (
-        {"models/architecture": "vgg16_bn", "models/width": 32},
+        {"models/architecture": "vgg16_bn", "models/stem": "imagenet"},
         ["models.width: found 32, but vgg16_bn", "write null, or resnet18 and resnet50"],
     ),
     "stem of an architecture that has one": (
@@ -512,7 +523,8 @@ def test_fractions_of_pixel_units_are_taken():
     config = check_config(changed(changes | {"models/epsilons/linf": ["2/255"]}))
     assert config.attacks.methods["pgd-linf"].epsilons == [8 / 255, 16 / 255]
     assert config.models.epsilons.linf == [2 / 255]
-    files = check_config(changed({"data": COLOUR, "models": OWN}))
+    small = {"activations/layers/layer3": 4, "activations/layers/layer4": 1}
+    files = check_config(changed({"data": COLOUR, "models": OWN, **small}))
     assert files.models.networks["r"].epsilon == 4 / 255
 
 

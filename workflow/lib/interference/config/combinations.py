@@ -166,10 +166,20 @@ def _controls(config: Any) -> Iterator[str]:
 
 
 def _other_networks(config: Any, field: str, across: str) -> Iterator[str]:
-    """A network that another epsilon or seed has no network for, one line for the first."""
+    """A network that another epsilon or seed has no network for, or one of other classes, one line for
+    the first."""
     models = models_of(config.models)
     for model in models:
-        if source_of(model, models, across) is None:
+        source = source_of(model, models, across)
+        if source is not None and config.models.source == "files":
+            own, theirs = (config.models.networks[m.name].classes for m in (model, source))
+            if own != theirs:
+                yield (
+                    f"{field}: {model.name} tells {own} classes apart, and {source.name}, whose images "
+                    f"it would be shown, {theirs}; write networks of the same classes, or leave it out"
+                )
+                return
+        if source is None:
             mend = {
                 "seed": "add a second seed to models.seeds, or write across: epsilon",
                 "epsilon": "add a clean network and one of another epsilon, or leave the method out",
