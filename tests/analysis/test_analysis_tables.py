@@ -229,9 +229,9 @@ def test_what_is_beyond_the_gaussian_is_compared_with_the_clean_network_draw_by_
 
 def test_l0_is_compared_with_clean_images_and_with_noise_draw_by_draw(results, tables):
     table = tables["l0"]
-    # conditions against clean, those that are no noise against noise too; l0 and woken, and of
-    # noise also two shares of the drive
-    assert len(table) == 4 * 2 * 2 * 3 * ((7 + 4) * 2 + 4 * 2)
+    # conditions against clean, those that are no noise against noise too; l0 and woken of three
+    # sparsities, and against noise two shares of the drive of the middle one
+    assert len(table) == 4 * 2 * 2 * (3 * (7 + 4) * 2 + 4 * 2)
     table = table[table["quantity"].isin(["l0", "woken"])]
     raw = read_frames(results["l0"]["l0"])
     for row in table.iloc[::73].itertuples():
@@ -261,13 +261,16 @@ def test_another_quantity_and_another_control_are_compared_as_l0_and_noise_are(r
     pd.concat([raw, shuffled]).assign(doubled=lambda rows: 2 * rows["l0"]).to_parquet(path)
     controls = {name: {**control, "shuffled": "shuffled"} if control["norm"] == "l2" else control
                 for name, control in CONTROLS.items()}  # fmt: skip
-    controls["shuffled"] = {"norm": "l2"}
+    controls["shuffled"] = {"norm": "l2", "noise": "noise"}
     table = l0.build({**BOOTSTRAP, "controls": controls}, l0=[path])
+    assert set(table.loc[table["sparsity"] != 8, "quantity"]) == {"l0", "woken"}
+    assert set(table.loc[table["sparsity"] != 8, "reference"]) == {"clean", "noise", "noise-max"}
+    table = table[table["sparsity"] == 8]
     of_pgd = table[(table["attack"] == "pgd") & (table["quantity"] == "l0")]
     assert set(of_pgd["reference"]) == {"clean", "noise", "shuffled"}
     noise, again = (of_pgd[of_pgd["reference"] == name] for name in ("noise", "shuffled"))
     np.testing.assert_array_equal(noise["ratio_low"], again["ratio_low"])
-    assert set(table.loc[table["attack"] == "shuffled", "reference"]) == {"clean"}
+    assert set(table.loc[table["attack"] == "shuffled", "reference"]) == {"clean", "noise"}
     shares = {"own_share", "interference_share"}
     assert set(table["quantity"]) == {"l0", "woken", "doubled", *shares}
     l0_rows, doubled = (table[table["quantity"] == name] for name in ("l0", "doubled"))

@@ -28,9 +28,7 @@ IMAGES = 9
 ATTACKS = {"pgd": [0.5, 1.0], "noise": [1.0]}
 #: (attack, epsilon) in the order of the tables: those of pixels, then those within the layer.
 PIXELS = [("clean", 0.0), ("pgd", 0.5), ("pgd", 1.0), ("noise", 1.0)]
-CONDITIONS = PIXELS + [
-    (f"displaced-{how}", epsilon) for how in ("random", "covariance") for epsilon in (0.5, 1.0)
-]
+CONDITIONS = [*PIXELS, ("displaced-random", 1.0), ("displaced-covariance", 1.0)]
 
 
 def identity(d: int) -> Dictionary:
@@ -67,7 +65,7 @@ def job(layer: str = "stem", types: tuple[str, ...] = ("topk",), **changed: obje
         "attacks": list(ATTACKS),
         "types": list(types),
         "images": IMAGES,
-        "displaced": "pgd",
+        "displaced": {"attack": "pgd", "epsilon": 1.0},
         "seed": 0,
         "code": {"roots": ["interference.probes.measure"], "digest": "0123456789abcdef"},
         **changed,

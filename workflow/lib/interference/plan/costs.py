@@ -87,7 +87,7 @@ def _network_work(config: Config, specs: Specs) -> Iterator[tuple[str, float]]:
             rest = to["logits"] - to[layer]
             # clean images also go on from the layer, as they are and with its mean in place
             yield "measure", conditions * to[layer] + attacked * (to["logits"] + rest)
-            displaced = attacked * len(DISPLACED) * len(methods[specs.headline].epsilons)
+            displaced = attacked * len(DISPLACED)
             yield from _sae_work(config, layer, dense, conditions + displaced, sizes[layer], rest)
             sweeps = len(specs.sae_types) * len(config.saes.seeds)
             onward = OUTCOMES * (rest + 2 * dense * sizes[layer])

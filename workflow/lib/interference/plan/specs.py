@@ -218,7 +218,7 @@ class Specs(Inventory):
             attacks=self.probed,
             types=self.sae_types,
             images=self.config.attacks.images,
-            displaced=self.headline,
+            displaced=self.headline_attack(),
             seed=self.config.attacks.seed,
         )
 

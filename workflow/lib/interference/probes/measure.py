@@ -58,7 +58,7 @@ def run(
         Condition(control, condition.epsilon, place)
         for control in DISPLACED
         for place, condition in enumerate(conditions)
-        if condition.attack == spec["displaced"]
+        if {"attack": condition.attack, "epsilon": condition.epsilon} == spec["displaced"]
     ]
     sweeps = []
     for name, path in each("--saes", spec["types"], saes):

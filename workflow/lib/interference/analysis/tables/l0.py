@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from interference.analysis.frames import MEMBER, read_frames
+from interference.analysis.frames import MEMBER, middle, read_frames
 from interference.analysis.statistics import TRAINING, Bootstrap
 
+#: Quantities whose rows of every sparsity and training are kept.
+SENSITIVE = ("l0", "woken")
 #: Conditions, and what names an image under one.
 CONDITION = ["attack", "epsilon"]
 #: What is zero on clean images is held against another quantity of them.
@@ -24,6 +26,9 @@ SHARES = {"own_share": "drive_own", "interference_share": "drive_interference"}
 
 def build(spec: dict, l0: Sequence[Path]) -> pd.DataFrame:
     """One row per (member, attack, epsilon, reference, quantity), and per kind of several trainings.
+
+    Every quantity is of the middle sparsity of a sweep; of others, and of each of several trainings, there
+    is what says how much hangs on them: `SENSITIVE`, over clean images and noise.
 
     norm: of the attack.
     reference: the condition that the attack is held against: clean, or a control at its epsilon.
@@ -47,7 +52,12 @@ def build(spec: dict, l0: Sequence[Path]) -> pd.DataFrame:
         ]
         means = ["value", "reference_value"]
         tables.append(bootstrap.table(pd.DataFrame(rows), log=["ratio"], means=means))
-    return pd.concat(tables, ignore_index=True)
+    table = pd.concat(tables, ignore_index=True)
+    middles = table["type"].map(table.groupby("type")["sparsity"].agg(middle))
+    noises = {own["noise"] for own in spec["controls"].values()}
+    headline = (table["sparsity"] == middles) & (table["about"] != "one of several")
+    sensitive = table["quantity"].isin(SENSITIVE) & table["reference"].isin({"clean", *noises})
+    return table[headline | sensitive].reset_index(drop=True)
 
 
 def _draws(bootstrap: Bootstrap, member: pd.DataFrame) -> dict[tuple, dict[str, np.ndarray]]:
