@@ -34,7 +34,7 @@ def identity(network):
 def results(tmp_path_factory):
     """Table → paths of its inputs by name, as its module takes them."""
     folder, rng = tmp_path_factory.mktemp("results"), np.random.default_rng(0)
-    kinds = ("clean", "attacked", "saes", "baselines", "l0", "splice", "interventions")
+    kinds = ("clean", "attacked", "saes", "baselines", "l0", "splice", "interventions", "defences")
     paths = {kind: [] for kind in kinds} | {"toy": [folder / "toy.parquet"]}
 
     def save(kind, name, frame):
@@ -159,6 +159,21 @@ def results(tmp_path_factory):
             "interference": robust**2 * packed, "gain": rng.random(), "increase_ratio": packed,
         })  # fmt: skip
     pd.DataFrame(rows).to_parquet(paths["toy"][0])
+    # Behind SAEs more is right under attack than behind PCA, which does nothing.
+    for network in NETWORKS:
+        parts = [({"layer": "", "type": "", "sparsity": np.nan, "sae_seed": np.nan}, "none", 0.1)]
+        for layer, sparsity in itertools.product(LAYERS, (8.0, 16.0)):
+            names = {"layer": layer, "type": "topk", "sparsity": sparsity, "sae_seed": 0.0}
+            parts += [(names, "sae", 0.6), (names, "pca", 0.1)]
+        labels, frames = np.arange(IMAGES) % 4, []
+        for names, defence, share in parts:
+            columns = {"image": np.arange(IMAGES), "label": labels, "defence": defence}
+            columns |= {"components": 3.0 if defence == "pca" else np.nan, "fvu": 0.25}
+            for seen, right in (("clean", 0.9), ("transferred", share + 0.2), ("adaptive", share)):
+                columns[seen] = (labels + (rng.random(IMAGES) > right)) % 4
+            columns["zero_gradients"] = 0
+            frames.append(pd.DataFrame({**identity(network), **names, **columns}))
+        save("defences", network[0], pd.concat(frames))
     peers = [path for path in paths["saes"] if "topk" in path.name]
     return {
         "accuracy": {"clean": paths["clean"], "attacked": paths["attacked"]},
@@ -173,5 +188,6 @@ def results(tmp_path_factory):
         "fair": {"l0": paths["l0"], "clean": paths["clean"], "attacked": paths["attacked"]},
         "splice": {"splice": paths["splice"]},
         "interventions": {"outcomes": paths["interventions"]},
+        "defences": {"outcomes": paths["defences"]},
         "toy": {"toy": paths["toy"]},
     }

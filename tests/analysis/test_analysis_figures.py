@@ -13,6 +13,7 @@ from interference.analysis.figures.style import save
 from interference.analysis.tables import (
     accuracy,
     baselines,
+    defences,
     fair,
     interventions,
     l0,
@@ -38,6 +39,7 @@ WHICH = {
     "fair": {"architecture": "resnet18", "type": "topk"},
     "splice": {"architecture": "resnet18"},
     "interventions": {"architecture": "resnet18"},
+    "defences": {"architecture": "resnet18"},
 }
 
 
@@ -58,6 +60,7 @@ def tables(results):
         "fair": fair.build({**BOOTSTRAP, **HEADLINE, "controls": controls}, **results["fair"]),
         "splice": splice.build(BOOTSTRAP, **results["splice"]),
         "interventions": interventions.build(BOOTSTRAP, **results["interventions"]),
+        "defences": defences.build(BOOTSTRAP, **results["defences"]),
     }
 
 

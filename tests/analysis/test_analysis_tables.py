@@ -20,6 +20,7 @@ from interference.analysis.tables import (
     accuracy,
     baselines,
     claims,
+    defences,
     fair,
     interventions,
     l0,
@@ -56,6 +57,7 @@ def tables(results):
         "l0": l0.build({**BOOTSTRAP, "controls": CONTROLS}, **results["l0"]),
         "fair": fair.build({**BOOTSTRAP, **HEADLINE, "controls": CONTROLS}, **results["fair"]),
         "interventions": interventions.build(BOOTSTRAP, **results["interventions"]),
+        "defences": defences.build(BOOTSTRAP, **results["defences"]),
         "toy": toy_table,
     }
 
@@ -475,7 +477,15 @@ def test_a_gradient_that_is_zero_fails_its_check(tables):
 
 #: What claims about networks are read at.
 NETWORKS = {"confidence": 0.9, "attack": "pgd", "epsilon": 2.0}
-NETWORK_TABLES = ("accuracy", "matched", "baselines", "l0", "fair", "interventions")
+NETWORK_TABLES = (
+    "accuracy",
+    "matched",
+    "baselines",
+    "l0",
+    "fair",
+    "interventions",
+    "defences",
+)
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from interference.analysis.tables import (
     accuracy,
     baselines,
     claims,
+    defences,
     fair,
     gates,
     interventions,
@@ -51,13 +52,25 @@ def tables(results):
         "fair": fair.build({**BOOTSTRAP, **HEADLINE, "controls": controls}, **results["fair"]),
         "splice": splices.build(BOOTSTRAP, **results["splice"]),
         "interventions": interventions.build(BOOTSTRAP, **results["interventions"]),
+        "defences": defences.build(BOOTSTRAP, **results["defences"]),
         "toy": toy.build({}, **results["toy"]),
     }
 
 
 @pytest.mark.parametrize(
     "name",
-    ["accuracy", "saes", "matched", "baselines", "l0", "fair", "splice", "interventions", "toy"],
+    [
+        "accuracy",
+        "saes",
+        "matched",
+        "baselines",
+        "l0",
+        "fair",
+        "splice",
+        "interventions",
+        "defences",
+        "toy",
+    ],
 )
 def test_every_column_of_a_table_is_named_and_no_other(name, tables):
     found, said = set(tables[name].columns), columns_of(f"analysis/tables/{name}")

@@ -390,6 +390,10 @@ WRONG = {
         {"attacks/images": 101, "data/evaluation": 100},
         ["attacks.images: 101 images", "data.evaluation has 100"],
     ),
+    "more images to defend than to attack": (
+        {"attacks/defence_images": 97},
+        ["attacks.defence_images: found 97, but attacks.images is 96; write that or less"],
+    ),
     "too many for training": (
         {"data/train": 11_001, "data/heldout": 1000},
         ["train + heldout: 11001 + 1000 images", "fashion-mnist-subset has 12000"],

@@ -68,6 +68,15 @@ def test_work_of_probes_is_what_a_hand_counts():
     assert costs.work(tiny())["intervene"] == pytest.approx(2 * intervened)
 
 
+def test_work_of_defences_is_what_a_hand_counts():
+    """16 images: two steps with a gradient and a look at where they end, then three predictions; the
+    network as it is, and at each of two layers an SAE and PCA beside it."""
+    whole = costs.passes(tiny(), "resnet18")["logits"]
+    codes = 4 * (49 * 16 * 32 + 16 * 32 * 64)  # encoded and decoded, at both layers
+    expected = 2 * 16 * (2 * 2 + 1 + 3) * (5 * whole + codes)
+    assert costs.work(tiny())["defend"] == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
 def test_every_step_but_cheap_ones_has_work(path):
     config = read_config(path)
@@ -116,6 +125,7 @@ BENCHMARKS = {
         name: [f"probes/{name}/{m}/{n}" for m in MODELS for n in LAYERS]
         for name in ("measure", "intervene")
     },
+    "defend": [f"probes/defend/{m}" for m in MODELS],
     "train": ["toy/train/models"],
 }
 

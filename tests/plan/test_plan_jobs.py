@@ -49,24 +49,17 @@ def implied(specs):
             "baselines": [specs.baselines(*a) for a in at],
             "measure": [specs.measure(*a) for a in at],
             "intervene": [specs.intervene(*a) for a in at],
+            "defend": [specs.defend(m) for m in models],
             "l0_figure": [specs.figure("l0", model=m) for m in models],
         }
-        for name in (
-            "accuracy",
-            "saes",
-            "matched",
-            "baselines",
-            "l0",
-            "fair",
-            "splice",
-            "interventions",
-        ):
+        of_networks = ("accuracy", "baselines", "splice", "interventions", "defences")
+        for name in (*of_networks, "saes", "matched", "l0", "fair"):
             jobs[f"{name}_table"] = [specs.table(name)]
         for architecture in specs.architectures:
             which = {"architecture": architecture}
             drawn = [("fvu", {"layer": layer}) for layer in layers]
             drawn += [(name, {"type": t}) for name in ("matched", "fair") for t in types]
-            drawn += [(name, {}) for name in ("accuracy", "baselines", "splice", "interventions")]
+            drawn += [(name, {}) for name in of_networks]
             for name, more in drawn:
                 jobs.setdefault(f"{name}_figure", []).append(specs.figure(name, **which, **more))
     if networks and specs.config.models.source == "hub":

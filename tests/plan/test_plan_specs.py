@@ -52,6 +52,7 @@ def test_a_spec_changes_with_every_job_that_is_upstream():
         ("baselines", "clean-s0", "layer2"),
         ("measure", "clean-s0", "layer2"),
         ("intervene", "clean-s0", "stem"),
+        ("defend", "clean-s0"),
         *(
             ("table", table)
             for table in (
@@ -63,6 +64,7 @@ def test_a_spec_changes_with_every_job_that_is_upstream():
                 "fair",
                 "splice",
                 "interventions",
+                "defences",
                 "claims",
             )
         ),
@@ -147,6 +149,28 @@ def test_attacks_are_compared_with_noise_and_the_headline_attack_with_every_cont
 
 ENSEMBLE = {"type": "strongest", "norm": "l2", "epsilons": [1.0], "steps": 2, "restarts": 1,
             "targets": 2, "queries": 3}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("methods", "headline"),
+    [
+        (["noise", "fgsm", "pgd", "late"], "pgd"),
+        (["noise", "fgsm"], "fgsm"),
+        (["noise", "mixed", "fgsm"], "fgsm"),
+        (["noise"], "noise"),
+    ],
+)
+def test_probes_and_claims_are_about_the_first_pgd_else_the_first_attack(methods, headline):
+    values = copy.deepcopy(TINY)
+    there = values["attacks"]["methods"]
+    there["late"] = {**there["pgd"], "steps": 3}
+    there["fgsm"] = {"type": "fgsm", "norm": "l2", "epsilons": [1.0]}
+    there["mixed"] = {"type": "shuffled", "norm": "l2", "epsilons": [1.0], "of": "fgsm"}
+    values["attacks"]["methods"] = {name: there[name] for name in methods}
+    specs = Specs(check_config(values))
+    for job in (specs.defend("clean-s0"), specs.intervene("clean-s0", "stem")):
+        assert json.loads(job)["attack"] == headline
+    assert json.loads(specs.defend("clean-s0"))["method"]["type"] == there[headline]["type"]
 
 
 @pytest.mark.parametrize(("images", "probed"), [(8, False), (32, True)])

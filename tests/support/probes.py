@@ -95,7 +95,7 @@ def write_network(manifest: Path, seed: int = 0) -> Network:
 
 
 def write_rows(manifest: Path, network: Network, data: Path, layer: str) -> None:
-    """The statistics of a layer on the training images, and its held-out rows, at all positions."""
+    """The statistics of a layer, its training rows and its held-out rows, at all positions."""
     train, heldout = (
         torch.from_numpy(read_split(data, split).pixels[:]).float() / 255
         for split in ("train", "heldout")
@@ -103,11 +103,14 @@ def write_rows(manifest: Path, network: Network, data: Path, layer: str) -> None
     with torch.inference_mode():
         statistics = Statistics.of(sums(network.activations(train, layer)))
         rows = statistics.apply(network.activations(heldout, layer).numpy())
-    with writing(manifest.with_suffix(".heldout.zarr"), rows.shape, "float32", {}) as writer:
-        writer.append(rows)
+        trained = statistics.apply(network.activations(train, layer).flatten(0, 1).numpy())
+    stores = {}
+    for name, values, dtype in (("train", trained, "float16"), ("heldout", rows, "float32")):
+        with writing(manifest.with_suffix(f".{name}.zarr"), values.shape, dtype, {}) as writer:
+            writer.append(values)
+        stores[name] = writer.manifest()
     arrays = {"mean": statistics.mean, "std": statistics.std}
-    spec = {"model": MODEL, "layer": layer}
-    described(manifest, arrays, spec=spec, heldout=writer.manifest())
+    described(manifest, arrays, spec={"model": MODEL, "layer": layer}, **stores)
 
 
 def write_attack(manifest: Path, name: str, seed: int = 0, images: int = IMAGES) -> None:
@@ -120,9 +123,11 @@ def write_attack(manifest: Path, name: str, seed: int = 0, images: int = IMAGES)
     write_json(manifest, {"array": writer.manifest(), "epsilons": epsilons, "spec": spec})
 
 
-def write_sweep(manifest: Path, layer: str, sae_type: str, saes: dict[float, Dictionary]) -> None:
-    """SAEs of one type."""
-    members = [{"sparsity": sparsity, "sae_seed": 0, "fvu": 0.1} for sparsity in saes]
+def write_sweep(
+    manifest: Path, layer: str, sae_type: str, saes: dict[float, Dictionary], fvu: float = 0.1
+) -> None:
+    """SAEs of one type, all of them of one FVU."""
+    members = [{"sparsity": sparsity, "sae_seed": 0, "fvu": fvu} for sparsity in saes]
     spec = {"model": MODEL, "layer": layer, "type": sae_type}
     described(manifest, stack(list(saes.values())), spec=spec, members=members)
 

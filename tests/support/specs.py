@@ -38,6 +38,7 @@ def specs_of(values: dict) -> dict[str, str]:
                 jobs[f"fit/{model}/{layer}/{kind}"] = specs.fit(model, layer, kind)
             jobs[f"measure/{model}/{layer}"] = specs.measure(model, layer)
             jobs[f"intervene/{model}/{layer}"] = specs.intervene(model, layer)
+        jobs[f"defend/{model}"] = specs.defend(model)
     jobs |= {step: getattr(specs, step)() for step in ("train", "vulnerability", "geometry")}
     for table in catalogue.TABLES:
         if specs.jobs(table):

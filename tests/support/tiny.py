@@ -23,7 +23,7 @@ ATTACKS = ("pgd", "noise")
 JOBS = {
     "images",
     "trunk/0",
-    *(f"{rule}/{m}" for rule in ("finetune", "predict") for m in MODELS),
+    *(f"{rule}/{m}" for rule in ("finetune", "predict", "defend") for m in MODELS),
     *(f"craft/{m}/{a}" for m in MODELS for a in ATTACKS),
     *(
         f"{rule}/{m}/{layer}"
@@ -47,6 +47,7 @@ JOBS = {
             "fair",
             "splice",
             "interventions",
+            "defences",
             "toy",
             "claims",
         )
@@ -58,7 +59,10 @@ JOBS = {
     "toy_geometry_figure",
     "toy_interference_figure",
     "toy_densities_figure",
-    *(f"{name}_figure/resnet18" for name in ("accuracy", "baselines", "splice", "interventions")),
+    *(
+        f"{name}_figure/resnet18"
+        for name in ("accuracy", "baselines", "splice", "interventions", "defences")
+    ),
     *(f"fvu_figure/resnet18/{layer}" for layer in LAYERS),
     *(f"{name}_figure/resnet18/{t}" for name in ("matched", "fair") for t in TYPES),
     *(f"l0_figure/{m}" for m in MODELS),
@@ -67,6 +71,7 @@ JOBS = {
 PART = (
     "measure/clean-s0/layer2",
     "intervene/clean-s0/layer2",
+    "defend/clean-s0",
     "baselines/clean-s0/layer2",
     "accuracy_table",
     "accuracy_figure/resnet18",

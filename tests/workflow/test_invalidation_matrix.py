@@ -350,7 +350,16 @@ def test_editing_the_architecture_changes_every_job_that_names_a_network(base):
     assert changed(base, after) == PATTERNS.chosen(base, named)
     drawn = {
         f"{name}_figure"
-        for name in ("accuracy", "baselines", "splice", "interventions", "fvu", "matched", "fair")
+        for name in (
+            "accuracy",
+            "baselines",
+            "splice",
+            "interventions",
+            "defences",
+            "fvu",
+            "matched",
+            "fair",
+        )
     }
     gone = {job.replace("resnet18", "resnet50") for job in base.keys() - after.keys()}
     assert gone == after.keys() - base.keys() == chosen(after, *drawn)
@@ -400,11 +409,11 @@ LAYER = {"expansion_factor": 2, "rows": 3200, "batch_size": 64, "learning_rate":
         ({"models.epsilons.l2": [1.0, 3.0]}, "*/l2-3-s0*", []),
         ({"models.epsilons.linf": [0.1, 0.2]}, "*/linf-0.2-s0*", []),
         ({"models.seeds": [0, 1]}, "*s1* trunk/1", []),
-        # interventions in one layer count what wakes in the next
+        # interventions in one layer count what wakes in the next; all layers are one job's defences
         (
             {"activations.layers.layer4": 1, "saes.layers.layer4": LAYER},
             "*/layer4*",
-            ["intervene/*/layer2"],
+            ["intervene/*/layer2", "defend"],
         ),
     ],
     ids=["an l2 epsilon", "a linf epsilon", "a network seed", "a layer"],

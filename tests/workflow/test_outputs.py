@@ -46,7 +46,7 @@ def test_a_copy_of_finished_results_is_finished(copy):
 def test_an_edit_reruns_what_it_changes_where_there_are_no_records(copy):
     copy.replace(TINY, *ATTACK_EDIT)
     done = copy.snakemake("--dry-run")
-    assert "pgd.json and 1 more: method.steps 2 → 4" in done.stdout
+    assert "pgd.json and 3 more: method.steps 2 → 4" in done.stdout
     assert copy.plan().jobs == AFTER_PGD
     copy.restore()
     copy.write(f"{PACKAGE}/attacks/methods/noise.py", with_code)
@@ -99,6 +99,7 @@ def test_a_layer_less_makes_the_tables_anew_although_no_file_is_newer(copy):
             "fair",
             "splice",
             "interventions",
+            "defences",
             "claims",
         )
     }

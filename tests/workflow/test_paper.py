@@ -26,6 +26,7 @@ SHRUNK = {
     "data": {"train": 60, "heldout": 12, "evaluation": 24},
     "attacks": {
         "images": 16,
+        "defence_images": 8,
         "methods": {
             "pgd": {"type": "pgd", "norm": "l2", "epsilons": [3.0], "steps": 2,
                     "relative_step": 0.5, "random_start": True, "restarts": 1, "loss": "log-odds"},
@@ -90,22 +91,13 @@ def test_every_job_of_the_plan_ran_and_nothing_is_left_to_do(paper):
 
 
 def test_every_table_and_figure_speaks_of_the_networks(results):
-    for name in (
-        "accuracy",
-        "saes",
-        "matched",
-        "baselines",
-        "l0",
-        "fair",
-        "splice",
-        "interventions",
-    ):
+    of_networks = ["accuracy", "baselines", "splice", "interventions", "defences"]
+    for name in (*of_networks, "saes", "matched", "l0", "fair"):
         table = pd.read_parquet(results / "analysis" / "tables" / f"{name}.parquet")
         assert set(table["model"]) == set(CHECKPOINTS), name
         assert set(table["model_architecture"]) == {"resnet18"}, name
     drawn = {path.name for path in (results / "analysis" / "figures").rglob("*.png")}
-    of_networks = ["accuracy", "baselines", "splice", "interventions", "layer4", "topk"]
-    assert drawn == {f"{name}.png" for name in (*of_networks, *CHECKPOINTS)}
+    assert drawn == {f"{name}.png" for name in (*of_networks, "layer4", "topk", *CHECKPOINTS)}
 
 
 def test_gates_have_no_verdict_on_pictures_that_are_not_imagenets(results):

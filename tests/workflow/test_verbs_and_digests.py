@@ -46,6 +46,7 @@ NEEDS = {
     "toy geometry": {"numpy", "pyarrow", "safetensors", "torch"},
     "probes measure": NETWORK | {"numba"},
     "probes intervene": NETWORK | {"numba"},
+    "probes defend": NETWORK | {"numba"},
     "analysis table": {"numpy", "pandas", "pyarrow"},
     "analysis figure": {"matplotlib", "numpy", "pandas", "pyarrow"},
     "analysis conclude": {"numpy", "pandas", "pyarrow"},

@@ -84,6 +84,12 @@ def of_next(path):
     return paths
 
 
+def at_layers(path):
+    """Paths of PATH at every layer of a network, of the SAE type that baselines have where it has
+    {peer}."""
+    return lambda wildcards: specs.paths(path.replace("{model}", wildcards.model))
+
+
 def one_of(names):
     """A wildcard's constraint: one of the names; where there are none, nothing matches."""
     return "|".join(names) or "(?!)"

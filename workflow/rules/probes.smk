@@ -73,3 +73,41 @@ rule intervene:
         " --model {input.model} --rows {input.rows} --attack {input.attack}"
         " --saes {input.saes} --next_rows {input.next_rows} --next_saes {input.next_saes}"
         " --output {output.outcomes} > {log} 2>&1"
+
+
+# One job for all layers: its start costs more than one layer's work.
+rule defend:
+    input:
+        data=f"{DATA}/images.json",
+        images=ancient(f"{DATA}/images.zarr"),
+        model=f"{MODELS}/{{model}}.json",
+        weights=ancient(f"{MODELS}/{{model}}.safetensors"),
+        attack=f"{ATTACKS}/{{model}}/{specs.headline}.json",
+        attacked=ancient(f"{ATTACKS}/{{model}}/{specs.headline}.zarr"),
+        rows=at_layers(f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.json"),
+        statistics=ancient(
+            at_layers(f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.safetensors")
+        ),
+        train=ancient(at_layers(f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.train.zarr")),
+        heldout=ancient(
+            at_layers(f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.heldout.zarr")
+        ),
+        saes=at_layers(f"{SAES}/{{model}}/{{layer}}/{{peer}}.json"),
+        dictionaries=ancient(
+            at_layers(f"{SAES}/{{model}}/{{layer}}/{{peer}}.safetensors")
+        ),
+    output:
+        outcomes=f"{PROBES}/{{model}}/defences.parquet",
+    log:
+        f"{LOGS}/probes/defend/{{model}}.log",
+    benchmark:
+        f"{BENCHMARKS}/probes/defend/{{model}}.tsv"
+    resources:
+        mem_mb=scaled(4000),
+        runtime=scaled(240),
+    params:
+        spec=lambda wildcards: specs.defend(wildcards.model),
+    shell:
+        "interference probes defend --spec {params.spec:q} --data {input.data}"
+        " --model {input.model} --attack {input.attack} --rows {input.rows}"
+        " --saes {input.saes} --output {output.outcomes} > {log} 2>&1"

@@ -22,6 +22,8 @@ from interference.analysis.quantities import (
 from interference.analysis.verdicts import Rule
 
 PREPRINT, CONTROL = "Gorton & Lewis 2025", "control"
+#: The least gain in accuracy that is called robustness, fixed before any data were looked at.
+LEAST_GAIN = 0.05
 #: Each attack finds at least what the one before finds, on average.
 TOY_ORDER = ("one-step", "pgd", "strongest", "bound")
 
@@ -89,6 +91,13 @@ RESTORED = Subjects(
     "about != 'one of several' and model_norm == 'clean' and intervention == 'restore' "
     "and set == 'woken'",
     per=("model_architecture", "layer", "type"),
+)
+DEFENDED = Subjects(
+    "defences",
+    "{model_architecture} {layer}, {type} {sparsity:g}, clean network",
+    "about != 'one of several' and model_norm == 'clean' and defence == 'sae'",
+    per=("model_architecture", "layer", "type"),
+    at_middle_of="sparsity",
 )
 ATTACKED = Subjects("accuracy", "", "type != 'clean'")
 
@@ -269,6 +278,23 @@ CLAIMS = (
             ("as many random ones", "over_random"),
             ("as many of the most active", "over_top"),
             ("as long a step beyond the SAE", "over_error"),
+        )
+    ),
+    # If attacks work through small interference, leaving it out defends, and better than leaving out as
+    # much variance: both of a subject's claims must hold.
+    *(
+        Claim(
+            f"defence-{column.replace('_', '-')}",
+            "removing small interference buys robustness (accuracy under an attack through the SAE "
+            f"less that {control})",
+            CONTROL,
+            (DEFENDED,),
+            partial(estimate, column=column, least=LEAST_GAIN),
+            Rule(">", LEAST_GAIN),
+        )
+        for control, column in (
+            ("of the network as it is", "over_none"),
+            ("through PCA with the same FVU", "over_pca"),
         )
     ),
     # Is the attack an attack, or is a gradient masked?

@@ -10,21 +10,26 @@ import pandas as pd
 
 from interference.analysis.shrinkage import shrinkage_share
 from interference.analysis.statistics import rank_correlation
-from interference.analysis.verdicts import Measured, few_images, few_ranked, few_seeds
+from interference.analysis.verdicts import Measured, few_images, few_ranked, few_seeds, few_to_miss
 
 #: Features per dimension of antipodal pairs, and how near to it counts as the plateau, relative.
 ANTIPODAL, PLATEAU = 2, 0.1
 
 
-def estimate(rows: pd.DataFrame, spec: dict, *, column: str, ranked: str = "") -> Measured:
+def estimate(
+    rows: pd.DataFrame, spec: dict, *, column: str, ranked: str = "", least: float = 0.0
+) -> Measured:
     """A number that a table holds with its interval.
 
     rows: the first has the number in ``column``, its interval in column_low and column_high, and what
         that is over in about, networks, sae_seeds and images.
     ranked: of a rank correlation, the column of how many units it is over.
+    least: of a difference of shares, the least that counts.
     """
     first = rows.iloc[0]
     shortage = few_ranked(first[ranked], ranked) if ranked else ""
+    if least:
+        shortage = few_to_miss(first["images"], least, spec["confidence"])
     units = {"networks": first["networks"], "SAE seeds": first["sae_seeds"]}
     over = [f"{count} {name}" for name, count in units.items() if count > 1]
     over.append(f"{first['images']} images")

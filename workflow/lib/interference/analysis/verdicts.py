@@ -7,6 +7,7 @@ seeds, networks) are too few to carry one it is undecided too. Of one training t
 here* and *fails here*: what another training gives is not known.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -99,6 +100,16 @@ def few_images(images: int, confidence: float) -> str:
     return (
         "" if images >= need else f"images {images}, an interval at {confidence:.0%} needs {need}"
     )
+
+
+def few_to_miss(images: int, least: float, confidence: float) -> str:
+    """The shortage of images that leaves out a share of at least ``least``; empty where they are enough.
+
+    Of fewer none may have it by chance, and the bootstrap of a difference that no image shows has no
+    width.
+    """
+    need = math.ceil(math.log((1 - confidence) / 2) / math.log(1 - least))
+    return "" if images >= need else f"images {images}, to see {least:.0%} of them needs {need}"
 
 
 def few_seeds(seeds: int) -> str:

@@ -90,6 +90,11 @@ def _attacks(config: Any) -> Iterator[str]:
             f"attacks.images: {config.attacks.images} images to attack, but data.evaluation "
             f"has {config.data.evaluation}"
         )
+    if config.attacks.defence_images > config.attacks.images:
+        yield (
+            f"attacks.defence_images: found {config.attacks.defence_images}, but attacks.images is "
+            f"{config.attacks.images}; write that or less"
+        )
     if "clean" in config.attacks.methods:
         yield "attacks.methods.clean: tables call the images as they are clean; rename it"
     for name in DISPLACED:

@@ -116,6 +116,9 @@ class Attacks(Section):
     images: Count
     """Evaluation images that are attacked, and that SAEs are spliced into the network on: the first
     of the split."""
+    defence_images: Count
+    """Attacked images, the first, on which a reconstruction defends the network and is attacked
+    through."""
     seed: Seed
     """Seed of random starts, of noise, and of who gets whose perturbation."""
     methods: Annotated[dict[Name, Method], Field(min_length=1)]

@@ -57,6 +57,8 @@ STEPS = (
          "attack, and put each SAE's reconstruction in place of the layer.", gpu=True),
     Step("probes", "intervene", "Put the latents that an attack woke back to their clean values, or "
          "into clean images, and predict.", gpu=True),
+    Step("probes", "defend", "Attack the network through reconstructions of its layers, by SAEs and "
+         "by PCA.", gpu=True),
     Step("toy", "train", "Train every density, seed and training mode as one stack.", gpu=True),
     Step("toy", "vulnerability", "Attack the trained stack and measure its superposition."),
     Step("toy", "geometry", "Write how features of a few models overlap, and what an attack does "
@@ -208,6 +210,11 @@ TABLES = (
         settings=BOOTSTRAP,
     ),
     Table(
+        "defences",
+        {"outcomes": Input("defend", "probes/{model}/defences.parquet")},
+        settings=BOOTSTRAP,
+    ),
+    Table(
         "gates",
         {"accuracy": table("accuracy"), "images": Input("images", "data/images.json")},
         settings=("gates",),
@@ -219,7 +226,15 @@ TABLES = (
         {
             **{
                 name: table(name, "networks")
-                for name in ("accuracy", "matched", "baselines", "l0", "fair", "interventions")
+                for name in (
+                    "accuracy",
+                    "matched",
+                    "baselines",
+                    "l0",
+                    "fair",
+                    "interventions",
+                    "defences",
+                )
             },
             "toy": Input("vulnerability", "toy/vulnerability.parquet", arm="toy"),
         },
@@ -294,6 +309,13 @@ FIGURES = (
         file="{architecture}/interventions",
         category="L0 under attack",
         labels={**ARCHITECTURE, "figure": "woken latents put back, or put in"},
+    ),
+    Figure(
+        "defences",
+        {"table": table("defences")},
+        file="{architecture}/defences",
+        category="Networks",
+        labels={**ARCHITECTURE, "figure": "accuracy behind reconstructions"},
     ),
     _curves("toy", "superposition and vulnerability"),
     _curves("toy_attacks", "attacks and the certified bound"),

@@ -92,6 +92,25 @@ def _network_work(config: Config, specs: Specs) -> Iterator[tuple[str, float]]:
             sweeps = len(specs.sae_types) * len(config.saes.seeds)
             onward = OUTCOMES * (rest + 2 * dense * sizes[layer])
             yield "intervene", attacked * (2 * to[layer] + sweeps * onward)
+        yield "defend", _defence_work(specs, to, sizes, model.architecture)
+
+
+def _defence_work(
+    specs: Specs, to: dict[str, float], sizes: Mapping[str, int], architecture: str
+) -> float:
+    """Work of the defences of one network: attacked through, and scored three times.
+
+    to: operations of a forward pass up to each hook and to the logits; sizes: positions at each hook.
+    """
+    config = specs.config
+    widths = channels(architecture, config.models.width)
+    passed = to["logits"]  # by the network as it is
+    for layer in specs.layers:
+        codes = 4 * widths[layer] ** 2 * config.saes.layers[layer].expansion_factor * sizes[layer]
+        members = len(config.saes.baselines.k) * len(config.saes.seeds)
+        passed += members * (2 * to["logits"] + codes)  # by the SAE, and by PCA
+    gradients = config.attacks.methods[specs.headline].gradients
+    return config.attacks.defence_images * (2 * gradients + 4) * passed
 
 
 def _sae_work(

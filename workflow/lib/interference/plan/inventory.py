@@ -141,10 +141,14 @@ class Inventory:
 
     @property
     def headline(self) -> str:
-        """The attack that claims and interventions are about: the first PGD, else the first."""
-        names = self.probed if self.config.attacks else []
-        pgd = (name for name in names if self.config.attacks.methods[name].type == "pgd")
-        return next(pgd, next(iter(names), ""))
+        """The attack that claims and probes are about: the first PGD, else the first attack, which a
+        network can be attacked with behind a defence; without any, the first control."""
+
+        def rank(name: str) -> int:
+            kind = self.config.attacks.methods[name].type
+            return 0 if kind == "pgd" else 1 if kind in ATTACKS else 2
+
+        return min(self.probed, key=rank, default="") if self.config.attacks else ""
 
     def headline_attack(self) -> dict:
         """The attack that claims are about, at its middle epsilon, of an even number the upper."""

@@ -78,6 +78,8 @@ def _network_rules(config: Config, specs: Specs) -> Iterator[Rule]:
     yield Rule("measure", "probes", len(models) * depth, 0, passed)
     fallen = f"{len(models) * depth * config.attacks.images:,} attacked images"
     yield Rule("intervene", "probes", len(models) * depth, 0, fallen)
+    defended = f"{len(models) * config.attacks.defence_images:,} images behind each reconstruction"
+    yield Rule("defend", "probes", len(models), 0, defended)
 
 
 def _hooks(specs: Specs) -> list[tuple[Layer, int]]:

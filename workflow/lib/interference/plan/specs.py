@@ -8,6 +8,7 @@ file is not repeated here: each method names the specs of the jobs whose outputs
 import hashlib
 from pathlib import Path
 
+from interference.config.attacks import Attack
 from interference.config.facts import DATASETS, RESOURCES
 from interference.config.model import Model
 from interference.config.networks import Files, Hub
@@ -127,7 +128,7 @@ class Specs(Inventory):
             [self.images(), self.network(model), *upstream],
             model=self.models[model].identity,
             attack=attack,
-            method=method.model_dump(exclude={"images", "of", "across"}),
+            method=_settings_of(method),
             classes=method.classes,
             source=source and {"model": source[0], "attack": source[1]},
             images=self.attacked(attack),
@@ -244,6 +245,29 @@ class Specs(Inventory):
             **attack,
         )
 
+    @once
+    def defend(self, model: str) -> str:
+        """The spec of one job for all layers: its start costs more than one layer's work."""
+        baselines, method = self.config.saes.baselines, self.config.attacks.methods[self.headline]
+        return spec(
+            ("interference.probes.defend", f"interference.attacks.methods.{method.type}"),
+            [
+                self.images(),
+                self.network(model),
+                self.craft(model, self.headline),
+                *(self.extract(model, layer) for layer in self.layers),
+                *(self.fit(model, layer, baselines.type) for layer in self.layers),
+            ],
+            model=self.models[model].identity,
+            layers=self.layers,
+            type=baselines.type,
+            k=baselines.k,
+            method=_settings_of(method),
+            images=self.config.attacks.defence_images,
+            seed=self.config.attacks.seed,
+            **self.headline_attack(),
+        )
+
     # toy
 
     @once
@@ -307,6 +331,11 @@ class Specs(Inventory):
         if name == "headline":
             return self.headline_attack()
         return {name: getattr(self.config.analysis, name)}
+
+
+def _settings_of(method: Attack) -> dict:
+    """The settings of a method that its module reads."""
+    return method.model_dump(exclude={"images", "of", "across"})
 
 
 def _code_of(sae_type: str) -> list[str]:

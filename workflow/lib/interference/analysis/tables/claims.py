@@ -24,18 +24,19 @@ def build(
     l0: Sequence[Path] = (),
     fair: Sequence[Path] = (),
     interventions: Sequence[Path] = (),
+    defences: Sequence[Path] = (),
     toy: Sequence[Path] = (),
 ) -> pd.DataFrame:
     """One row per claim and subject, of the tables that are given.
 
     spec: of networks, ``confidence`` of their intervals, and ``attack`` and ``epsilon``, at which
         claims about attacked images are read.
-    accuracy, matched, baselines, l0, fair, interventions: the tables, of networks.
+    accuracy, matched, baselines, l0, fair, interventions, defences: the tables, of networks.
     toy: the measurements of toy models, one row per model, inputs and attack.
     """
     given = {
         "accuracy": accuracy, "matched": matched, "baselines": baselines, "l0": l0,
-        "fair": fair, "interventions": interventions, "toy": toy,
+        "fair": fair, "interventions": interventions, "defences": defences, "toy": toy,
     }  # fmt: skip
     return decide({name: read_frames(paths) for name, paths in given.items() if paths}, spec)
 
