@@ -9,7 +9,7 @@ from interference.analysis.tables import claims, fair
 SPEC = {
     "attack": "pgd",
     "epsilon": 1.0,
-    "controls": {"pgd": {"norm": "l2", "noise": "noise"}},
+    "noise": "noise",
     "confidence": 0.95,
     "resamples": 200,
     "seed": 0,

@@ -55,7 +55,7 @@ def tables(results):
         "matched": matched.build(BOOTSTRAP, **results["matched"]),
         "baselines": baselines.build(BOOTSTRAP, **results["baselines"]),
         "l0": l0.build({**BOOTSTRAP, "controls": CONTROLS}, **results["l0"]),
-        "fair": fair.build({**BOOTSTRAP, **HEADLINE, "controls": CONTROLS}, **results["fair"]),
+        "fair": fair.build({**BOOTSTRAP, **HEADLINE, "noise": "noise"}, **results["fair"]),
         "interventions": interventions.build(BOOTSTRAP, **results["interventions"]),
         "defences": defences.build(BOOTSTRAP, **results["defences"]),
         "toy": toy_table,

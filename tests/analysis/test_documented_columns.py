@@ -49,7 +49,7 @@ def tables(results):
         "matched": matched.build(BOOTSTRAP, **results["matched"]),
         "baselines": baselines.build(BOOTSTRAP, **results["baselines"]),
         "l0": l0.build({**BOOTSTRAP, "controls": controls}, **results["l0"]),
-        "fair": fair.build({**BOOTSTRAP, **HEADLINE, "controls": controls}, **results["fair"]),
+        "fair": fair.build({**BOOTSTRAP, **HEADLINE, "noise": "noise"}, **results["fair"]),
         "splice": splices.build(BOOTSTRAP, **results["splice"]),
         "interventions": interventions.build(BOOTSTRAP, **results["interventions"]),
         "defences": defences.build(BOOTSTRAP, **results["defences"]),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from typer.testing import CliRunner
 
 from interference.cli import analysis, main, steps
@@ -68,6 +69,24 @@ def test_inputs_that_a_table_cannot_be_made_of_are_refused_in_words(inputs, mess
     assert done.exit_code == 2
     assert message in said(done)
     assert table is None
+
+
+def test_a_figure_has_its_tables_as_frames_and_a_manifest_as_a_path(tmp_path, monkeypatch):
+    module, given = importlib.import_module("interference.analysis.figures.gallery"), []
+    monkeypatch.setattr(analysis, "begin", json.loads)
+    draw = functools.wraps(module.draw)(lambda **inputs: given.append(inputs) or Figure())
+    monkeypatch.setattr(module, "draw", draw)
+    for name in ("a", "b"):
+        pd.DataFrame({"name": [name]}).to_parquet(tmp_path / f"{name}.parquet")
+    arguments = ["analysis", "figure", "--spec", '{"figure":"gallery"}', "--output"]
+    arguments += [str(tmp_path / "figure.svg"), "--pictures", "gallery.json", "--latents"]
+    arguments += [str(tmp_path / f"{name}.parquet") for name in ("a", "b")]
+    done = CliRunner().invoke(main.app, arguments)
+    assert done.exit_code == 0, done.output
+    ((latents, pictures),) = ((call["latents"], call["pictures"]) for call in given)
+    assert latents["name"].tolist() == ["a", "b"]
+    assert pictures == Path("gallery.json")
+    assert (tmp_path / "figure.png").exists()
 
 
 @pytest.fixture

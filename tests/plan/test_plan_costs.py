@@ -50,10 +50,11 @@ def test_work_is_what_a_hand_counts():
 
 
 def test_work_of_probes_is_what_a_hand_counts():
-    """32 images, clean, under four attacks, and displaced in two ways; two SAEs of each
-    of two types in each of two layers, of which one of each type is intervened on."""
+    """32 images, clean, under four attacks, and displaced in two ways; two SAEs of each of two types in
+    each of two layers, of which one of each type is intervened on, and one has a gallery of the 80
+    evaluation images."""
     to, members = costs.passes(tiny(), "resnet18"), 2 * 2
-    expected = intervened = 0
+    expected = intervened = shown = 0
     for layer, positions, dense in (("stem", 49, 16 * 32), ("layer2", 16, 32 * 64)):
         rest = to["logits"] - to[layer]
         expected += 5 * 32 * to[layer]  # up to the layer
@@ -64,8 +65,11 @@ def test_work_of_probes_is_what_a_hand_counts():
         )  # reconstructed, and from there on
         # to the layer clean and attacked, from it on as it is and with eight sets put back and in
         intervened += 32 * (2 * to[layer] + 2 * 17 * (rest + 2 * dense * positions))
+        # clean, attacked and under noise, encoded; attacked once more, and all evaluation images
+        shown += 3 * 32 * (to[layer] + 2 * dense * positions) + (32 + 80) * to[layer]
     assert costs.work(tiny())["measure"] == pytest.approx(2 * expected)
     assert costs.work(tiny())["intervene"] == pytest.approx(2 * intervened)
+    assert costs.work(tiny())["gallery"] == pytest.approx(2 * shown)
 
 
 def test_work_of_defences_is_what_a_hand_counts():
@@ -126,6 +130,7 @@ BENCHMARKS = {
         for name in ("measure", "intervene")
     },
     "defend": [f"probes/defend/{m}" for m in MODELS],
+    "gallery": [f"probes/gallery/{m}" for m in MODELS],
     "train": ["toy/train/models"],
 }
 
@@ -171,7 +176,7 @@ def test_rates_that_ship_are_of_rules_that_have_work():
     _, core = costs.shipped("core")
     _, gpu = costs.shipped("gpu")
     assert core.keys() == used
-    unmeasured = {"intervene"}  # no GPU was at hand since it is there
+    unmeasured = {"intervene", "gallery"}  # no GPU was at hand since they are there
     on_gpu = {rule for rule in used if costs._STEPS[rule.partition("/")[0]].gpu}
     assert gpu.keys() == on_gpu - unmeasured
     assert min([*core.values(), *gpu.values()]) > 10

@@ -50,7 +50,9 @@ def implied(specs):
             "measure": [specs.measure(*a) for a in at],
             "intervene": [specs.intervene(*a) for a in at],
             "defend": [specs.defend(m) for m in models],
+            "gallery": [specs.gallery(m) for m in models],
             "l0_figure": [specs.figure("l0", model=m) for m in models],
+            "gallery_figure": [specs.figure("gallery", model=m) for m in models],
         }
         of_networks = ("accuracy", "baselines", "splice", "interventions", "defences")
         for name in (*of_networks, "saes", "matched", "l0", "fair"):

@@ -53,6 +53,7 @@ def test_a_spec_changes_with_every_job_that_is_upstream():
         ("measure", "clean-s0", "layer2"),
         ("intervene", "clean-s0", "stem"),
         ("defend", "clean-s0"),
+        ("gallery", "clean-s0"),
         *(
             ("table", table)
             for table in (

@@ -39,7 +39,7 @@ def test_the_profile_names_rules_that_there_are():
 
 def test_figures_are_in_a_group_and_no_rule_with_a_gpu_or_a_job_a_network_is():
     figures = {rule for rule in RULES if rule.endswith("_figure")}
-    assert figures - PROFILE["groups"].keys() == {"l0_figure"}
+    assert figures - PROFILE["groups"].keys() == {"l0_figure", "gallery_figure"}
     assert not GPU_RULES & PROFILE["groups"].keys()
     of_a_network = {rule for rule, block in RULES.items() if "{{model}}" in block}
     of_a_network |= {entry.rule for entry in (*TABLES, *FIGURES) if "{model}" in entry.path}

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("again")]
 PROFILE = yaml.safe_load((REPO / "profiles" / "slurm" / "config.yaml").read_text())
 #: Rules whose verbs use a GPU where there is one.
 GPU_RULES = {"trunk", "finetune", "craft", "part", "predict",
-             "extract", "measure", "intervene", "defend", "fit", "baselines", "train"}  # fmt: skip
+             "extract", "measure", "intervene", "defend", "gallery", "fit", "baselines", "train"}  # fmt: skip
 #: Rules of networks that come from files; test_paper.py runs them.
 OF_FILES = {"convert"}
 #: Rules of a loop, which differ by their inputs alone: some of them run.

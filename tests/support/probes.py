@@ -175,3 +175,22 @@ def inputs(folder: Path, data: Path, spec: dict) -> dict:
         "attacks": [folder / f"{name}.json" for name in spec["attacks"]],
         "saes": [folder / spec["layer"] / f"{name}.json" for name in spec["types"]],
     }
+
+
+def gallery_job(**changed: object) -> dict:
+    """The spec of a job that makes the gallery of pgd at 1, of TopK."""
+    which = {"type": "topk", "sparsity": 3.0, "sae_seed": 0}
+    attack = {"attack": "pgd", "epsilon": 1.0, "norm": "l2", "noise": "noise"}
+    return {"model": MODEL, "layers": list(WIDTHS), "images": IMAGES, **which, **attack, **changed}
+
+
+def gallery_inputs(folder: Path, data: Path, spec: dict) -> dict:
+    """The arguments of such a job, of the files that `write_inputs` wrote."""
+    return {
+        "data": data,
+        "model": folder / "m.json",
+        "attack": folder / f"{spec['attack']}.json",
+        "noise": folder / f"{spec['noise']}.json",
+        "rows": [folder / name / "rows.json" for name in spec["layers"]],
+        "saes": [folder / name / f"{spec['type']}.json" for name in spec["layers"]],
+    }

@@ -27,6 +27,7 @@ def specs_of(values: dict) -> dict[str, str]:
         jobs[f"convert/{model}"] = specs.convert(model)
     for model in specs.models:
         jobs[f"predict/{model}"] = specs.predict(model)
+        jobs[f"gallery/{model}"] = specs.gallery(model)
         for attack in specs.attacks:
             jobs[f"craft/{model}/{attack}"] = specs.craft(model, attack)
         for layer in specs.layers:

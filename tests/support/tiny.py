@@ -31,6 +31,7 @@ JOBS = {
         for m in MODELS
         for layer in LAYERS
     ),
+    *(f"gallery/{m}" for m in MODELS),
     *(f"part/{m}/{layer}/{i}" for m in MODELS for layer in LAYERS for i in range(2)),
     *(f"fit/{m}/{n}/{t}" for m in MODELS for n in LAYERS for t in TYPES),
     "train",
@@ -65,13 +66,14 @@ JOBS = {
     ),
     *(f"fvu_figure/resnet18/{layer}" for layer in LAYERS),
     *(f"{name}_figure/resnet18/{t}" for name in ("matched", "fair") for t in TYPES),
-    *(f"l0_figure/{m}" for m in MODELS),
+    *(f"{name}_figure/{m}" for name in ("l0", "gallery") for m in MODELS),
 }
 #: Jobs that with what they need are some of every rule, of tables and figures some.
 PART = (
     "measure/clean-s0/layer2",
     "intervene/clean-s0/layer2",
     "defend/clean-s0",
+    "gallery/clean-s0",
     "baselines/clean-s0/layer2",
     "accuracy_table",
     "accuracy_figure/resnet18",

@@ -46,18 +46,19 @@ TABLES = dict.fromkeys(
     ],
     1,
 )
-#: 15 networks at 5 layers, 2 SAE types, 5 attacks.
+#: 15 networks at 5 layers, 2 SAE types, 14 attacks and controls.
 PAPER = TABLES | {
     "images": 1,
     "convert": 15,
     "predict": 15,
-    "craft": 15 * 5,
+    "craft": 15 * 14,
     "extract": 15 * 5,
     "fit": 15 * 5 * 2,
     "baselines": 15 * 5,
     "measure": 15 * 5,
     "intervene": 15 * 5,
     "defend": 15,
+    "gallery": 15,
     "gates_table": 1,
     "accuracy_figure": 1,
     "baselines_figure": 1,
@@ -68,19 +69,21 @@ PAPER = TABLES | {
     "matched_figure": 2,
     "fair_figure": 2,
     "l0_figure": 15,
+    "gallery_figure": 15,
 }
-#: 34 networks of 9 architectures at 3 layers, 2 SAE types, 4 attacks.
+#: 34 networks of 9 architectures at 3 layers, 2 SAE types, 12 attacks and controls.
 ROBUST_ZOO = TABLES | {
     "images": 1,
     "convert": 34,
     "predict": 34,
-    "craft": 34 * 4,
+    "craft": 34 * 12,
     "extract": 34 * 3,
     "fit": 34 * 3 * 2,
     "baselines": 34 * 3,
     "measure": 34 * 3,
     "intervene": 34 * 3,
     "defend": 34,
+    "gallery": 34,
     "gates_table": 1,
     "accuracy_figure": 9,
     "baselines_figure": 9,
@@ -91,20 +94,22 @@ ROBUST_ZOO = TABLES | {
     "matched_figure": 9 * 2,
     "fair_figure": 9 * 2,
     "l0_figure": 34,
+    "gallery_figure": 34,
 }
-#: Three seeds of a clean network and six robust ones.
+#: Three seeds of a clean network and six robust ones at 5 layers, 2 SAE types, 15 attacks and controls.
 CIFAR10 = TABLES | {
     "images": 1,
     "trunk": 3,
     "finetune": 21,
     "predict": 21,
-    "craft": 21 * 5,
+    "craft": 21 * 15,
     "extract": 21 * 5,
     "fit": 21 * 5 * 2,
     "baselines": 21 * 5,
     "measure": 21 * 5,
     "intervene": 21 * 5,
     "defend": 21,
+    "gallery": 21,
     "accuracy_figure": 1,
     "baselines_figure": 1,
     "splice_figure": 1,
@@ -114,6 +119,32 @@ CIFAR10 = TABLES | {
     "matched_figure": 2,
     "fair_figure": 2,
     "l0_figure": 21,
+    "gallery_figure": 21,
+}
+#: Three seeds of a clean network and five robust ones, 3 SAE types.
+FASHION = TABLES | {
+    "images": 1,
+    "trunk": 3,
+    "finetune": 18,
+    "predict": 18,
+    "craft": 18 * 15,
+    "extract": 18 * 5,
+    "fit": 18 * 5 * 3,
+    "baselines": 18 * 5,
+    "measure": 18 * 5,
+    "intervene": 18 * 5,
+    "defend": 18,
+    "gallery": 18,
+    "accuracy_figure": 1,
+    "baselines_figure": 1,
+    "splice_figure": 1,
+    "interventions_figure": 1,
+    "defences_figure": 1,
+    "fvu_figure": 5,
+    "matched_figure": 3,
+    "fair_figure": 3,
+    "l0_figure": 18,
+    "gallery_figure": 18,
 }
 #: experiment that ships → jobs a rule
 JOBS = {
@@ -123,6 +154,7 @@ JOBS = {
     "paper": PAPER,
     "robust-zoo": ROBUST_ZOO,
     "cifar10": CIFAR10,
+    "fashion": FASHION,
 }
 
 

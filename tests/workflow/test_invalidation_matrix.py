@@ -409,11 +409,11 @@ LAYER = {"expansion_factor": 2, "rows": 3200, "batch_size": 64, "learning_rate":
         ({"models.epsilons.l2": [1.0, 3.0]}, "*/l2-3-s0*", []),
         ({"models.epsilons.linf": [0.1, 0.2]}, "*/linf-0.2-s0*", []),
         ({"models.seeds": [0, 1]}, "*s1* trunk/1", []),
-        # interventions in one layer count what wakes in the next; all layers are one job's defences
+        # interventions in one layer count what wakes in the next; defences and galleries have all layers
         (
             {"activations.layers.layer4": 1, "saes.layers.layer4": LAYER},
             "*/layer4*",
-            ["intervene/*/layer2", "defend"],
+            ["intervene/*/layer2", "defend", "gallery"],
         ),
     ],
     ids=["an l2 epsilon", "a linf epsilon", "a network seed", "a layer"],
@@ -429,7 +429,9 @@ def test_adding_makes_new_jobs_and_changes_no_spec(edits, new, changes, base):
 def test_removing_an_sae_type_removes_its_jobs_and_changes_only_what_names_all_types(base):
     after = jobs_of(edited({"saes.types.relu_l1": REMOVE}, BASE))
     assert changed(base, after) == chosen(base, "measure", "intervene")
-    assert base.keys() - after.keys() == chosen(base, "fit/*/relu_l1", "matched_figure/*/relu_l1")
+    assert base.keys() - after.keys() == chosen(
+        base, "fit/*/relu_l1", "matched_figure/*/relu_l1", "fair_figure/*/relu_l1"
+    )
 
 
 def test_adding_an_attack_changes_only_what_names_all_attacks(base):

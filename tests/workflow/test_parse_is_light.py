@@ -67,7 +67,7 @@ for path in {[str(REPO / "config.yaml"), str(REPO / "tests/experiments/tiny.yaml
     check_writable("results")
     specs.images(), specs.trunk(0), specs.train(), specs.vulnerability(), specs.geometry()
     for model in specs.models:
-        specs.finetune(model), specs.predict(model), specs.defend(model)
+        specs.finetune(model), specs.predict(model), specs.defend(model), specs.gallery(model)
         [specs.craft(model, attack) for attack in specs.attacks]
         for layer in specs.layers:
             specs.extract(model, layer), specs.baselines(model, layer)

@@ -2,7 +2,7 @@
 import gc
 import shlex
 
-from interference.plan.catalogue import FIGURES, TABLES
+from interference.plan.catalogue import FIGURES, TABLES, wildcards as wildcards_of
 from interference.config.load import (
     ConfigError,
     check_path,
@@ -84,10 +84,9 @@ def of_next(path):
     return paths
 
 
-def at_layers(path):
-    """Paths of PATH at every layer of a network, of the SAE type that baselines have where it has
-    {peer}."""
-    return lambda wildcards: specs.paths(path.replace("{model}", wildcards.model))
+def of_layers(path):
+    """PATH of a model for each of its layers, of the SAE type of baselines where it has {peer}."""
+    return specs.paths(path, model="{model}")
 
 
 def one_of(names):
@@ -109,9 +108,9 @@ wildcard_constraints:
     type=one_of(specs.sae_types),
 
 
-def each(path):
+def each(path, **given):
     """The path under results for each way to fill its wildcards."""
-    return [f"{RESULTS}/{filled}" for filled in specs.paths(path)]
+    return [f"{RESULTS}/{filled}" for filled in specs.paths(path, **given)]
 
 
 def made_of(suffix):
@@ -125,8 +124,11 @@ def made_of(suffix):
 
 
 def inputs(entry):
-    """The inputs of a table's or figure's rule by name."""
-    return {name: each(files.path) for name, files in specs.inputs(entry).items()}
+    """The inputs of a table's or figure's rule by name; its own wildcards stay wildcards in them."""
+    own = {name: f"{{{name}}}" for name in wildcards_of(entry.path)}
+    return {
+        name: each(files.path, **own) for name, files in specs.inputs(entry).items()
+    }
 
 
 def by_name(wildcards, input):

@@ -84,17 +84,17 @@ rule defend:
         weights=ancient(f"{MODELS}/{{model}}.safetensors"),
         attack=f"{ATTACKS}/{{model}}/{specs.headline}.json",
         attacked=ancient(f"{ATTACKS}/{{model}}/{specs.headline}.zarr"),
-        rows=at_layers(f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.json"),
+        rows=of_layers(f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.json"),
         statistics=ancient(
-            at_layers(f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.safetensors")
+            of_layers(f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.safetensors")
         ),
-        train=ancient(at_layers(f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.train.zarr")),
+        train=ancient(of_layers(f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.train.zarr")),
         heldout=ancient(
-            at_layers(f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.heldout.zarr")
+            of_layers(f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.heldout.zarr")
         ),
-        saes=at_layers(f"{SAES}/{{model}}/{{layer}}/{{peer}}.json"),
+        saes=of_layers(f"{SAES}/{{model}}/{{layer}}/{{peer}}.json"),
         dictionaries=ancient(
-            at_layers(f"{SAES}/{{model}}/{{layer}}/{{peer}}.safetensors")
+            of_layers(f"{SAES}/{{model}}/{{layer}}/{{peer}}.safetensors")
         ),
     output:
         outcomes=f"{PROBES}/{{model}}/defences.parquet",
@@ -111,3 +111,44 @@ rule defend:
         "interference probes defend --spec {params.spec:q} --data {input.data}"
         " --model {input.model} --attack {input.attack} --rows {input.rows}"
         " --saes {input.saes} --output {output.outcomes} > {log} 2>&1"
+
+
+# One job per model: all layers take less than a job's start.
+rule gallery:
+    input:
+        data=f"{DATA}/images.json",
+        images=ancient(f"{DATA}/images.zarr"),
+        model=f"{MODELS}/{{model}}.json",
+        weights=ancient(f"{MODELS}/{{model}}.safetensors"),
+        attack=f"{ATTACKS}/{{model}}/{specs.headline}.json",
+        attacked=ancient(f"{ATTACKS}/{{model}}/{specs.headline}.zarr"),
+        noise=f"{ATTACKS}/{{model}}/{specs.noise}.json",
+        noisy=ancient(f"{ATTACKS}/{{model}}/{specs.noise}.zarr"),
+        rows=of_layers(f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.json"),
+        statistics=ancient(
+            of_layers(f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.safetensors")
+        ),
+        heldout=ancient(
+            of_layers(f"{ACTIVATIONS}/{{model}}/{{layer}}/rows.heldout.zarr")
+        ),
+        saes=of_layers(f"{SAES}/{{model}}/{{layer}}/{{peer}}.json"),
+        dictionaries=ancient(
+            of_layers(f"{SAES}/{{model}}/{{layer}}/{{peer}}.safetensors")
+        ),
+    output:
+        manifest=f"{PROBES}/{{model}}/gallery.json",
+        table=f"{PROBES}/{{model}}/gallery.parquet",
+        pictures=f"{PROBES}/{{model}}/gallery.safetensors",
+    log:
+        f"{LOGS}/probes/gallery/{{model}}.log",
+    benchmark:
+        f"{BENCHMARKS}/probes/gallery/{{model}}.tsv"
+    resources:
+        mem_mb=scaled(4000),
+        runtime=scaled(120),
+    params:
+        spec=lambda wildcards: specs.gallery(wildcards.model),
+    shell:
+        "interference probes gallery --spec {params.spec:q} --data {input.data}"
+        " --model {input.model} --attack {input.attack} --noise {input.noise}"
+        " --rows {input.rows} --saes {input.saes} --output {output.manifest} > {log} 2>&1"

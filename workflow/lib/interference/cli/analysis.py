@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from interference.cli.job import Output, Spec, begin
-from interference.cli.steps import arguments, declared, named_words
+from interference.cli.steps import arguments, named_words
 
 
 def table(context: typer.Context, spec: Spec, output: Output) -> None:
@@ -20,17 +20,20 @@ def table(context: typer.Context, spec: Spec, output: Output) -> None:
 
 
 def figure(context: typer.Context, spec: Spec, output: Output) -> None:
-    """Draw the figure that the spec names, as SVG and PNG. Inputs: --NAME PATH PATH …"""
+    """Draw the figure that the spec names, as SVG and PNG. Inputs: --NAME PATH PATH …
+
+    Tables reach it as frames, and what it takes as a path as that.
+    """
     words, fields = named_words(context.args), begin(spec)
     from interference.analysis.figures.style import save
     from interference.analysis.frames import read_frames, shown
 
     draw = importlib.import_module(f"interference.analysis.figures.{fields['figure']}").draw
-    frames = {
-        name: shown(read_frames([Path(word) for word in words[name]]), fields)
-        for name in declared(draw, words)
+    inputs = {
+        name: shown(read_frames(value), fields) if isinstance(value, list) else value
+        for name, value in arguments(draw, words).items()
     }
-    save(draw(which=fields, **frames), output, fields)
+    save(draw(which=fields, **inputs), output, fields)
 
 
 def conclude(results: Path) -> None:

@@ -29,6 +29,11 @@ class Attack(Section):
         """The fewest classes that it can be asked for."""
         return 2
 
+    @property
+    def settings(self) -> dict:
+        """What the method's module reads."""
+        return self.model_dump(exclude={"images", "of", "across"})
+
 
 class Fgsm(Attack):
     """One full step along the gradient (Goodfellow et al. 2015)."""

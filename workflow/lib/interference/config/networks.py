@@ -1,6 +1,7 @@
 """Where networks come from: trained here, MadryLab's checkpoints, or files of one's own."""
 
 import difflib
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -20,7 +21,7 @@ from interference.config.values import (
     Seeds,
     Stem,
 )
-from interference.config.zoo import CHECKPOINTS
+from interference.config.zoo import CHECKPOINTS, REPOSITORY
 
 Architecture = Annotated[str, OneOf(ARCHITECTURES)]
 Sha256 = Annotated[str, Field(pattern=SHA256)] | None
@@ -150,6 +151,17 @@ class Hub(Section):
     def architectures(self) -> list[str]:
         return list(dict.fromkeys(CHECKPOINTS[name].architecture for name in self.checkpoints))
 
+    def checkpoint(self, name: str) -> dict:
+        """Where a network comes from: a folder on this machine is part of it, a cache is not."""
+        return {
+            "format": "madrylab",
+            "repository": REPOSITORY,
+            "revision": self.revision,
+            "folder": self.folder and str(Path(self.folder).expanduser()),
+            "file": CHECKPOINTS[name].file,
+            "sha256": self.checkpoints[name],
+        }
+
 
 class NetworkFile(Section):
     """A state dict in a file: torchvision's, timm's or one's own of the same layout, whatever stands
@@ -217,6 +229,11 @@ class Files(Section):
     @property
     def architectures(self) -> list[str]:
         return list(dict.fromkeys(network.architecture for network in self.networks.values()))
+
+    def checkpoint(self, name: str) -> dict:
+        """Where a network comes from."""
+        own = self.networks[name].model_dump(exclude={"norm", "epsilon", "architecture"})
+        return {"format": "state_dict", **own, "file": str(Path(own["file"]).expanduser())}
 
 
 def _need_clean(networks: dict, key: str) -> None:

@@ -59,6 +59,8 @@ STEPS = (
          "into clean images, and predict.", gpu=True),
     Step("probes", "defend", "Attack the network through reconstructions of its layers, by SAEs and "
          "by PCA.", gpu=True),
+    Step("probes", "gallery", "Choose the latents that an attack wakes most, and images that show "
+         "them.", gpu=True),
     Step("toy", "train", "Train every density, seed and training mode as one stack.", gpu=True),
     Step("toy", "vulnerability", "Attack the trained stack and measure its superposition."),
     Step("toy", "geometry", "Write how features of a few models overlap, and what an attack does "
@@ -74,8 +76,9 @@ class Input:
     """An input of a table or figure: one output of every job of a step.
 
     step: the rule of the step or table that makes it.
-    path: path under the experiment's results. Each wildcard stands for everything of its kind in the
-        experiment; the wildcards, in order, are the arguments of the step's spec.
+    path: path under the experiment's results. A wildcard that the entry's own path has is that of the
+        job; each other stands for everything of its kind in the experiment. The wildcards, in order, are
+        the arguments of the step's spec.
     arm: the arm that makes it, where its entry covers both arms.
     """
 
@@ -197,7 +200,7 @@ TABLES = (
             "clean": Input("predict", "models/{model}.predictions.parquet"),
             "attacked": Input("craft", "attacks/{model}/{attack}.parquet"),
         },
-        settings=(*BOOTSTRAP, "controls", "headline"),
+        settings=(*BOOTSTRAP, "headline", "noise"),
     ),
     Table(
         "splice",
@@ -316,6 +319,15 @@ FIGURES = (
         file="{architecture}/defences",
         category="Networks",
         labels={**ARCHITECTURE, "figure": "accuracy behind reconstructions"},
+    ),
+    Figure(
+        "gallery",
+        {
+            "latents": Input("gallery", "probes/{model}/gallery.parquet"),
+            "pictures": Input("gallery", "probes/{model}/gallery.json"),
+        },
+        file="gallery/{model}",
+        category="Galleries",
     ),
     _curves("toy", "superposition and vulnerability"),
     _curves("toy_attacks", "attacks and the certified bound"),

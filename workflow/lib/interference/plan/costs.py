@@ -29,6 +29,8 @@ TOY = 20_000 + 33_600
 #: Forward passes from a layer on of each image whose latents are intervened on: eight sets, put back and
 #: put in, and the clean image.
 OUTCOMES = 17
+#: Clean images at most that a gallery chooses from.
+CANDIDATES = 2000
 #: Seconds of a job before its work begins: Python, torch and torchvision.
 START = 2.0
 #: Each step by its rule's name.
@@ -92,6 +94,9 @@ def _network_work(config: Config, specs: Specs) -> Iterator[tuple[str, float]]:
             sweeps = len(specs.sae_types) * len(config.saes.seeds)
             onward = OUTCOMES * (rest + 2 * dense * sizes[layer])
             yield "intervene", attacked * (2 * to[layer] + sweeps * onward)
+            # clean, attacked and under noise, with all latents; again attacked, and candidates, with few
+            seen = 4 * attacked + min(data.evaluation, max(CANDIDATES, attacked))
+            yield "gallery", seen * to[layer] + 3 * attacked * 2 * dense * sizes[layer]
         yield "defend", _defence_work(specs, to, sizes, model.architecture)
 
 

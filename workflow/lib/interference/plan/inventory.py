@@ -155,10 +155,18 @@ class Inventory:
         epsilons = sorted(self.config.attacks.methods[self.headline].epsilons)
         return {"attack": self.headline, "epsilon": epsilons[len(epsilons) // 2]}
 
+    @property
+    def noise(self) -> str:
+        """The noise of the headline attack's norm, its control at each epsilon."""
+        return self.controls()[self.headline]["noise"] if self.config.attacks else ""
+
     # the catalogue
 
-    def ways(self, path: str) -> list[dict[str, str]]:
-        """Every way to fill a path's wildcards with what the experiment has, the last one fastest."""
+    def ways(self, path: str, **given: str) -> list[dict[str, str]]:
+        """Every way to fill a path's wildcards with what the experiment has, the last one fastest.
+
+        given: wildcards that have one value alone.
+        """
         names_of: dict[str, Iterable[str]] = {
             "model": self.models,
             "architecture": self.architectures,
@@ -168,12 +176,12 @@ class Inventory:
             "peer": self.peers,
         }
         kinds = wildcards(path)
-        filled = product(*(names_of[kind] for kind in kinds))
+        filled = product(*([given[kind]] if kind in given else names_of[kind] for kind in kinds))
         return [dict(zip(kinds, names, strict=True)) for names in filled]
 
-    def paths(self, path: str) -> list[str]:
+    def paths(self, path: str, **given: str) -> list[str]:
         """The path with each way to fill its wildcards."""
-        return [path.format(**which) for which in self.ways(path)]
+        return [path.format(**which) for which in self.ways(path, **given)]
 
     def jobs(self, entry: Entry) -> list[dict[str, str]]:
         """Wildcards of each job of a table or figure; no job where the experiment lacks its arms."""

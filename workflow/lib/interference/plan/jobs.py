@@ -80,6 +80,7 @@ def _network_rules(config: Config, specs: Specs) -> Iterator[Rule]:
     yield Rule("intervene", "probes", len(models) * depth, 0, fallen)
     defended = f"{len(models) * config.attacks.defence_images:,} images behind each reconstruction"
     yield Rule("defend", "probes", len(models), 0, defended)
+    yield Rule("gallery", "probes", len(models), 0, f"{len(models) * depth} layers")
 
 
 def _hooks(specs: Specs) -> list[tuple[Layer, int]]:

@@ -8,12 +8,11 @@ file is not repeated here: each method names the specs of the jobs whose outputs
 import hashlib
 from pathlib import Path
 
-from interference.config.attacks import Attack
 from interference.config.facts import DATASETS, RESOURCES
 from interference.config.model import Model
 from interference.config.networks import Files, Hub
 from interference.config.values import Layer
-from interference.config.zoo import CHECKPOINTS, REPOSITORY, gates
+from interference.config.zoo import gates
 from interference.plan.catalogue import FIGURES, TABLES, Entry
 from interference.plan.inventory import Inventory
 from interference.plan.once import once
@@ -81,29 +80,10 @@ class Specs(Inventory):
 
     @once
     def convert(self, model: str) -> str:
-        network = self.models[model]
-        return spec(
-            ("interference.models.convert",),
-            model=network.identity,
-            checkpoint={**self._checkpoint(model), "architecture": network.architecture},
-        )
-
-    def _checkpoint(self, model: str) -> dict:
-        """The file of a network: its folder on this machine is part of the spec, a cache is not."""
-        match self.config.models:
-            case Hub() as hub:
-                return {
-                    "format": "madrylab",
-                    "repository": REPOSITORY,
-                    "revision": hub.revision,
-                    "folder": hub.folder and str(Path(hub.folder).expanduser()),
-                    "file": CHECKPOINTS[model].file,
-                    "sha256": hub.checkpoints[model],
-                }
-            case Files() as files:
-                own = files.networks[model].model_dump(exclude={"norm", "epsilon", "architecture"})
-                return {"format": "state_dict", **own, "file": str(Path(own["file"]).expanduser())}
-        raise TypeError(f"{model} comes from no file")
+        source, network = self.config.models, self.models[model]
+        assert isinstance(source, Hub | Files)
+        checkpoint = {**source.checkpoint(model), "architecture": network.architecture}
+        return spec(("interference.models.convert",), model=network.identity, checkpoint=checkpoint)
 
     def network(self, model: str) -> str:
         """The spec of the job that makes a network's weights."""
@@ -128,7 +108,7 @@ class Specs(Inventory):
             [self.images(), self.network(model), *upstream],
             model=self.models[model].identity,
             attack=attack,
-            method=_settings_of(method),
+            method=method.settings,
             classes=method.classes,
             source=source and {"model": source[0], "attack": source[1]},
             images=self.attacked(attack),
@@ -251,22 +231,45 @@ class Specs(Inventory):
         baselines, method = self.config.saes.baselines, self.config.attacks.methods[self.headline]
         return spec(
             ("interference.probes.defend", f"interference.attacks.methods.{method.type}"),
-            [
-                self.images(),
-                self.network(model),
-                self.craft(model, self.headline),
-                *(self.extract(model, layer) for layer in self.layers),
-                *(self.fit(model, layer, baselines.type) for layer in self.layers),
-            ],
+            self._of_peer(model),
             model=self.models[model].identity,
             layers=self.layers,
             type=baselines.type,
             k=baselines.k,
-            method=_settings_of(method),
+            method=method.settings,
             images=self.config.attacks.defence_images,
             seed=self.config.attacks.seed,
             **self.headline_attack(),
         )
+
+    @once
+    def gallery(self, model: str) -> str:
+        """The spec of the SAEs that baselines stand beside: the first of their k, and the first seed."""
+        saes = self.config.saes
+        return spec(
+            ("interference.probes.gallery",),
+            [*self._of_peer(model), self.craft(model, self.noise)],
+            model=self.models[model].identity,
+            layers=self.layers,
+            type=saes.baselines.type,
+            sparsity=saes.baselines.k[0],
+            sae_seed=saes.seeds[0],
+            images=self.config.attacks.images,
+            noise=self.noise,
+            norm=self.config.attacks.methods[self.headline].norm,
+            **self.headline_attack(),
+        )
+
+    def _of_peer(self, model: str) -> list[str]:
+        """The specs upstream of a job about every layer's SAEs of the type that baselines have."""
+        sae_type = self.config.saes.baselines.type
+        return [
+            self.images(),
+            self.network(model),
+            self.craft(model, self.headline),
+            *(self.extract(model, layer) for layer in self.layers),
+            *(self.fit(model, layer, sae_type) for layer in self.layers),
+        ]
 
     # toy
 
@@ -305,14 +308,14 @@ class Specs(Inventory):
     def figure(self, name: str, /, **which: str) -> str:
         """The spec of one figure of the catalogue; ``which`` are its job's wildcards."""
         roots = ("interference.analysis.frames", f"interference.analysis.figures.{name}")
-        return spec(roots, self._upstream(FIGURES_BY_NAME[name]), figure=name, **which)
+        return spec(roots, self._upstream(FIGURES_BY_NAME[name], **which), figure=name, **which)
 
-    def _upstream(self, entry: Entry) -> list[str]:
-        """The specs of the jobs whose outputs a table or figure is made of."""
+    def _upstream(self, entry: Entry, /, **own: str) -> list[str]:
+        """The specs of the jobs whose outputs a table or figure is made of; ``own`` are its wildcards."""
         return [
             self._job(read.step, *which.values())
             for read in self.inputs(entry).values()
-            for which in self.ways(read.path)
+            for which in self.ways(read.path, **own)
         ]
 
     def _job(self, step: str, *which: str) -> str:
@@ -330,12 +333,9 @@ class Specs(Inventory):
             return {"controls": self.controls()}
         if name == "headline":
             return self.headline_attack()
+        if name == "noise":
+            return {"noise": self.noise}
         return {name: getattr(self.config.analysis, name)}
-
-
-def _settings_of(method: Attack) -> dict:
-    """The settings of a method that its module reads."""
-    return method.model_dump(exclude={"images", "of", "across"})
 
 
 def _code_of(sae_type: str) -> list[str]:

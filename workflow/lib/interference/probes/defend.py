@@ -30,8 +30,7 @@ from interference.data.read import Images, read_split
 from interference.models.feeding import batch_size, to_network
 from interference.models.network import Network, load_network
 from interference.probes.defences import Defended, Projection, Reconstruction, Sae, pca_fvu
-from interference.probes.inputs import checked, each, read_attack, read_sweep
-from interference.probes.intervene import pixels_at
+from interference.probes.inputs import checked, each, pixels_at, read_attack, read_sweep
 from interference.saes.dictionary import Dictionary
 from interference.saes.spectrum import Spectrum
 from interference.store.arrays import open_array

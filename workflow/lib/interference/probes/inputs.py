@@ -68,6 +68,15 @@ def read_attack(path: Path, images: int) -> list[Condition]:
     ]
 
 
+def pixels_at(conditions: list[Condition], epsilon: float) -> Stretch:
+    """Return the attacked images of an epsilon. Raises StoreError where there are none."""
+    for condition in conditions:
+        if condition.epsilon == epsilon and isinstance(condition.source, Stretch):
+            return condition.source
+    found = ", ".join(f"{condition.epsilon:g}" for condition in conditions)
+    raise StoreError(f"--attack: epsilons are {found}, the job is about {epsilon:g}")
+
+
 def read_sweep(path: Path) -> Sweep:
     """Read the SAEs of one type. Raises StoreError."""
     arrays, manifest = read_described(path)

@@ -30,10 +30,9 @@ import torch
 from interference import compute
 from interference.data.read import Images, read_split
 from interference.models.network import Network, load_network
-from interference.probes.inputs import Condition, Sweep, checked, each, read_attack, read_sweep
+from interference.probes.inputs import Sweep, checked, each, pixels_at, read_attack, read_sweep
 from interference.probes.layer import Layer
 from interference.saes.dictionary import Dictionary
-from interference.store.files import StoreError
 from interference.store.stretch import Stretch
 from interference.store.tables import write_table
 
@@ -107,15 +106,6 @@ def _read(
         checked(path, {**of_layer, "type": sae_type})
         sweeps.append(read_sweep(path))
     return Layer.read(network, name, only), sweeps
-
-
-def pixels_at(conditions: list[Condition], epsilon: float) -> Stretch:
-    """Return the attacked images of an epsilon. Raises StoreError where there are none."""
-    for condition in conditions:
-        if condition.epsilon == epsilon and isinstance(condition.source, Stretch):
-            return condition.source
-    found = ", ".join(f"{condition.epsilon:g}" for condition in conditions)
-    raise StoreError(f"--attack: epsilons are {found}, the job is about {epsilon:g}")
 
 
 def _middles(sweep: Sweep) -> Iterator[tuple[dict, Dictionary]]:

@@ -43,12 +43,11 @@ def build(
     Left out are networks that the attack does not fool as often at any epsilon, and sets of fewer images
     than an interval rests on.
 
-    spec: ``attack``, ``epsilon``, ``controls``, and the bootstrap's settings.
+    spec: ``attack``, ``epsilon``, ``noise``, the control's name, and the bootstrap's settings.
     l0: tables, one row per (member, attack, epsilon, image); clean, attacked: tables of predictions.
     """
-    noise = spec["controls"][spec["attack"]]["noise"]
     frame = read_frames(l0)
-    frame = frame[frame["attack"].isin(["clean", spec["attack"], noise])]
+    frame = frame[frame["attack"].isin(["clean", spec["attack"], spec["noise"]])]
     bootstrap = Bootstrap.over(frame, spec)
     fallen = _fallen(read_frames(clean), read_frames(attacked), spec["attack"])
     rows: list[dict] = []
@@ -56,7 +55,9 @@ def build(
         points: dict[tuple, list[tuple[Point, dict]]] = {}
         for network, member in kind.groupby(MODEL):
             model: dict = dict(zip(MODEL, network, strict=True))
-            of_network = Responses(bootstrap, member, fallen[model["model"]], spec["attack"], noise)
+            of_network = Responses(
+                bootstrap, member, fallen[model["model"]], spec["attack"], spec["noise"]
+            )
             for names, ratio, facts in of_network.comparisons(spec["epsilon"]):
                 points.setdefault(names, []).append((Point(model, ratio), facts))
         for names, found in points.items():
