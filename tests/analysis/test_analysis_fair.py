@@ -3,7 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
+from interference.analysis.figures import fair as figure
 from interference.analysis.tables import claims, fair
 
 SPEC = {
@@ -153,6 +155,17 @@ def test_a_network_that_the_attack_never_fools_by_half_is_left_out(tmp_path):
     assert set(left["epsilons"]) == {2}
     assert left["trend_low"].isna().all()  # of two networks
     assert "l2-2-s0" in set(rows_of(table, comparison="equal epsilon")["model"])
+
+
+def test_networks_that_have_nothing_right_leave_an_empty_table_with_its_columns(tmp_path):
+    paths = written(tmp_path, FOOLED, lambda *_: 1.2)
+    whole = fair.build(SPEC, **paths)
+    for path in paths["clean"]:
+        pd.read_parquet(path).assign(prediction=1).to_parquet(path)
+    table = fair.build(SPEC, **paths)
+    assert table.empty
+    assert list(table.columns) == list(whole.columns)
+    assert isinstance(figure.draw(table, {"architecture": "resnet18", "type": "topk"}), Figure)
 
 
 def test_a_difference_that_success_makes_is_none_at_equal_success(tmp_path):

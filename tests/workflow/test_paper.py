@@ -92,7 +92,7 @@ def test_every_job_of_the_plan_ran_and_nothing_is_left_to_do(paper):
 
 def test_every_table_and_figure_speaks_of_the_networks(results):
     of_networks = ["accuracy", "baselines", "splice", "interventions", "defences"]
-    for name in (*of_networks, "saes", "matched", "l0", "fair"):
+    for name in (*of_networks, "saes", "matched", "l0"):
         table = pd.read_parquet(results / "analysis" / "tables" / f"{name}.parquet")
         assert set(table["model"]) == set(CHECKPOINTS), name
         assert set(table["model_architecture"]) == {"resnet18"}, name

@@ -17,7 +17,8 @@ from tests.support.checkout import TINY, Checkout, contents
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("recipes")]
 
 CONFIG = "workflow/lib/interference/config"
-FIGURES, TABLES = (f"workflow/lib/interference/analysis/{kind}" for kind in ("figures", "tables"))
+ANALYSIS = "workflow/lib/interference/analysis"
+FIGURES, TABLES = (f"{ANALYSIS}/{kind}" for kind in ("figures", "tables"))
 METHODS, TYPES = "workflow/lib/interference/attacks/methods", "workflow/lib/interference/saes/types"
 
 FIGURE = '''"""How many networks are right about each attack."""
@@ -131,11 +132,11 @@ RECIPES = {
         {
             f"{CONFIG}/saes.py": ("class ReluL1(SaeType):", SAE_SECTION),
             f"{CONFIG}/saes.py ": ("    gated: Gated | None = None", "    gated: Gated | None = None\n    plain_topk: PlainTopK | None = None"),
-            f"{FIGURES}/style.py": ('    "gated": "Gated",', '    "gated": "Gated",\n    "plain_topk": "plain TopK",'),
+            f"{ANALYSIS}/frames.py": ('    "gated": "Gated",', '    "gated": "Gated",\n    "plain_topk": "plain TopK",'),
         },
         ("  baselines: {type: topk", "    plain_topk: {k: [4, 8]}\n  baselines: {type: topk"),
         {
-            "matched_figure/resnet18/plain_topk",
+            "matched_figure/resnet18/plain_topk", "fair_figure/resnet18/plain_topk",
             *(
                 f"fit/{model}/{layer}/plain_topk"
                 for model in ("clean-s0", "l2-1-s0")

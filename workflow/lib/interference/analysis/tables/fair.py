@@ -20,7 +20,11 @@ SUCCESS = 0.5
 #: What is compared: latents that are active, and those that only the attack woke.
 QUANTITIES = ["l0", "woken"]
 #: What names an SAE but for its network.
-ALIKE = ["model_architecture", "layer", "type", "sparsity", "sae_seed"]
+ALIKE = ["layer", "type", "sparsity", "sae_seed", "model_architecture"]
+#: What names a comparison.
+COMPARISON = ["comparison", "among", "reference", "quantity"]
+COLUMNS = [*ALIKE[:-1], *COMPARISON, *MODEL, "family", "ratio", "trend", "epsilons", "epsilon",
+           "success", "counted"]  # fmt: skip
 
 
 def build(
@@ -64,10 +68,10 @@ def build(
             facts = {str(point.network["model"]): own for point, own in found}
             for row in family_rows([point for point, _ in found], "ratio"):
                 where = dict(zip(ALIKE, key, strict=True))
-                named = dict(zip(("comparison", "among", "reference", "quantity"), names))
+                named = dict(zip(COMPARISON, names, strict=True))
                 rows.append({**where, **named, **row, **facts[str(row["model"])]})
     table = bootstrap.table(
-        pd.DataFrame(rows),
+        pd.DataFrame(rows, columns=COLUMNS),
         log=["ratio"],
         natural=["trend", "epsilon", "success"],
         means=["counted"],
