@@ -96,7 +96,7 @@ def test_a_killed_rank_ends_the_others_with_an_error(small_images, tmp_path):
 def train(images: Path, output: Path, launcher: tuple[str, ...] = (), **changes: object):
     """Run the verb, under a launcher or alone; the process that has ended."""
     fields = {
-        "network": {"architecture": "resnet18", "stem": "imagenet"},
+        "network": {"architecture": "resnet18", "stem": "imagenet", "width": 16},
         "optimiser": {"batch_size": 20, "weight_decay": 5e-4, "momentum": 0.9},
         "schedule": {"epochs": 6, "learning_rate": 0.05},
         "attack": None,

@@ -158,7 +158,7 @@ def test_a_dictionary_that_explains_all_brings_every_prediction_back(
     inputs_folder, small_images, tmp_path
 ):
     spec = intervention("layer4")
-    write_sweep(tmp_path / "topk.json", "layer4", "topk", {1.0: identity(512)})
+    write_sweep(tmp_path / "topk.json", "layer4", "topk", {1.0: identity(WIDTHS["layer4"])})
     given = intervention_inputs(inputs_folder, small_images, spec)
     given["saes"] = [tmp_path / "topk.json"]
     intervene.run(spec, **given, output=tmp_path / "out.parquet")

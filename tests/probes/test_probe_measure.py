@@ -340,7 +340,7 @@ def test_saes_of_one_type_that_were_trained_anew_are_measured_alone(
 ):
     run(own, small_images, tmp_path / "kept", job(types=BOTH))
     before = len(seen)
-    saes = {1.0: identity(64), 4.0: sparse(64, seed=7)}
+    saes = {1.0: identity(WIDTHS["stem"]), 4.0: sparse(WIDTHS["stem"], seed=7)}
     write_sweep(own / "stem" / "topk.json", "stem", "topk", saes)
     run(own, small_images, tmp_path / "kept", job(types=BOTH))
     assert len(seen) - before == len(saes)

@@ -30,7 +30,13 @@ CASES = {
 def network() -> Network:
     torch.manual_seed(0)
     return Network(
-        architecture="resnet18", stem="imagenet", channels=1, classes=4, mean=[0.4], std=[0.2]
+        architecture="resnet18",
+        stem="imagenet",
+        width=16,
+        channels=1,
+        classes=4,
+        mean=[0.4],
+        std=[0.2],
     )
 
 

@@ -22,7 +22,7 @@ MODEL = {
     "model_seed": 0,
 }
 #: Channels of the layers that are looked at.
-WIDTHS = {"stem": 64, "layer2": 128, "layer4": 512}
+WIDTHS = {"stem": 16, "layer2": 32, "layer4": 128}
 #: Evaluation images that are looked at.
 IMAGES = 9
 ATTACKS = {"pgd": [0.5, 1.0], "noise": [1.0]}
@@ -81,10 +81,10 @@ def described(manifest: Path, arrays: dict[str, np.ndarray], **content: object) 
 
 
 def write_network(manifest: Path, seed: int = 0) -> Network:
-    """An untrained network with plausible BatchNorm statistics."""
+    """An untrained network, a quarter as wide, with plausible BatchNorm statistics."""
     torch.manual_seed(seed)
-    build = {"architecture": "resnet18", "stem": "imagenet", "channels": 1, "classes": 4}
-    build |= {"mean": [0.4], "std": [0.2]}
+    build = {"architecture": "resnet18", "stem": "imagenet", "width": 16}
+    build |= {"channels": 1, "classes": 4, "mean": [0.4], "std": [0.2]}
     network = Network(**build).train()
     with torch.no_grad():
         for _ in range(4):
@@ -113,8 +113,8 @@ def write_rows(manifest: Path, network: Network, data: Path, layer: str) -> None
     described(manifest, arrays, spec={"model": MODEL, "layer": layer}, **stores)
 
 
-def write_attack(manifest: Path, name: str, seed: int = 0, images: int = IMAGES) -> None:
-    """Made-up adversarial images."""
+def write_attack(manifest: Path, name: str, seed: int = 50, images: int = IMAGES) -> None:
+    """Made-up adversarial images; of this seed some latents of every layer wake more than under noise."""
     rng, epsilons = np.random.default_rng([seed, len(name)]), ATTACKS[name]
     attacked = rng.random((images * len(epsilons), 1, 16, 16)).astype(np.float32)
     with writing(manifest.with_suffix(".zarr"), attacked.shape, "float32", {}) as writer:

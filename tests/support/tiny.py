@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import subprocess
 import time
@@ -124,9 +125,11 @@ def complete(checkout: Checkout, seed: int = 1) -> None:
             process.wait()
     unlocked = checkout.snakemake("--unlock")
     assert unlocked.returncode == 0, unlocked.stdout
-    done = checkout.snakemake("--cores", "2", "--rerun-incomplete")
+    done = checkout.snakemake("--cores", "2", "--rerun-incomplete", "--verbose")
     assert done.returncode == 0, done.stdout
     assert len(checkout.recorded()) <= len(JOBS) + 2, "what had ended ran again"
+    (ran,) = re.findall(r"^(\d+) of \1 steps \(100%\) done", done.stdout, re.MULTILINE)
+    assert 0 < done.stdout.count("Ready jobs: ") <= int(ran) + 1, "it looks for work all the time"
 
 
 @dataclass(frozen=True)
