@@ -14,7 +14,7 @@ import pytest
 from tests.support import REPO
 from tests.support.checkout import TINY, Checkout, contents
 
-pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("recipes")]
+pytestmark = pytest.mark.workflow
 
 CONFIG = "workflow/lib/interference/config"
 ANALYSIS = "workflow/lib/interference/analysis"
@@ -156,10 +156,10 @@ def tree(tmp_path) -> Checkout:
     return checkout
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
-def test_a_recipe_names_all_that_it_takes(recipe, tree):
+def follow(recipe: str, tree: Checkout, planned: set[str]) -> set[str]:
+    """Follow one recipe in a tree whose jobs are ``planned``; the jobs that there are then."""
     made, edits, of_experiment, jobs = RECIPES[recipe]
-    before, planned = contents(tree.folder / "workflow"), tree.plan().jobs
+    before = contents(tree.folder / "workflow")
     for path, text in made.items():
         assert not (tree.folder / path).exists()
         (tree.folder / path).write_text(text)
@@ -167,12 +167,32 @@ def test_a_recipe_names_all_that_it_takes(recipe, tree):
         tree.replace(path.strip(), old, new)
     if of_experiment is not None:
         tree.replace(TINY, *of_experiment)
+    after, touched = contents(tree.folder / "workflow"), {*made, *(path.strip() for path in edits)}
+    assert {f"workflow/{path}" for path in after if before.get(path) != after[path]} == touched
+    for path in touched:
+        name = re.sub(r"(bars|seeds)(?=[_.])", "NAME", path.rpartition("/")[2])
+        name = re.sub(r"(walk|plain_topk)(?=[_.])", "TYPE", name)
+        assert name in section(recipe), f"{path} is not in the recipe"
+    now = tree.plan().jobs
+    assert now - planned == jobs, recipe
+    return now
 
-    new = tree.plan().jobs - planned
-    assert new == jobs
+
+def section(recipe: str) -> str:
+    """What docs/developing.md says of it."""
+    said = (REPO / "docs" / "developing.md").read_text(encoding="utf-8")
+    heading = f"## Add a{'n' if recipe[0] in 'aS' else ''} {recipe}\n"
+    return said.partition(heading)[2].partition("\n## ")[0]
+
+
+def test_recipes_name_all_that_they_take(tree):
+    """One after the other in one tree, whose rules, plan and config then hold with all of them."""
+    before = planned = tree.plan().jobs
+    for recipe in RECIPES:
+        planned = follow(recipe, tree, planned)
     plan = tree.run("interference", "plan", "--configfile", TINY)
     assert plan.returncode == 0, plan.stdout
-    for job in jobs:
+    for job in planned - before:
         assert re.search(rf"\b{job.partition('/')[0]}\b", plan.stdout), plan.stdout
     schema = tree.run("interference", "config", "check", TINY)
     assert schema.returncode == 0, schema.stdout
@@ -182,15 +202,3 @@ def test_a_recipe_names_all_that_it_takes(recipe, tree):
         cwd=tree.folder, env=tree.environment, capture_output=True, text=True,
     )  # fmt: skip
     assert house.returncode == 0, house.stdout
-    touched = {*made, *(path.strip() for path in edits)}
-    after = contents(tree.folder / "workflow")
-    changed = {f"workflow/{path}" for path in after if before.get(path) != after[path]}
-    assert changed == touched
-    said = (REPO / "docs" / "developing.md").read_text(encoding="utf-8")
-    section = said.partition(f"## Add a{'n' if recipe[0] in 'aS' else ''} {recipe}\n")[2].partition(
-        "\n## "
-    )[0]
-    for path in touched:
-        name = re.sub(r"(bars|seeds)(?=[_.])", "NAME", path.rpartition("/")[2])
-        name = re.sub(r"(walk|plain_topk)(?=[_.])", "TYPE", name)
-        assert name in section, f"{path} is not in the recipe"
