@@ -24,6 +24,7 @@ from interference.saes.dictionary import Dictionary
 from interference.saes.metrics import score
 from tests.support import REPO
 from tests.support.documented import columns, columns_of, sections
+from tests.support.tables import OF_NETWORKS
 
 PUBLISHED = REPO / "workflow" / "published" / "toy-full"
 BOOTSTRAP = {"confidence": 0.9, "resamples": 100, "seed": 0}
@@ -59,18 +60,7 @@ def tables(results):
 
 @pytest.mark.parametrize(
     "name",
-    [
-        "accuracy",
-        "saes",
-        "matched",
-        "baselines",
-        "l0",
-        "fair",
-        "splice",
-        "interventions",
-        "defences",
-        "toy",
-    ],
+    [*OF_NETWORKS, "toy"],
 )
 def test_every_column_of_a_table_is_named_and_no_other(name, tables):
     found, said = set(tables[name].columns), columns_of(f"analysis/tables/{name}")

@@ -8,6 +8,7 @@ from interference.plan.catalogue import FIGURES, STEPS, TABLES
 from interference.plan.jobs import describe, missing, rules
 from interference.plan.specs import Specs
 from tests.support import REPO
+from tests.support.tables import DRAWN, OF_NETWORKS
 
 FILES = [
     REPO / "config.yaml",
@@ -54,14 +55,13 @@ def implied(specs):
             "l0_figure": [specs.figure("l0", model=m) for m in models],
             "gallery_figure": [specs.figure("gallery", model=m) for m in models],
         }
-        of_networks = ("accuracy", "baselines", "splice", "interventions", "defences")
-        for name in (*of_networks, "saes", "matched", "l0", "fair"):
+        for name in OF_NETWORKS:
             jobs[f"{name}_table"] = [specs.table(name)]
         for architecture in specs.architectures:
             which = {"architecture": architecture}
             drawn = [("fvu", {"layer": layer}) for layer in layers]
             drawn += [(name, {"type": t}) for name in ("matched", "fair") for t in types]
-            drawn += [(name, {}) for name in of_networks]
+            drawn += [(name, {}) for name in DRAWN]
             for name, more in drawn:
                 jobs.setdefault(f"{name}_figure", []).append(specs.figure(name, **which, **more))
     if networks and specs.config.models.source == "hub":

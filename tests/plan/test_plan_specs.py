@@ -9,6 +9,7 @@ import yaml
 from interference.config.load import check_config
 from interference.plan.specs import Specs
 from tests.support import REPO
+from tests.support.tables import OF_NETWORKS
 
 TINY = yaml.safe_load((REPO / "tests" / "experiments" / "tiny.yaml").read_text())
 
@@ -54,21 +55,7 @@ def test_a_spec_changes_with_every_job_that_is_upstream():
         ("intervene", "clean-s0", "stem"),
         ("defend", "clean-s0"),
         ("gallery", "clean-s0"),
-        *(
-            ("table", table)
-            for table in (
-                "accuracy",
-                "saes",
-                "matched",
-                "baselines",
-                "l0",
-                "fair",
-                "splice",
-                "interventions",
-                "defences",
-                "claims",
-            )
-        ),
+        *(("table", table) for table in (*OF_NETWORKS, "claims")),
     ):
         assert getattr(before, name)(*which) != getattr(after, name)(*which), name
     assert before.table("toy") == after.table("toy")

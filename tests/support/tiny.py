@@ -16,6 +16,7 @@ from tests.support.checkout import TINY, Checkout
 from tests.support.slurm.cluster import missing, running
 from tests.support.slurm.controller import snakemake
 from tests.support.specs import Patterns
+from tests.support.tables import DRAWN, OF_NETWORKS
 from tests.support.waiting import wait_until
 
 MODELS, LAYERS, TYPES = ("clean-s0", "l2-1-s0"), ("stem", "layer2"), ("topk", "relu_l1")
@@ -38,22 +39,7 @@ JOBS = {
     "train",
     "vulnerability",
     "geometry",
-    *(
-        f"{name}_table"
-        for name in (
-            "accuracy",
-            "saes",
-            "matched",
-            "baselines",
-            "l0",
-            "fair",
-            "splice",
-            "interventions",
-            "defences",
-            "toy",
-            "claims",
-        )
-    ),
+    *(f"{name}_table" for name in (*OF_NETWORKS, "toy", "claims")),
     "toy_figure",
     "toy_attacks_figure",
     "toy_controls_figure",
@@ -61,10 +47,7 @@ JOBS = {
     "toy_geometry_figure",
     "toy_interference_figure",
     "toy_densities_figure",
-    *(
-        f"{name}_figure/resnet18"
-        for name in ("accuracy", "baselines", "splice", "interventions", "defences")
-    ),
+    *(f"{name}_figure/resnet18" for name in DRAWN),
     *(f"fvu_figure/resnet18/{layer}" for layer in LAYERS),
     *(f"{name}_figure/resnet18/{t}" for name in ("matched", "fair") for t in TYPES),
     *(f"{name}_figure/{m}" for name in ("l0", "gallery") for m in MODELS),

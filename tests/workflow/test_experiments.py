@@ -9,6 +9,7 @@ from interference.config.load import read_config
 from interference.plan.jobs import rules
 from tests.support import REPO
 from tests.support.checkout import Checkout
+from tests.support.tables import OF_NETWORKS
 
 FOLDER = "workflow/experiments"
 #: One's own experiments may lie here too.
@@ -28,24 +29,7 @@ TOY = {
     "toy_densities_figure": 1,
 }
 #: Tables that there is one of, where there are networks.
-TABLES = dict.fromkeys(
-    [
-        f"{name}_table"
-        for name in (
-            "accuracy",
-            "saes",
-            "matched",
-            "baselines",
-            "l0",
-            "fair",
-            "splice",
-            "interventions",
-            "defences",
-            "claims",
-        )
-    ],
-    1,
-)
+TABLES = {f"{name}_table": 1 for name in (*OF_NETWORKS, "claims")}
 #: 15 networks at 5 layers, 2 SAE types, 14 attacks and controls.
 PAPER = TABLES | {
     "images": 1,

@@ -29,6 +29,7 @@ from tests.support import REPO
 from tests.support.checkout import chosen, forget_sources, rule_blocks, with_code
 from tests.support.networks import MINE
 from tests.support.specs import REMOVE, Patterns, changed, edit, edited, jobs_of, specs_of
+from tests.support.tables import DRAWN
 
 PACKAGE = REPO / "workflow" / "lib" / "interference"
 TABLE = yaml.safe_load(Path(__file__).with_name("invalidation.yaml").read_text(encoding="utf-8"))
@@ -348,19 +349,7 @@ def test_editing_the_architecture_changes_every_job_that_names_a_network(base):
     after = jobs_of(edited({"models.architecture": "resnet50"}, BASE))
     named = ["NETWORKS", "FITS"]
     assert changed(base, after) == PATTERNS.chosen(base, named)
-    drawn = {
-        f"{name}_figure"
-        for name in (
-            "accuracy",
-            "baselines",
-            "splice",
-            "interventions",
-            "defences",
-            "fvu",
-            "matched",
-            "fair",
-        )
-    }
+    drawn = {f"{name}_figure" for name in (*DRAWN, "fvu", "matched", "fair")}
     gone = {job.replace("resnet18", "resnet50") for job in base.keys() - after.keys()}
     assert gone == after.keys() - base.keys() == chosen(after, *drawn)
 

@@ -1,0 +1,7 @@
+"""Names of tables and figures of networks, written by hand: what tests hold the catalogue to."""
+
+#: Tables of networks alone.
+OF_NETWORKS = ("accuracy", "saes", "matched", "baselines", "l0", "fair", "splice", "interventions",
+               "defences")  # fmt: skip
+#: Those of them that one figure per architecture shows.
+DRAWN = ("accuracy", "baselines", "splice", "interventions", "defences")
