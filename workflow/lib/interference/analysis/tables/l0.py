@@ -43,21 +43,27 @@ def build(spec: dict, l0: Sequence[Path]) -> pd.DataFrame:
     l0: tables, one row per (member, attack, epsilon, image).
     """
     frame = read_frames(l0)
+    middles = frame.groupby("type")["sparsity"].agg(middle)
+    noises = {own["noise"] for own in spec["controls"].values()}
     bootstrap, tables = Bootstrap.over(frame, spec), []
     for _, kind in frame.groupby([name for name in MEMBER if name not in TRAINING]):
+        at_middle = kind["sparsity"].iloc[0] == middles[kind["type"].iloc[0]]
         rows = [
             {**dict(zip(MEMBER, key, strict=True)), **row}
             for key, member in kind.groupby(MEMBER)
             for row in _comparisons(_draws(bootstrap, member), spec["controls"])
+            if at_middle or _sensitive(row, noises)
         ]
         means = ["value", "reference_value"]
         tables.append(bootstrap.table(pd.DataFrame(rows), log=["ratio"], means=means))
     table = pd.concat(tables, ignore_index=True)
-    middles = table["type"].map(table.groupby("type")["sparsity"].agg(middle))
-    noises = {own["noise"] for own in spec["controls"].values()}
-    headline = (table["sparsity"] == middles) & (table["about"] != "one of several")
-    sensitive = table["quantity"].isin(SENSITIVE) & table["reference"].isin({"clean", *noises})
-    return table[headline | sensitive].reset_index(drop=True)
+    each = np.array([_sensitive(row, noises) for row in table.to_dict("records")])
+    return table[(table["about"] != "one of several") | each].reset_index(drop=True)
+
+
+def _sensitive(row: Mapping, noises: set[str]) -> bool:
+    """Whether a comparison is one that all sparsities have, and each of several trainings."""
+    return row["quantity"] in SENSITIVE and row["reference"] in {"clean", *noises}
 
 
 def _draws(bootstrap: Bootstrap, member: pd.DataFrame) -> dict[tuple, dict[str, np.ndarray]]:
