@@ -1,0 +1,92 @@
+"""The committed result of the reference run on networks: what its tables give, and what the README says."""
+
+import json
+import re
+
+import pandas as pd
+import pytest
+
+from interference.analysis.findings import findings
+from interference.analysis.tables import claims
+from interference.config.load import read_config
+from interference.plan.catalogue import TABLES
+from interference.plan.specs import Specs
+from tests.support import REPO
+from tests.support.documented import columns_of
+
+FOLDER = REPO / "workflow/published/fashion"
+#: Tables that claims are made from.
+READ = ("accuracy", "matched", "baselines", "l0", "fair", "interventions", "defences")
+
+
+@pytest.fixture(scope="module")
+def experiment():
+    return read_config(REPO / "workflow/experiments/fashion.yaml")
+
+
+@pytest.fixture(scope="module")
+def published():
+    """The claims as they were published."""
+    return pd.read_csv(FOLDER / "claims.csv", keep_default_na=False, na_values=FLOATS)
+
+
+#: Columns of the claims in which nothing stands for no number.
+FLOATS = {name: "" for name in ("of_reported", "measured", "low", "high")}
+
+
+def test_every_network_attack_and_layer_of_its_experiment_is_in_it(experiment):
+    accuracy = pd.read_parquet(FOLDER / "accuracy.parquet")
+    models = {model.name for model in Specs(experiment).models.values()}
+    assert len(models) == 18
+    assert models <= set(accuracy["model"])
+    methods = experiment.attacks.methods
+    assert set(methods) <= set(accuracy["attack"])
+    assert set(accuracy.loc[accuracy["attack"] == "pgd", "images"]) == {experiment.attacks.images}
+    for name in READ[1:]:
+        table = pd.read_parquet(FOLDER / f"{name}.parquet")
+        layers = set(table["layer"]) - {""}
+        assert layers == set(experiment.activations.layers), name
+
+
+def test_its_claims_are_those_that_the_code_makes_of_its_tables(experiment, published):
+    spec = json.loads(Specs(experiment).table("claims"))
+    tables = {name: [FOLDER / f"{name}.parquet"] for name in READ}
+    concluded = claims.build(spec, **tables)
+    pd.testing.assert_frame_equal(published, concluded, rtol=1e-5, atol=1e-6, check_dtype=False)
+
+
+def test_its_claims_on_several_trainings_are_about_networks_and_not_about_one(published):
+    assert set(published["about"]) == {"networks", "all cases"}
+    assert published.loc[published["about"] == "all cases", "source"].unique() == ["masking check"]
+    assert not set(published["verdict"]) & {"holds here", "fails here"}
+
+
+def test_its_findings_are_made_of_its_claims(published):
+    assert (FOLDER / "findings.md").read_text(encoding="utf-8") == findings(published) + "\n"
+
+
+@pytest.mark.parametrize(
+    "name", [table.name for table in TABLES if "networks" in table.arms and not table.gated]
+)
+def test_its_tables_have_the_columns_that_are_named(name):
+    if name == "claims":
+        table = pd.read_csv(FOLDER / "claims.csv")
+    else:
+        table = pd.read_parquet(FOLDER / f"{name}.parquet")
+    assert set(table.columns) == columns_of(f"analysis/tables/{name}")
+
+
+def test_its_files_are_small():
+    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 8_000_000
+
+
+def test_the_intervals_in_the_readme_are_among_its_claims(published):
+    text = (REPO / "README.md").read_text(encoding="utf-8")
+    section = text[text.index("### ResNet-18") : text.index("## Your own experiment")]
+    quoted = re.findall(r"(−?[\d.]+) \[(−?[\d.]+), (−?[\d.]+)\]", section)
+    assert len(quoted) >= 8
+    for numbers in quoted:
+        places = len(numbers[0].partition(".")[2])
+        wanted = [float(number.replace("−", "-")) for number in numbers]
+        rows = published[["measured", "low", "high"]].round(places)
+        assert (rows == wanted).all(axis=1).any(), numbers
