@@ -13,10 +13,9 @@ from interference.plan.catalogue import TABLES
 from interference.plan.specs import Specs
 from tests.support import REPO
 from tests.support.documented import columns_of
+from tests.support.tables import CLAIMED
 
 FOLDER = REPO / "workflow/published/fashion"
-#: Tables that claims are made from.
-READ = ("accuracy", "matched", "baselines", "l0", "fair", "interventions", "defences")
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +41,7 @@ def test_every_network_attack_and_layer_of_its_experiment_is_in_it(experiment):
     methods = experiment.attacks.methods
     assert set(methods) <= set(accuracy["attack"])
     assert set(accuracy.loc[accuracy["attack"] == "pgd", "images"]) == {experiment.attacks.images}
-    for name in READ[1:]:
+    for name in CLAIMED[1:]:
         table = pd.read_parquet(FOLDER / f"{name}.parquet")
         layers = set(table["layer"]) - {""}
         assert layers == set(experiment.activations.layers), name
@@ -50,7 +49,7 @@ def test_every_network_attack_and_layer_of_its_experiment_is_in_it(experiment):
 
 def test_its_claims_are_those_that_the_code_makes_of_its_tables(experiment, published):
     spec = json.loads(Specs(experiment).table("claims"))
-    tables = {name: [FOLDER / f"{name}.parquet"] for name in READ}
+    tables = {name: [FOLDER / f"{name}.parquet"] for name in CLAIMED}
     concluded = claims.build(spec, **tables)
     pd.testing.assert_frame_equal(published, concluded, rtol=1e-5, atol=1e-6, check_dtype=False)
 

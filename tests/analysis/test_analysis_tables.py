@@ -31,6 +31,7 @@ from interference.analysis.tables import (
 from interference.analysis.verdicts import Measured, Rule, verdict
 from interference.plan.catalogue import TABLES
 from interference.store.files import StoreError
+from tests.support.tables import CLAIMED
 
 BOOTSTRAP = {"confidence": 0.9, "resamples": 150, "seed": 3}
 HEADLINE = {"attack": "pgd", "epsilon": 1.0}
@@ -477,22 +478,13 @@ def test_a_gradient_that_is_zero_fails_its_check(tables):
 
 #: What claims about networks are read at.
 NETWORKS = {"confidence": 0.9, "attack": "pgd", "epsilon": 2.0}
-NETWORK_TABLES = (
-    "accuracy",
-    "matched",
-    "baselines",
-    "l0",
-    "fair",
-    "interventions",
-    "defences",
-)
 
 
 @pytest.fixture(scope="module")
 def of_networks(tables, tmp_path_factory):
     """What claims about networks are read from, by name."""
     folder = tmp_path_factory.mktemp("tables")
-    paths = {name: folder / f"{name}.parquet" for name in NETWORK_TABLES}
+    paths = {name: folder / f"{name}.parquet" for name in CLAIMED}
     for name, path in paths.items():
         write_frame(tables[name], path, {})
     return {name: [path] for name, path in paths.items()}

@@ -5,3 +5,5 @@ OF_NETWORKS = ("accuracy", "saes", "matched", "baselines", "l0", "fair", "splice
                "defences")  # fmt: skip
 #: Those of them that one figure per architecture shows.
 DRAWN = ("accuracy", "baselines", "splice", "interventions", "defences")
+#: Those that claims are made from.
+CLAIMED = ("accuracy", "matched", "baselines", "l0", "fair", "interventions", "defences")

@@ -9,7 +9,7 @@ from interference.config.load import read_config
 from interference.plan.jobs import rules
 from tests.support import REPO
 from tests.support.checkout import Checkout
-from tests.support.tables import OF_NETWORKS
+from tests.support.tables import DRAWN, OF_NETWORKS
 
 FOLDER = "workflow/experiments"
 #: One's own experiments may lie here too.
@@ -28,10 +28,12 @@ TOY = {
     "toy_interference_figure": 1,
     "toy_densities_figure": 1,
 }
-#: Tables that there is one of, where there are networks.
-TABLES = {f"{name}_table": 1 for name in (*OF_NETWORKS, "claims")}
+#: Tables and figures that there is one of, where there are networks of one architecture.
+ONCE = {f"{name}_table": 1 for name in (*OF_NETWORKS, "claims")} | {
+    f"{name}_figure": 1 for name in DRAWN
+}
 #: 15 networks at 5 layers, 2 SAE types, 14 attacks and controls.
-PAPER = TABLES | {
+PAPER = ONCE | {
     "images": 1,
     "convert": 15,
     "predict": 15,
@@ -44,11 +46,6 @@ PAPER = TABLES | {
     "defend": 15,
     "gallery": 15,
     "gates_table": 1,
-    "accuracy_figure": 1,
-    "baselines_figure": 1,
-    "splice_figure": 1,
-    "interventions_figure": 1,
-    "defences_figure": 1,
     "fvu_figure": 5,
     "matched_figure": 2,
     "fair_figure": 2,
@@ -56,7 +53,7 @@ PAPER = TABLES | {
     "gallery_figure": 15,
 }
 #: 34 networks of 9 architectures at 3 layers, 2 SAE types, 12 attacks and controls.
-ROBUST_ZOO = TABLES | {
+ROBUST_ZOO = ONCE | {
     "images": 1,
     "convert": 34,
     "predict": 34,
@@ -81,7 +78,7 @@ ROBUST_ZOO = TABLES | {
     "gallery_figure": 34,
 }
 #: Three seeds of a clean network and six robust ones at 5 layers, 2 SAE types, 15 attacks and controls.
-CIFAR10 = TABLES | {
+CIFAR10 = ONCE | {
     "images": 1,
     "trunk": 3,
     "finetune": 21,
@@ -94,11 +91,6 @@ CIFAR10 = TABLES | {
     "intervene": 21 * 5,
     "defend": 21,
     "gallery": 21,
-    "accuracy_figure": 1,
-    "baselines_figure": 1,
-    "splice_figure": 1,
-    "interventions_figure": 1,
-    "defences_figure": 1,
     "fvu_figure": 5,
     "matched_figure": 2,
     "fair_figure": 2,
@@ -106,7 +98,7 @@ CIFAR10 = TABLES | {
     "gallery_figure": 21,
 }
 #: Three seeds of a clean network and five robust ones, 3 SAE types.
-FASHION = TABLES | {
+FASHION = ONCE | {
     "images": 1,
     "trunk": 3,
     "finetune": 18,
@@ -119,11 +111,6 @@ FASHION = TABLES | {
     "intervene": 18 * 5,
     "defend": 18,
     "gallery": 18,
-    "accuracy_figure": 1,
-    "baselines_figure": 1,
-    "splice_figure": 1,
-    "interventions_figure": 1,
-    "defences_figure": 1,
     "fvu_figure": 5,
     "matched_figure": 3,
     "fair_figure": 3,

@@ -194,8 +194,8 @@ onstart:
             raise WorkflowError(str(error)) from None
     print(describe(experiment), file=sys.stderr)
     # Snakemake 9.27 looks for work when a job has ended and, from then on, once per time span of its rate
-    # limit, so that its CPU use grows with the square of the jobs: of 900, a core after 150. No option
-    # takes the limit away. One that somebody has set stays.
+    # limit, so that its CPU use grows with the square of the jobs, to a quarter of a core after 120 of 700. No
+    # option takes the limit away. One that somebody has set stays.
     limit = workflow.scheduling_settings.max_jobs_per_timespan
     if (limit.max_jobs, limit.timespan) == (100, 1):
         workflow.scheduler.job_rate_limiter = None
