@@ -60,6 +60,12 @@ def test_its_claims_on_several_trainings_are_about_networks_and_not_about_one(pu
     assert not set(published["verdict"]) & {"holds here", "fails here"}
 
 
+def test_every_check_that_its_attacks_allow_is_among_its_claims(published):
+    checks = published.loc[published["source"] == "masking check", "key"]
+    assert list(checks) == ["pgd-over-fgsm", "fgsm-over-noise", "pgd-over-noise", "strongest-over-pgd",
+                            "zero-gradients"]  # fmt: skip
+
+
 def test_its_findings_are_made_of_its_claims(published):
     assert (FOLDER / "findings.md").read_text(encoding="utf-8") == findings(published) + "\n"
 

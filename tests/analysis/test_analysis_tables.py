@@ -84,6 +84,7 @@ def test_accuracy_is_the_share_of_correct_predictions(results, tables):
     raw = read_frames(all_of(results["accuracy"])).fillna(
         {"attack": "clean", "epsilon": 0.0, "perturbation_norm": 0.0}
     )
+    under_pgd = table[table["type"] == "pgd"].set_index(["model", "norm", "epsilon"])["accuracy"]
     for row in table.itertuples():
         mine = raw[
             (raw["model"] == row.model)
@@ -94,10 +95,13 @@ def test_accuracy_is_the_share_of_correct_predictions(results, tables):
         assert (row.images, row.accuracy) == (20, pytest.approx(hits / 20))
         expected = stats.binomtest(hits, 20).proportion_ci(0.9, method="wilson")
         assert (row.low, row.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
+        pgd = under_pgd.get((row.model, row.norm, row.epsilon), np.nan)
+        assert row.pgd_accuracy == pytest.approx(pgd, nan_ok=True)
         assert row.loss == pytest.approx(mine["loss"].mean())
         assert row.perturbation_norm == pytest.approx(mine["perturbation_norm"].mean())
     clean = table[table["attack"] == "clean"]
     assert (clean[["type", "norm"]].to_numpy() == ["clean", "none"]).all()
+    assert clean["pgd_accuracy"].isna().all()
 
 
 def test_every_sae_has_its_metrics_and_an_interval_around_its_fvu(results, tables):

@@ -14,6 +14,7 @@ from interference.analysis.quantities import (
     dip,
     estimate,
     loss_ratio,
+    lost_beyond_pgd,
     lowered,
     rise,
     shrinkage,
@@ -315,8 +316,16 @@ CLAIMS = (
             ("pgd", "square"),
             ("apgd", "square"),
             ("square", "noise"),
-            ("strongest", "pgd"),
         )
+    ),
+    Claim(
+        "strongest-over-pgd",
+        "check: strongest is at least as strong as pgd (accuracy lost)",
+        "masking check",
+        (ATTACKED,),
+        lost_beyond_pgd,
+        Rule(">=", 0),
+        reported=Reported(">= 0"),
     ),
     Claim(
         "zero-gradients",

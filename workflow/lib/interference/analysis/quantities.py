@@ -106,14 +106,28 @@ def loss_ratio(rows: pd.DataFrame, spec: dict, *, stronger: str, weaker: str) ->
 
 def accuracy_lost(rows: pd.DataFrame, spec: dict, *, stronger: str, weaker: str) -> Measured | None:
     """Accuracy under the weaker type of attack less that under the stronger, at every network, norm
-    and epsilon that both have on as many images; None where there is none."""
-    same = ["model", "norm", "epsilon", "images"]
-    wide = rows.pivot_table(index=same, columns="type", values="accuracy")
+    and epsilon that both have; None where there is none.
+
+    Both are of those types that are on all attacked images: any but ``strongest``.
+    """
+    both = rows[rows["type"].isin([stronger, weaker])]
+    wide = both.pivot_table(index=["model", "norm", "epsilon"], columns="type", values="accuracy")
     gap = wide.reindex(columns=[stronger, weaker]).dropna()
     if gap.empty:
         return None
-    shortage = few_images(rows["images"].min(), spec["confidence"])
+    shortage = few_images(both["images"].min(), spec["confidence"])
     return _extremes(gap[weaker] - gap[stronger], f"{len(gap)} (model, norm, epsilon)", shortage)
+
+
+def lost_beyond_pgd(rows: pd.DataFrame, spec: dict) -> Measured | None:
+    """Accuracy under PGD less that under the ensemble ``strongest``, on the images of the ensemble, at
+    every network, ensemble and epsilon that PGD has too; None where there is none."""
+    ensemble = rows[rows["type"] == "strongest"].dropna(subset="pgd_accuracy")
+    if ensemble.empty:
+        return None
+    lost = ensemble["pgd_accuracy"] - ensemble["accuracy"]
+    shortage = few_images(ensemble["images"].min(), spec["confidence"])
+    return _extremes(lost, f"{len(lost)} (model, attack, epsilon)", shortage)
 
 
 def zero_gradients(rows: pd.DataFrame, spec: dict) -> Measured | None:

@@ -17,6 +17,8 @@ CLEAN = {
     "perturbation_norm": 0.0,
     "zero_gradients": 0,
 }
+#: What names an image in one ball of one network.
+BALL = ["model", "norm", "epsilon", "image"]
 
 
 def build(spec: dict, clean: Sequence[Path], attacked: Sequence[Path]) -> pd.DataFrame:
@@ -24,6 +26,8 @@ def build(spec: dict, clean: Sequence[Path], attacked: Sequence[Path]) -> pd.Dat
 
     accuracy, low, high: share of correct predictions, with Wilson's interval.
     images: how many it is a share of.
+    pgd_accuracy: share under PGD of the same norm and epsilon on the very same images, of several such
+        methods their mean; NaN where PGD lacks one of the images.
     loss: mean cross-entropy, nats per image.
     perturbation_norm: mean norm of the perturbations, pixel units.
     zero_gradients: how many of the attack's gradients, of all images and steps, were exactly zero.
@@ -33,10 +37,12 @@ def build(spec: dict, clean: Sequence[Path], attacked: Sequence[Path]) -> pd.Dat
     frame = read_frames([*clean, *attacked]).fillna(CLEAN)
     frame["zero_gradients"] = frame["zero_gradients"].astype(int)
     frame["correct"] = frame["prediction"] == frame["label"]
+    frame = frame.join(_under_pgd(frame), on=BALL)
     keys = [*MODEL, "attack", "type", "norm", "epsilon"]
     table = frame.groupby(keys, sort=True, as_index=False).agg(
         accuracy=("correct", "mean"),
         images=("correct", "size"),
+        pgd_accuracy=("pgd_correct", lambda shares: shares.mean(skipna=False)),
         correct=("correct", "sum"),
         loss=("loss", "mean"),
         perturbation_norm=("perturbation_norm", "mean"),
@@ -47,3 +53,12 @@ def build(spec: dict, clean: Sequence[Path], attacked: Sequence[Path]) -> pd.Dat
         correct.to_numpy(), table["images"].to_numpy(), spec["confidence"]
     )
     return table
+
+
+def _under_pgd(frame: pd.DataFrame) -> pd.Series:
+    """Whether PGD leaves an image correct, by `BALL`; of several PGD methods the share of them.
+
+    frame: a row per (model, attack, epsilon, image), with ``correct``.
+    """
+    pgd = frame[frame["type"] == "pgd"]
+    return pgd.groupby(BALL)["correct"].mean().rename("pgd_correct")
