@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from interference.probes.latents import Probe, respond
+from interference.probes import dense, latents
+from interference.probes.latents import Probe
 from interference.saes.dictionary import Dictionary, calibrated_threshold
 
 D, LATENTS, CONDITIONS, IMAGES, POSITIONS = 5, 12, 3, 4, 6
@@ -32,8 +33,16 @@ def heldout(seed=2):
     return np.random.default_rng(seed).standard_normal((30, 4, D)).astype(np.float32)
 
 
+@pytest.fixture(
+    params=[latents.respond, dense.respond], ids=["on a core", "on a GPU"], autouse=True
+)
+def _respond(request, monkeypatch):
+    """Each claim is about what a core does, and about what a GPU does, here on a core."""
+    monkeypatch.setattr(latents, "respond", request.param)
+
+
 def measured(sae, conditions, rows=None):
-    return respond(Probe.of(sae, heldout() if rows is None else rows), [*conditions])
+    return latents.respond(Probe.of(sae, heldout() if rows is None else rows), [*conditions])
 
 
 def in_float64(sae, clean, x):
@@ -124,6 +133,14 @@ def test_woken_less_silenced_is_the_change_of_l0_and_no_count_exceeds_what_it_is
     assert (found["l0_relative"] <= found["l0"]).all()
     assert (found["l0"] <= found["union"]).all()
     assert (found["union"] <= np.minimum(LATENTS, POSITIONS * found["l0"] + 1e-9)).all()
+
+
+def test_a_gpu_measures_the_same_in_one_part_and_image_by_image(monkeypatch):
+    whole = dense.respond(Probe.of(dictionary(k=3), heldout()), [*activations()])
+    monkeypatch.setattr(dense, "MOST_BYTES", 1)
+    parts = dense.respond(Probe.of(dictionary(k=3), heldout()), [*activations()])
+    for name, values in whole.items():
+        np.testing.assert_allclose(parts[name], values, rtol=1e-5)
 
 
 # the interference share

@@ -19,6 +19,7 @@ from interference.data.labels import labels_sha256
 from interference.data.read import Images, read_split
 from interference.models.feeding import to_network
 from interference.models.network import load_network
+from interference.probes import dense
 from interference.probes.inputs import Condition, Sweep, checked, each, read_attack, read_sweep
 from interference.probes.latents import Probe, respond
 from interference.probes.layer import Layer
@@ -151,8 +152,9 @@ def _of_batch(
 ) -> dict[str, np.ndarray]:
     """Return the arrays of one sweep on a batch, as of `measure`; images are the last axis."""
     members = []
+    measured = dense.respond if raw.is_cuda else respond
     for probe in probes:
-        l0 = {f"l0.{name}": array for name, array in respond(probe, values).items()}
+        l0 = {f"l0.{name}": array for name, array in measured(probe, values).items()}
         active, logits = spliced(layer.network, layer.name, layer.statistics, probe.dictionary, raw)
         columns = {"l0": active, **outcome(logits, labels, clean), **baselines}
         splice = {f"splice.{name}": array for name, array in columns.items()}
