@@ -37,6 +37,7 @@ FLOORS = [
     ("saes",),
     ("probes",),
     ("toy",),
+    ("canvas",),
     ("analysis",),
     ("cluster",),
     ("cli",),
@@ -85,6 +86,15 @@ def test_toy_and_the_image_rooms_do_not_know_each_other():
             assert used <= {"toy"}
         elif module.split(".")[0] in rooms:
             assert "toy" not in used
+
+
+def test_canvases_know_of_the_image_rooms_no_networks_activations_or_probes():
+    for module in MODULES:
+        used = {name.split(".")[0] for name in imported(module)}
+        if module.startswith("canvas."):
+            assert not used & {"models", "activations", "probes", "toy"}
+        elif module.split(".")[0] not in ("analysis", "cli"):
+            assert "canvas" not in used
 
 
 def test_there_are_no_import_cycles():

@@ -8,6 +8,7 @@ import pytest
 
 from interference.probes.intervene import INTERVENTIONS, SETS
 from interference.store.files import write_json
+from tests.support import planted
 
 #: name, training norm, epsilon, seed
 NETWORKS = [("clean-s0", "clean", 0.0, 0), ("l2-1-s0", "l2", 1.0, 0), ("l2-2-s0", "l2", 2.0, 0)]
@@ -190,4 +191,22 @@ def results(tmp_path_factory):
         "interventions": {"outcomes": paths["interventions"]},
         "defences": {"outcomes": paths["defences"]},
         "toy": {"toy": paths["toy"]},
+        **_of_canvases(folder),
     }
+
+
+def _of_canvases(folder):
+    """The inputs of tables of canvases."""
+    families = {
+        "dose": ("dose", "frozen", "orthonormal", "width", "factorial"),
+        "crossover": ("crossover",),
+        "adversarial": ("ladder",),
+    }
+    found = {}
+    for name, of_table in families.items():
+        (folder / name).mkdir()
+        found[name] = planted.of_families(folder / name, *of_table, regimes=("dense", "sparse"))
+    found["transfer"] = planted.written(folder, transfers=[planted.transfers()])
+    measured = [planted.proxies(seed) for seed in planted.CANVAS.seeds]
+    found["proxies"] = planted.written(folder, proxies=measured)
+    return found

@@ -12,8 +12,11 @@ from interference.analysis.figures import style
 from interference.analysis.figures.style import save
 from interference.analysis.tables import (
     accuracy,
+    adversarial,
     baselines,
+    crossover,
     defences,
+    dose,
     fair,
     interventions,
     l0,
@@ -21,8 +24,10 @@ from interference.analysis.tables import (
     saes,
     splice,
     toy,
+    transfer,
 )
 from interference.plan.catalogue import FIGURES
+from tests.support import planted
 
 BOOTSTRAP = {"confidence": 0.9, "resamples": 100, "seed": 3}
 HEADLINE = {"attack": "pgd", "epsilon": 1.0}
@@ -40,6 +45,12 @@ WHICH = {
     "splice": {"architecture": "resnet18"},
     "interventions": {"architecture": "resnet18"},
     "defences": {"architecture": "resnet18"},
+    "canvas_dose": {},
+    "canvas_crossover": {},
+    "canvas_ladder": {},
+    "canvas_transfer": {},
+    "canvas_graphs": {},
+    "canvas_ruler": {},
 }
 
 
@@ -61,6 +72,12 @@ def tables(results):
         "splice": splice.build(BOOTSTRAP, **results["splice"]),
         "interventions": interventions.build(BOOTSTRAP, **results["interventions"]),
         "defences": defences.build(BOOTSTRAP, **results["defences"]),
+        "canvas_dose": dose.build({}, **results["dose"]),
+        "canvas_crossover": crossover.build({}, **results["crossover"]),
+        "canvas_ladder": adversarial.build({}, **results["adversarial"]),
+        "canvas_transfer": transfer.build({}, **results["transfer"]),
+        "canvas_graphs": pd.concat([planted.cosines(seed) for seed in (0, 1)], ignore_index=True),
+        "canvas_ruler": pd.concat([planted.proxies(seed) for seed in (0, 1)], ignore_index=True),
     }
 
 

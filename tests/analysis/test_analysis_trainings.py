@@ -173,7 +173,7 @@ def test_every_reported_size_is_on_the_claimed_side_of_its_bound():
         for reported in (claim.reported, *claim.reported_at.values())
         if reported.size is not None
     ]
-    assert len(sizes) == 5
+    assert len(sizes) == 6
     assert all(rule.holds(size, size) for size, rule in sizes)
     assert all(rule.of_reported(size, size) == 1 for size, rule in sizes)
 

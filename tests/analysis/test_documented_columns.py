@@ -8,23 +8,28 @@ from interference.analysis.frames import MEMBER, MODEL
 from interference.analysis.statistics import OVER
 from interference.analysis.tables import (
     accuracy,
+    adversarial,
     baselines,
     claims,
+    crossover,
     defences,
+    dose,
     fair,
     gates,
     interventions,
     l0,
     matched,
+    proxies,
     saes,
     toy,
+    transfer,
 )
 from interference.analysis.tables import splice as splices
 from interference.saes.dictionary import Dictionary
 from interference.saes.metrics import score
 from tests.support import REPO
 from tests.support.documented import columns, columns_of, sections
-from tests.support.tables import OF_NETWORKS
+from tests.support.tables import OF_CANVASES, OF_NETWORKS
 
 PUBLISHED = REPO / "workflow" / "published" / "toy-full"
 BOOTSTRAP = {"confidence": 0.9, "resamples": 100, "seed": 0}
@@ -55,12 +60,17 @@ def tables(results):
         "interventions": interventions.build(BOOTSTRAP, **results["interventions"]),
         "defences": defences.build(BOOTSTRAP, **results["defences"]),
         "toy": toy.build({}, **results["toy"]),
+        "dose": dose.build({}, **results["dose"]),
+        "crossover": crossover.build({}, **results["crossover"]),
+        "adversarial": adversarial.build({}, **results["adversarial"]),
+        "transfer": transfer.build({}, **results["transfer"]),
+        "proxies": proxies.build({}, **results["proxies"]),
     }
 
 
 @pytest.mark.parametrize(
     "name",
-    [*OF_NETWORKS, "toy"],
+    [*OF_NETWORKS, "toy", *OF_CANVASES],
 )
 def test_every_column_of_a_table_is_named_and_no_other(name, tables):
     found, said = set(tables[name].columns), columns_of(f"analysis/tables/{name}")

@@ -444,20 +444,92 @@ WRONG = {
         ["analysis: missing", "config.yaml shows every key"],
     ),
     "one section of the networks": (
-        {section: MISSING for section in NETWORKS[1:]},
+        {section: MISSING for section in (*NETWORKS[1:], "canvas")},
         [
             "models, attacks, activations, saes: missing, but found data;",
             "add what is missing",
-            "remove data for an experiment on toy models alone",
+            "remove data for an experiment without them",
         ],
     ),
     "no arm": (
-        {section: MISSING for section in (*NETWORKS, "toy")},
-        ["toy: missing, and so are data, models,", "add toy (toy models)", "(networks), or both"],
+        {section: MISSING for section in (*NETWORKS, "toy", "canvas")},
+        [
+            "toy: missing, and so are data, models,",
+            "add toy (toy models)",
+            "(networks), or several",
+        ],
     ),
     "a misspelt section": (
         {"toys": GOOD["toy"], "toy": MISSING},
         ["toys: unknown key", "did you mean toy?"],
+    ),
+    # canvases
+    "canvases without images": (
+        {section: MISSING for section in NETWORKS},
+        ["data: missing, but found canvas, which is composed of its images; add it"],
+    ),
+    "a dose that makes no whole number of dimensions": (
+        {"canvas/doses": [1.0, 7.0]},
+        ["canvas.doses: 7 of 18 cells makes 2.57143 dimensions", "an integer, such as 6"],
+    ),
+    "a dose below one": (
+        {"canvas/doses": [0.5, 1.0]},
+        ["canvas.doses: 0.5 of 18 cells makes 36 dimensions", "at least 1", "such as 1"],
+    ),
+    "families without doses": (
+        {"canvas/families": ["frozen"]},
+        ["canvas.families: found frozen without dose", "add it"],
+    ),
+    "a family twice": (
+        {"canvas/families": ["dose", "dose"]},
+        ["canvas.families: dose is there twice"],
+    ),
+    "a crossover whose blocks are no canvas": (
+        {"canvas/families": ["dose", "crossover"]},
+        ["canvas.cells: 18, but the blocks of the family crossover make up 36", "leave"],
+    ),
+    "cells without a third": (
+        {"canvas/cells": 16, "canvas/doses": [1.0, 2.0], "canvas/families": ["dose", "width"]},
+        ["canvas.cells: 16 has no third, which the family width needs", "multiple of 3"],
+    ),
+    "a ladder without radii": (
+        {"canvas/families": ["dose", "ladder"]},
+        ["canvas.adversarial: the radii of the family ladder", "found the family alone"],
+    ),
+    "radii without a ladder": (
+        {"canvas/adversarial": {"epsilons": [0.5], "steps": 1}},
+        ["canvas.adversarial: the radii of the family ladder", "found adversarial alone"],
+    ),
+    "training radii on a scale of 255": (
+        {
+            "canvas/families": ["dose", "ladder"],
+            "canvas/adversarial": {"epsilons": [255.0], "steps": 1},
+        },
+        [
+            "canvas.adversarial.epsilons: found 255; pixels are in [0, 1]",
+            "at most 59.397",
+            "write 1 ",
+        ],
+    ),
+    "more classes than the dataset has": (
+        {"canvas/regimes/dense/classes": 11},
+        ["canvas.regimes.dense.classes: found 11, but fashion-mnist-subset has 10"],
+    ),
+    "features that are always on": (
+        {"canvas/regimes/dense/density": 1.0},
+        ["canvas.regimes.dense.density: found 1.0", "less than 1"],
+    ),
+    "half of an odd side": (
+        {"data/image_size": 27},
+        ["canvas.halved: images of 27 pixels a side have no half; write false"],
+    ),
+    "transfer at a dose that no network has": (
+        {"canvas/transfer": {"doses": [4.0], "pairs": 9}},
+        ["canvas.transfer.doses: 4 is none of doses; write some of 1, 1.5, 2, 3"],
+    ),
+    "transfer to no other seed": (
+        {"canvas/seeds": [0], "canvas/transfer": {"doses": [3.0], "pairs": 9}},
+        ["canvas.transfer: found one seed, needs two"],
     ),
     "missing key": ({"data/seed": MISSING}, ["data.seed: missing"]),
     "missing key of a method": (
@@ -486,18 +558,33 @@ def test_each_section_of_every_experiment_is_asked_for(section):
     assert f"{section}: missing" in message({section: MISSING})
 
 
-@pytest.mark.parametrize("absent", [NETWORKS, ("toy",)], ids=["toy", "networks"])
-def test_an_experiment_may_have_one_arm(absent):
+@pytest.mark.parametrize(
+    ("arm", "absent"),
+    [
+        ("toy", (*NETWORKS, "canvas")),
+        ("networks", ("toy", "canvas")),
+        ("canvas", (*NETWORKS[1:], "toy")),
+    ],
+)
+def test_an_experiment_may_have_one_arm(arm, absent):
     config = check_config(changed({section: MISSING for section in absent}))
-    assert config.arms == ["toy" if absent == NETWORKS else "networks"]
+    assert config.arms == [arm]
     assert {name for name in GOOD if getattr(config, name) is None} == set(absent)
+
+
+@pytest.mark.parametrize("absent", itertools.combinations(NETWORKS[1:], 2))
+def test_networks_beside_canvases_need_all_sections_but_the_data_of_both(absent):
+    text = message({section: MISSING for section in absent})
+    present = ", ".join(name for name in NETWORKS[1:] if name not in absent)
+    assert f"  {', '.join(absent)}: missing, but found {present};" in text
+    assert text.startswith("the config has 1 error:")
 
 
 @pytest.mark.parametrize("toy", [True, False])
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
 def test_networks_with_sections_missing_are_refused(count, toy):
     for absent in itertools.combinations(NETWORKS, count):
-        out = absent if toy else (*absent, "toy")
+        out = (*absent, "canvas") if toy else (*absent, "toy", "canvas")
         text = message({section: MISSING for section in out})
         present = ", ".join(section for section in NETWORKS if section not in absent)
         assert f"  {', '.join(absent)}: missing, but found {present};" in text

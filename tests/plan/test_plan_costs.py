@@ -72,6 +72,15 @@ def test_work_of_probes_is_what_a_hand_counts():
     assert costs.work(tiny())["gallery"] == pytest.approx(2 * shown)
 
 
+def test_work_of_canvases_is_what_a_hand_counts():
+    """Two seeds of networks with 6 and 2 dimensions on 6 cells of 14 × 14 pixels, with 8 features each."""
+    trunk = 2 * (196 * 16 + 16 * 16 * 16 + 64 * 8)
+    passes = sum(6 * (trunk + 2 * 8 * m) + 2 * m * 6 for m in (6, 2))
+    assert costs.work(tiny())["learn"] == pytest.approx(2 * 3 * passes * 20 * 32)
+    # 12 pairs, each over all cells and over all but one, 4 steps forward and back
+    assert costs.work(tiny())["flip"] == pytest.approx(2 * 2 * 2 * passes * 12 * 4)
+
+
 def test_work_of_defences_is_what_a_hand_counts():
     """16 images: two steps with a gradient and a look at where they end, then three predictions; the
     network as it is, and at each of two layers an SAE and PCA beside it."""
@@ -84,7 +93,7 @@ def test_work_of_defences_is_what_a_hand_counts():
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
 def test_every_step_but_cheap_ones_has_work(path):
     config = read_config(path)
-    cheap = {"convert", "vulnerability", "geometry"}
+    cheap = {"convert", "vulnerability", "geometry", "transfer", "calibrate"}
     cheap |= set() if config.data and config.data.pictures else {"images"}
     steps = {rule.name for rule in rules(config) if rule.room != "analysis"} - cheap
     assert {rule.partition("/")[0] for rule in costs.work(config)} == steps
@@ -132,6 +141,9 @@ BENCHMARKS = {
     "defend": [f"probes/defend/{m}" for m in MODELS],
     "gallery": [f"probes/gallery/{m}" for m in MODELS],
     "train": ["toy/train/models"],
+    **{
+        name: [f"canvas/{name}/dose-dense-s{seed}" for seed in (0, 1)] for name in ("learn", "flip")
+    },
 }
 
 

@@ -28,6 +28,35 @@ TOY_FIGURES = (
 )
 
 
+def of_canvases(specs):
+    canvas = specs.config.canvas
+    at = [(regime, seed) for regime in canvas.regimes for seed in canvas.seeds]
+    jobs = {
+        "images": [specs.images()],
+        "learn": [specs.learn(f, *a) for f in canvas.families for a in at],
+        "flip": [specs.flip(f, *a) for f in canvas.families for a in at],
+        "dose_table": [specs.table("dose")],
+        "canvas_dose_figure": [specs.figure("canvas_dose")],
+        "canvas_graphs_figure": [specs.figure("canvas_graphs")],
+    }
+    if "crossover" in canvas.families:
+        jobs["crossover_table"] = [specs.table("crossover")]
+        jobs["canvas_crossover_figure"] = [specs.figure("canvas_crossover")]
+    if "ladder" in canvas.families:
+        jobs["adversarial_table"] = [specs.table("adversarial")]
+        jobs["canvas_ladder_figure"] = [specs.figure("canvas_ladder")]
+    if canvas.transfer:
+        jobs["learn"] += [specs.learn("correlated", *a) for a in at]
+        jobs["transfer"] = [specs.transfer(regime) for regime in canvas.regimes]
+        jobs["transfer_table"] = [specs.table("transfer")]
+        jobs["canvas_transfer_figure"] = [specs.figure("canvas_transfer")]
+    if canvas.ruler:
+        jobs["calibrate"] = [specs.calibrate(*a) for a in at]
+        jobs["proxies_table"] = [specs.table("proxies")]
+        jobs["canvas_ruler_figure"] = [specs.figure("canvas_ruler")]
+    return jobs
+
+
 def implied(specs):
     """Jobs a rule: one a distinct spec, which is what a rule's wildcards range over."""
     networks, toy = specs.config.models is not None, specs.config.toy is not None
@@ -74,6 +103,8 @@ def implied(specs):
             "geometry": [specs.geometry()],
             "toy_table": [specs.table("toy")],
         }
+    if specs.config.canvas is not None:
+        jobs |= of_canvases(specs)
     jobs["claims_table"] = [specs.table("claims")]
     return {rule: len(set(specs)) for rule, specs in jobs.items() if specs}
 
@@ -96,25 +127,36 @@ def test_rules_of_a_plan_are_the_steps_tables_and_figures_of_the_catalogue():
 
 
 NETWORKS = ("data", "models", "attacks", "activations", "saes")
-TOY_ALONE = {name: section for name, section in TINY.items() if name not in NETWORKS}
-NETWORKS_ALONE = {name: section for name, section in TINY.items() if name != "toy"}
+
+
+def alone(*left_out):
+    return {name: section for name, section in TINY.items() if name not in left_out}
+
+
+TOY_ALONE = alone(*NETWORKS, "canvas")
+NETWORKS_ALONE = alone("toy", "canvas")
+CANVAS_ALONE = alone(*NETWORKS[1:], "toy")
 ONE_PART = {**TINY, "activations": {**TINY["activations"], "parts": 1}}
 
 
 @pytest.mark.parametrize(
-    "values", [TOY_ALONE, NETWORKS_ALONE, ONE_PART], ids=["toy", "networks", "one part"]
+    "values",
+    [TOY_ALONE, NETWORKS_ALONE, CANVAS_ALONE, ONE_PART],
+    ids=["toy", "networks", "canvas", "one part"],
 )
 def test_a_plan_counts_the_jobs_of_one_arm_alone_and_of_parts(values):
     config = check_config(values)
     assert counted(config) == implied(Specs(config))
 
 
-def test_the_plans_of_the_arms_make_up_the_plan_of_both():
-    both, networks, toy = (
-        rules(check_config(values)) for values in (TINY, NETWORKS_ALONE, TOY_ALONE)
+def test_the_plans_of_the_arms_make_up_the_plan_of_all():
+    every, networks, toy, canvas = (
+        rules(check_config(values)) for values in (TINY, NETWORKS_ALONE, TOY_ALONE, CANVAS_ALONE)
     )
-    assert {rule.name for rule in networks} & {rule.name for rule in toy} == {"claims_table"}
-    assert {*networks, *toy} == {*both}
+    names = [{rule.name for rule in arm} for arm in (networks, toy, canvas)]
+    assert names[0] & names[1] == names[1] & names[2] == {"claims_table"}
+    assert names[0] & names[2] == {"claims_table", "images"}
+    assert {*networks, *toy, *canvas} == {*every}
 
 
 def test_a_plan_is_a_line_a_rule_and_a_sum():
@@ -143,6 +185,11 @@ def test_a_plan_counts_the_rows_that_are_stored():
     matrices = 2 * (32 * 16 + 64 * 32)
     assert by_name["fit"].stored == 2 * (4 + 4) * matrices * 4
     assert by_name["baselines"].stored == 2 * 2 * matrices * 4
+    # 2 doses × 2 seeds, each of which sees 20 × 32 canvases and flips 12 features
+    assert by_name["learn"].rows == "4 networks, 2,560 canvases seen"
+    assert by_name["flip"].rows == "48 features to flip"
+    # 6 cells, of 8 features each, into 6 or 2 dimensions, and out of them
+    assert by_name["learn"].stored == 4 * 2 * (6 * 6 + 6 * 2) * (8 + 1)
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,9 @@ def test_a_spec_changes_with_every_job_that_is_upstream():
         ("intervene", "clean-s0", "stem"),
         ("defend", "clean-s0"),
         ("gallery", "clean-s0"),
+        ("learn", "dose", "dense", 0),
+        ("flip", "dose", "dense", 0),
+        ("table", "dose"),
         *(("table", table) for table in (*OF_NETWORKS, "claims")),
     ):
         assert getattr(before, name)(*which) != getattr(after, name)(*which), name
@@ -72,6 +75,16 @@ def test_a_spec_changes_with_every_job_that_is_upstream():
             lambda c: c["toy"].update(steps=101),
             [("train",)],
             [("vulnerability",), ("trunk", 0), ("fit", "clean-s0", "stem", "topk")],
+        ),
+        (
+            lambda c: c["canvas"]["flips"].update(pairs=13),
+            [("flip", "dose", "dense", 1)],
+            [("learn", "dose", "dense", 1), ("table", "dose"), ("train",)],
+        ),
+        (
+            lambda c: c["canvas"]["seeds"].append(2),
+            [],
+            [("learn", "dose", "dense", 1), ("flip", "dose", "dense", 1)],
         ),
         (
             lambda c: c["saes"]["types"]["topk"].update(k=[8]),
@@ -100,7 +113,12 @@ def test_a_spec_changes_with_every_job_that_is_upstream():
         (
             lambda c: c["analysis"].update(resamples=101),
             [("table", "matched")],
-            [("table", "accuracy"), ("table", "toy"), ("measure", "clean-s0", "stem")],
+            [
+                ("table", "accuracy"),
+                ("table", "toy"),
+                ("table", "dose"),
+                ("measure", "clean-s0", "stem"),
+            ],
         ),
         (
             lambda c: c.update(experiment="other"),

@@ -26,6 +26,8 @@ UNCOMPARED = ("logs", "benchmarks", "report.html")
 PACKAGE = "workflow/lib/interference"
 #: The sections of the arm of networks; `toy` is the other arm.
 NETWORK_SECTIONS = ("data", "models", "attacks", "activations", "saes")
+#: The same without what canvases read, too.
+NETWORKS_ONLY = NETWORK_SECTIONS[1:]
 
 #: Read by every Python that starts with this file's folder on its path: at the end of a verb of the
 #: package, its arguments and the names of all modules that it loaded go to a file of their own.

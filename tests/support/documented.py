@@ -12,9 +12,15 @@ from interference.analysis.statistics import OVER
 from tests.support import REPO
 
 #: Names in a heading that stand for one part of a path.
-WILDCARD = re.compile("MODEL|LAYER|TYPE|ATTACK")
+WILDCARD = re.compile("MODEL|LAYER|TYPE|ATTACK|FAMILY|REGIME|SEED")
 #: Tables and columns that only experiments on pictures or on the hub's checkpoints have.
-SOMETIMES = {"analysis/tables/gates", "data/images.skipped.csv"}
+SOMETIMES = {
+    "analysis/tables/gates",
+    "data/images.skipped.csv",
+    *(f"analysis/tables/{name}" for name in ("crossover", "adversarial", "transfer", "proxies")),
+    "canvas/transfer-REGIME.parquet",
+    "canvas/REGIME-sSEED.proxies.parquet",
+}
 OPTIONAL = {("data/images.parquet", "name")}
 
 

@@ -41,6 +41,7 @@ def specs_of(values: dict) -> dict[str, str]:
             jobs[f"intervene/{model}/{layer}"] = specs.intervene(model, layer)
         jobs[f"defend/{model}"] = specs.defend(model)
     jobs |= {step: getattr(specs, step)() for step in ("train", "vulnerability", "geometry")}
+    jobs |= _of_canvases(specs)
     for table in catalogue.TABLES:
         if specs.jobs(table):
             jobs[table.rule] = specs.table(table.name)
@@ -48,6 +49,21 @@ def specs_of(values: dict) -> dict[str, str]:
         for which in specs.jobs(figure):
             name = "/".join([figure.rule, *which.values()])
             jobs[name] = specs.figure(figure.name, **which)
+    return jobs
+
+
+def _of_canvases(specs: Specs) -> dict[str, str]:
+    jobs = {}
+    for regime in specs.regimes:
+        for seed in specs.canvas_seeds:
+            for family in specs.trained_families:
+                jobs[f"learn/{family}/{regime}/{seed}"] = specs.learn(family, regime, seed)
+            for family in specs.families:
+                jobs[f"flip/{family}/{regime}/{seed}"] = specs.flip(family, regime, seed)
+            if "ruler" in specs.has:
+                jobs[f"calibrate/{regime}/{seed}"] = specs.calibrate(regime, seed)
+        if "transfer" in specs.has:
+            jobs[f"transfer/{regime}"] = specs.transfer(regime)
     return jobs
 
 

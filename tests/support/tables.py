@@ -1,4 +1,4 @@
-"""Names of tables and figures of networks, written by hand: what tests hold the catalogue to."""
+"""Names of tables and figures of networks and canvases, written by hand: what tests hold the catalogue to."""
 
 #: Tables of networks alone.
 OF_NETWORKS = ("accuracy", "saes", "matched", "baselines", "l0", "fair", "splice", "interventions",
@@ -7,3 +7,5 @@ OF_NETWORKS = ("accuracy", "saes", "matched", "baselines", "l0", "fair", "splice
 DRAWN = ("accuracy", "baselines", "splice", "interventions", "defences")
 #: Those that claims are made from.
 CLAIMED = ("accuracy", "matched", "baselines", "l0", "fair", "interventions", "defences")
+#: Tables of canvases.
+OF_CANVASES = ("dose", "crossover", "adversarial", "transfer", "proxies")

@@ -39,7 +39,8 @@ JOBS = {
     "train",
     "vulnerability",
     "geometry",
-    *(f"{name}_table" for name in (*OF_NETWORKS, "toy", "claims")),
+    *(f"{rule}/dose/dense/{seed}" for rule in ("learn", "flip") for seed in (0, 1)),
+    *(f"{name}_table" for name in (*OF_NETWORKS, "toy", "dose", "claims")),
     "toy_figure",
     "toy_attacks_figure",
     "toy_controls_figure",
@@ -47,6 +48,8 @@ JOBS = {
     "toy_geometry_figure",
     "toy_interference_figure",
     "toy_densities_figure",
+    "canvas_dose_figure",
+    "canvas_graphs_figure",
     *(f"{name}_figure/resnet18" for name in DRAWN),
     *(f"fvu_figure/resnet18/{layer}" for layer in LAYERS),
     *(f"{name}_figure/resnet18/{t}" for name in ("matched", "fair") for t in TYPES),
@@ -63,6 +66,7 @@ PART = (
     "accuracy_figure/resnet18",
     "toy_figure",
     "toy_geometry_figure",
+    "canvas_dose_figure",
 )
 #: What an edit reruns of it, and names for groups of its jobs.
 RERUNS = yaml.safe_load((REPO / "tests" / "workflow" / "reruns.yaml").read_text(encoding="utf-8"))

@@ -10,10 +10,16 @@ import pytest
 import yaml
 
 from tests.support import REPO
-from tests.support.checkout import NETWORK_SECTIONS, TINY, Checkout, without
+from tests.support.checkout import NETWORK_SECTIONS, NETWORKS_ONLY, TINY, Checkout, without
 
-#: arm → sections of the other
-OTHER = {"toy": NETWORK_SECTIONS, "networks": ("toy",)}
+#: arm → sections of the others
+OTHER = {
+    "toy": (*NETWORK_SECTIONS, "canvas"),
+    "networks": ("toy", "canvas"),
+    "canvas": (*NETWORKS_ONLY, "toy"),
+}
+#: arm → what scopes of its claims have in them.
+SCOPES = {"toy": "toy models", "canvas": "canvases"}
 
 
 def alone(arm: str) -> dict:
@@ -43,7 +49,7 @@ def page(config: dict) -> str:
 
 
 def test_the_page_of_the_report_speaks_of_the_arms_that_are_there():
-    toy, networks = page(alone("toy")), page(alone("networks"))
+    toy, networks, canvas = (page(alone(arm)) for arm in OTHER)
     both = page(yaml.safe_load((REPO / TINY).read_text()))
     assert "*toy-alone*: toy models of superposition.\n" in toy
     assert "claim of the papers on toy models beside" in toy
@@ -51,10 +57,18 @@ def test_the_page_of_the_report_speaks_of_the_arms_that_are_there():
     assert "*networks-alone*: resnet18 networks trained" in networks
     assert "claim of the papers on networks beside" in networks
     assert "toy" not in networks
+    assert "*canvas-alone*: networks that read canvases" in canvas
+    assert "claim of the papers on canvases beside" in canvas
     assert "*tiny*: toy models of superposition, and resnet18 networks trained" in both
-    assert "claim of the papers on toy models and networks beside" in both
+    assert "clean and under attack, and networks that read canvases" in both
+    assert "claim of the papers on toy models and networks and canvases beside" in both
     for text in (networks, both):
         assert "Results on networks are an association" in text
+
+
+def scoped(row: str) -> str:
+    """The arm that a claim is about."""
+    return next((arm for arm, words in SCOPES.items() if words in row), "networks")
 
 
 #: Tables of an experiment's arms together.
@@ -86,7 +100,7 @@ def test_an_arm_alone_ends_in_a_report_with_the_numbers_of_both(arm, after_a_run
     head, *rows = (results / f"{TOGETHER}.csv").read_text().splitlines()
     of_both = (after_a_run.results / f"{TOGETHER}.csv").read_text().splitlines()
     assert rows
-    of_arm = [row for row in of_both[1:] if ("toy models" in row) == (arm == "toy")]
+    of_arm = [row for row in of_both[1:] if scoped(row) == arm]
     assert [head, *rows] == [of_both[0], *of_arm]
 
     done = after_a_run.snakemake(

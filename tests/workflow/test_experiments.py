@@ -117,8 +117,29 @@ FASHION = ONCE | {
     "l0_figure": 18,
     "gallery_figure": 18,
 }
+#: Two regimes, six seeds; seven families, and correlated features for transfer.
+CANVAS = {
+    "images": 1,
+    "learn": 2 * 6 * 9,
+    "flip": 2 * 6 * 8,
+    "transfer": 2,
+    "calibrate": 2 * 6,
+    "dose_table": 1,
+    "crossover_table": 1,
+    "adversarial_table": 1,
+    "transfer_table": 1,
+    "proxies_table": 1,
+    "claims_table": 1,
+    "canvas_dose_figure": 1,
+    "canvas_graphs_figure": 1,
+    "canvas_crossover_figure": 1,
+    "canvas_ladder_figure": 1,
+    "canvas_transfer_figure": 1,
+    "canvas_ruler_figure": 1,
+}
 #: experiment that ships → jobs a rule
 JOBS = {
+    "canvas": CANVAS,
     "toy-full": TOY,
     "toy-preprint": TOY,
     "toy-elhage": TOY,

@@ -23,7 +23,7 @@ from pydantic import BaseModel
 
 from interference import provenance
 from interference.config.schema import Config
-from interference.plan import specs as specs_module
+from interference.plan import arms as arms_module
 from interference.plan.catalogue import FIGURES, TABLES
 from tests.support import REPO
 from tests.support.checkout import chosen, forget_sources, rule_blocks, with_code
@@ -385,7 +385,7 @@ def test_other_bytes_in_the_shipped_images_change_only_images(base, tmp_path, mo
     resources = tmp_path / "resources"
     (resources / "fashion-mnist-subset").mkdir(parents=True)
     (resources / "fashion-mnist-subset" / "SHA256SUMS").write_text("another sum\n")
-    monkeypatch.setattr(specs_module, "RESOURCES", resources)
+    monkeypatch.setattr(arms_module, "RESOURCES", resources)
     assert changed(base, jobs_of(BASE)) == {"images"}
 
 

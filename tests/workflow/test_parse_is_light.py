@@ -29,6 +29,7 @@ HEAVY = {
 IMPORTED = (
     "config.load",
     "plan.catalogue",
+    "plan.entries",
     "plan.jobs",
     "plan.outputs",
     "plan.specs",
@@ -66,6 +67,7 @@ for path in {[str(REPO / "config.yaml"), str(REPO / "tests/experiments/tiny.yaml
     describe(config)
     check_writable("results")
     specs.images(), specs.trunk(0), specs.train(), specs.vulnerability(), specs.geometry()
+    specs.learn("dose", "dense", 0), specs.flip("dose", "dense", 0), specs.table("dose")
     for model in specs.models:
         specs.finetune(model), specs.predict(model), specs.defend(model), specs.gallery(model)
         [specs.craft(model, attack) for attack in specs.attacks]

@@ -13,6 +13,7 @@ import yaml
 
 from tests.support.checkout import (
     NETWORK_SECTIONS,
+    NETWORKS_ONLY,
     PACKAGE,
     TINY,
     Checkout,
@@ -149,16 +150,17 @@ def test_an_sae_type_that_the_experiment_leaves_out_is_not_in_its_plan(after_a_r
 @pytest.mark.parametrize(
     ("sections", "jobs"),
     [
-        (NETWORK_SECTIONS, picked("TOY", "claims_table")),
-        (("toy",), JOBS - picked("TOY")),
+        ((*NETWORK_SECTIONS, "canvas"), picked("TOY", "claims_table")),
+        (("toy", "canvas"), JOBS - picked("TOY", "CANVAS")),
+        ((*NETWORKS_ONLY, "toy"), picked("images", "CANVAS", "claims_table")),
     ],
-    ids=["toy models alone", "networks alone"],
+    ids=["toy models alone", "networks alone", "canvases alone"],
 )
 def test_an_arm_that_the_experiment_leaves_out_is_not_in_its_plan(sections, jobs, after_a_run):
     left = without(yaml.safe_load((after_a_run.folder / TINY).read_text()), sections)
     after_a_run.write(TINY, lambda text: yaml.safe_dump(left, sort_keys=False))
     assert after_a_run.plan("--forceall").jobs == jobs
-    # of what was made with both arms, only the claims are about both
+    # of what was made with all arms, only the claims are about all
     assert after_a_run.plan().jobs == {"claims_table"}
 
 

@@ -1,7 +1,7 @@
 """Every verb, as it really ran: what it loaded was in its digest, and it loaded nothing it does not need.
 
 One file a process: its arguments and `sys.modules` at its end, recorded while the tiny experiment
-ran, and the SAE types and attacks that it lacks. A module that computes, is loaded, and is missing from the digest is the bug that
+ran, and the SAE types, attacks and steps of canvases that it lacks. A module that computes, is loaded, and is missing from the digest is the bug that
 this file is for: editing it would leave stale results behind in silence.
 """
 
@@ -48,6 +48,10 @@ NEEDS = {
     "probes intervene": NETWORK | {"numba"},
     "probes defend": NETWORK | {"numba"},
     "probes gallery": NETWORK | {"numba"},
+    "canvas learn": {"numpy", "pyarrow", "safetensors", "torch", "zarr"},
+    "canvas flip": {"numpy", "pyarrow", "safetensors", "torch", "zarr"},
+    "canvas transfer": {"numpy", "pyarrow", "safetensors", "torch", "zarr"},
+    "canvas calibrate": {"numba", "numpy", "pyarrow", "safetensors", "torch", "zarr"},
     "analysis table": {"numpy", "pandas", "pyarrow"},
     "analysis figure": {"matplotlib", "numpy", "pandas", "pyarrow", "safetensors"},
     "analysis conclude": {"numpy", "pandas", "pyarrow"},
@@ -81,7 +85,7 @@ OF_FILES = {"models convert"}
 
 
 def run_others(checkout: Checkout) -> None:
-    """Run a job of each SAE type and attack that the tiny experiment lacks."""
+    """Run a job of each SAE type, attack and step of canvases that the tiny experiment lacks."""
     config = yaml.safe_load((REPO / TINY).read_text(encoding="utf-8"))
     every = yaml.safe_load((REPO / "tests/experiments/every.yaml").read_text(encoding="utf-8"))
     types, methods = config["saes"]["types"], config["attacks"]["methods"]
@@ -94,14 +98,17 @@ def run_others(checkout: Checkout) -> None:
         if method["type"] not in there
     }
     others |= methods.keys() - there
+    config["canvas"]["families"].append("factorial")
+    config["canvas"] |= {name: every["canvas"][name] for name in ("transfer", "ruler")}
     (checkout.folder / "others.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     targets = [
         outputs[0]
         for job, outputs in checkout.plan(config="others.yaml").outputs.items()
         if job.endswith(tuple(f"/clean-s0/{name}" for name in others))
         or job.endswith(tuple(f"/clean-s0/stem/{name}" for name in others))
+        or job in ("transfer/dense", "calibrate/dense/0")
     ]
-    assert len(targets) == len(others) >= 5
+    assert len(targets) == len(others) + 2 >= 7
     done = checkout.snakemake("--cores", "1", *targets, config="others.yaml")
     assert done.returncode == 0, done.stdout
 

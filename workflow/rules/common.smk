@@ -2,7 +2,8 @@
 import gc
 import shlex
 
-from interference.plan.catalogue import FIGURES, TABLES, wildcards as wildcards_of
+from interference.plan.catalogue import FIGURES, TABLES
+from interference.plan.entries import wildcards as wildcards_of
 from interference.config.load import (
     ConfigError,
     check_path,
@@ -44,6 +45,7 @@ ACTIVATIONS = f"{RESULTS}/activations"
 SAES = f"{RESULTS}/saes"
 PROBES = f"{RESULTS}/probes"
 TOY = f"{RESULTS}/toy"
+CANVAS = f"{RESULTS}/canvas"
 ANALYSIS = f"{RESULTS}/analysis"
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
@@ -89,6 +91,11 @@ def of_layers(path):
     return specs.paths(path, model="{model}")
 
 
+def of_regime(path, **given):
+    """PATH of a regime for each family that it names, and each seed where none is given."""
+    return specs.paths(path, regime="{regime}", **given)
+
+
 def one_of(names):
     """A wildcard's constraint: one of the names; where there are none, nothing matches."""
     return "|".join(names) or "(?!)"
@@ -106,6 +113,8 @@ wildcard_constraints:
     attack=one_of(specs.attacks),
     layer=one_of(specs.layers),
     type=one_of(specs.sae_types),
+    family=one_of(specs.trained_families),
+    regime=one_of(specs.regimes),
 
 
 def each(path, **given):

@@ -49,9 +49,8 @@ class Launch:
 
     def configure(self, experiment: str) -> Path:
         """Write the config of an experiment with this name."""
-        values = without(
-            yaml.safe_load((REPO / TINY).read_text(encoding="utf-8")), NETWORK_SECTIONS
-        )
+        tiny = yaml.safe_load((REPO / TINY).read_text(encoding="utf-8"))
+        values = without(tiny, (*NETWORK_SECTIONS, "canvas"))
         name = "config.yaml" if experiment == "small" else f"{experiment}.yaml"
         path = self.folder / name
         path.write_text(yaml.safe_dump({**values, "experiment": experiment}), encoding="utf-8")

@@ -9,6 +9,7 @@ from functools import partial
 from itertools import pairwise
 
 from interference.analysis.claim import Claim, Reported, Subjects
+from interference.analysis.predictions import PREDICTIONS
 from interference.analysis.quantities import (
     accuracy_lost,
     dip,
@@ -336,4 +337,5 @@ CLAIMS = (
         Rule("=", 0),
         reported=Reported("0"),
     ),
+    *PREDICTIONS,
 )

@@ -37,6 +37,14 @@ def wilson(successes: ArrayLike, n: ArrayLike, confidence: float) -> tuple[np.nd
     return np.maximum(centre - half, 0), np.minimum(centre + half, 1)
 
 
+def student(values: np.ndarray, confidence: float) -> tuple[float, float]:
+    """Student's interval of a mean: (low, high), both NaN of fewer than two values. values: (n,)."""
+    if len(values) < 2:
+        return np.nan, np.nan
+    half = stdtrit(len(values) - 1, (1 + confidence) / 2) * values.std(ddof=1) / len(values) ** 0.5
+    return float(values.mean() - half), float(values.mean() + half)
+
+
 def resample(images: int, resamples: int, seed: int) -> np.ndarray:
     """Bootstrap weights (resamples, images) float64: how often each image is drawn. Rows sum to 1.
 

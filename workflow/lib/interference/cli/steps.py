@@ -12,7 +12,7 @@ from pathlib import Path
 import typer
 
 from interference.cli.job import Output, Spec, begin
-from interference.plan.catalogue import Step
+from interference.plan.entries import Step
 
 #: Options that a verb does not declare are its inputs: --accuracy PATH --saes PATH PATH …
 NAMED = {"allow_extra_args": True, "ignore_unknown_options": True}

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from interference.config.attacks import ATTACKS
+from interference.config.canvas import pixels
 from interference.config.facts import BLOCK, DATASETS, channels, positions
 from interference.config.model import models_of, source_of
 from interference.config.values import DISPLACED
@@ -18,9 +19,13 @@ NETWORKS = ("data", "models", "attacks", "activations", "saes")
 def problems(config: Any) -> list[str]:
     """One line per problem of a `schema.Config`: its field, what was found, the mend."""
     lacking = [*_arms(config)]
-    if lacking or "networks" not in config.arms:
+    if lacking:
         return lacking
+    of_canvases = [*_canvas(config)] if "canvas" in config.arms else []
+    if "networks" not in config.arms:
+        return of_canvases
     return [
+        *of_canvases,
         *_channels(config),
         *_radii(config),
         *_attacks(config),
@@ -32,19 +37,47 @@ def problems(config: Any) -> list[str]:
 
 
 def _arms(config: Any) -> Iterator[str]:
-    present = [name for name in NETWORKS if getattr(config, name) is not None]
-    missing = [name for name in NETWORKS if name not in present]
+    if config.canvas is not None and config.data is None:
+        yield "data: missing, but found canvas, which is composed of its images; add it"
+    shared = () if config.canvas is None else ("data",)
+    own = [name for name in NETWORKS if name not in shared]
+    present = [name for name in own if getattr(config, name) is not None]
+    missing = [name for name in own if name not in present]
     if present and missing:
         yield (
             f"{', '.join(missing)}: missing, but found {', '.join(present)}; networks need all of "
             f"{', '.join(NETWORKS)}: add what is missing (config.yaml shows every key), or remove "
-            f"{', '.join(present)} for an experiment on toy models alone"
+            f"{', '.join(present)} for an experiment without them"
         )
-    if not present and config.toy is None:
+    if not present and config.toy is None and config.canvas is None:
         yield (
-            f"toy: missing, and so are {', '.join(NETWORKS)}; add toy (toy models), the others "
-            "(networks), or both; config.yaml shows every key"
+            f"toy: missing, and so are {', '.join(NETWORKS)} and canvas; add toy (toy models), data and "
+            "canvas (canvases), all of the others (networks), or several; config.yaml shows every key"
         )
+
+
+def _canvas(config: Any) -> Iterator[str]:
+    """Canvases that the dataset's images cannot make up, and radii too large for them."""
+    canvas, data, known = config.canvas, config.data, DATASETS[config.data.dataset]
+    for name, regime in canvas.regimes.items():
+        if known.classes is not None and regime.classes > known.classes:
+            yield (
+                f"canvas.regimes.{name}.classes: found {regime.classes}, but {data.dataset} has "
+                f"{known.classes}; write that or less"
+            )
+    if canvas.halved and data.size % 2:
+        yield (
+            f"canvas.halved: images of {data.size} pixels a side have no half; write false, or an even "
+            "data.image_size"
+        )
+    diameter = math.sqrt(pixels(canvas, data.channels, data.size))
+    for radius in canvas.adversarial.epsilons if canvas.adversarial else []:
+        if radius > diameter:
+            yield (
+                f"canvas.adversarial.epsilons: found {radius:g}; pixels are in [0, 1], so l2 radii of a "
+                f"canvas are at most {diameter:g}; write {radius / 255:.6g} if pixels of 0 to 255 were "
+                "meant"
+            )
 
 
 def _channels(config: Any) -> Iterator[str]:

@@ -8,17 +8,19 @@ science. What an experiment can do without is left out whole: an arm, a norm, an
 """
 
 import math
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from interference.config.attacks import Method
+from interference.config.canvas import Canvas
 from interference.config.combinations import problems
 from interference.config.facts import DATASETS
 from interference.config.networks import Models
 from interference.config.saes import Saes
 from interference.config.toy import Toy
 from interference.config.values import (
+    OPTIONAL,
     Count,
     Layer,
     Name,
@@ -26,14 +28,6 @@ from interference.config.values import (
     Section,
     Seed,
 )
-
-
-def _without_default(schema: dict) -> None:
-    del schema["default"]
-
-
-#: A section that a file may leave out, and not leave empty; None in a config without it.
-OPTIONAL: Any = Field(None, json_schema_extra=_without_default)
 
 
 class Pictures(Section):
@@ -162,7 +156,8 @@ class Analysis(Section):
 
 
 class Config(Section):
-    """One experiment: networks (data to saes, all or none of these), toy models (toy), or both."""
+    """One experiment: networks (data to saes, all or none of these), toy models (toy), networks on
+    canvases (canvas, and data), or several of these."""
 
     experiment: Name
     """Name of the experiment: results go to results/EXPERIMENT/."""
@@ -174,6 +169,7 @@ class Config(Section):
     saes: Saes = OPTIONAL
     analysis: Analysis
     toy: Toy = OPTIONAL
+    canvas: Canvas = OPTIONAL
 
     @model_validator(mode="after")
     def _combinations(self) -> Self:
@@ -184,6 +180,6 @@ class Config(Section):
 
     @property
     def arms(self) -> list[str]:
-        """Which of "networks" and "toy" the experiment has."""
-        sections = {"networks": self.models, "toy": self.toy}
+        """Which of "networks", "toy" and "canvas" the experiment has."""
+        sections = {"networks": self.models, "toy": self.toy, "canvas": self.canvas}
         return [arm for arm, section in sections.items() if section is not None]

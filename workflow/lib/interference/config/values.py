@@ -83,12 +83,23 @@ Sweep = Annotated[list[Positive], Field(min_length=1), AfterValidator(distinct)]
 Radii = Annotated[list[Radius], Field(min_length=1), AfterValidator(distinct)]
 Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(distinct)]
 NAME, SHA256, REVISION = r"^[a-z0-9][a-z0-9.-]*$", r"^[0-9a-f]{64}$", r"^[\w./-]+$"
+#: A function of one's own.
+MEASURE = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 #: What each pattern allows, in words.
 WORDS = {
     FRACTION: "a fraction such as 8/255",
     NAME: "small letters, digits, dots and hyphens, a letter or digit first, since it names a folder",
     SHA256: "64 hexadecimal digits in small letters, as sha256sum prints them, or null",
+    MEASURE: "MODULE:FUNCTION, as in mine.proxies:rank",
     REVISION: "a branch, tag or commit: letters, digits and _ . / -",
 }
 #: A name that becomes part of a path.
 Name = Annotated[str, Field(pattern=NAME, max_length=60)]
+
+
+def _without_default(schema: dict) -> None:
+    del schema["default"]
+
+
+#: A section that a file may leave out, and not leave empty; None in a config without it.
+OPTIONAL: Any = Field(None, json_schema_extra=_without_default)

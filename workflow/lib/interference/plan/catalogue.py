@@ -6,10 +6,9 @@ or figure is an entry here, a module of its name under `analysis/tables` or `ana
 caption under `workflow/report` with the name of its rule.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from string import Formatter
+
+from interference.plan.entries import Figure, Input, Step, Table, table
 
 #: Rooms with jobs, upstream first; each has its folder of results.
 ROOMS = {
@@ -20,24 +19,9 @@ ROOMS = {
     "saes": "Sparse autoencoders.",
     "probes": "What SAEs see under attack, and what they cost the network.",
     "toy": "Toy models of superposition.",
+    "canvas": "Networks that read grids of images through a bottleneck of known superposition.",
     "analysis": "Tables and figures from what the other rooms measured.",
 }
-
-
-@dataclass(frozen=True)
-class Step:
-    """A kind of job: rule NAME runs `interference ROOM NAME`, which is `run` of interference.ROOM.NAME.
-
-    room: a key of `ROOMS`.
-    does: the help of its verb, a sentence.
-    gpu: whether it uses a GPU where there is one.
-    """
-
-    room: str
-    name: str
-    does: str
-    gpu: bool = False
-
 
 STEPS = (
     Step("data", "images", "Read a dataset, split it, and store images, labels and statistics."),
@@ -65,104 +49,18 @@ STEPS = (
     Step("toy", "vulnerability", "Attack the trained stack and measure its superposition."),
     Step("toy", "geometry", "Write how features of a few models overlap, and what an attack does "
          "to one input."),
+    Step("canvas", "learn", "Teach a family of networks on canvases of one regime and seed."),
+    Step("canvas", "flip", "Flip features of canvases by the least change, and measure superposition."),
+    Step("canvas", "transfer", "Show attacks on the network of one seed to those of all others."),
+    Step("canvas", "calibrate", "Measure proxies of superposition where its dose is known."),
 )  # fmt: skip
 
 #: Settings of tables whose intervals come from bootstrap resamples of images.
 BOOTSTRAP = ("confidence", "resamples", "seed")
 
-
-@dataclass(frozen=True)
-class Input:
-    """An input of a table or figure: one output of every job of a step.
-
-    step: the rule of the step or table that makes it.
-    path: path under the experiment's results. A wildcard that the entry's own path has is that of the
-        job; each other stands for everything of its kind in the experiment. The wildcards, in order, are
-        the arguments of the step's spec.
-    arm: the arm that makes it, where its entry covers both arms.
-    """
-
-    step: str
-    path: str
-    arm: str | None = None
-
-
-@dataclass(frozen=True)
-class Entry(ABC):
-    """A table or a figure.
-
-    inputs: inputs by the name that the shell line and the module use.
-    arms: arms that it describes; it has jobs where the experiment has one of them.
-    gated: whether it has jobs only where the accuracies that networks must have are known.
-    """
-
-    name: str
-    inputs: Mapping[str, Input]
-    arms: tuple[str, ...] = ("networks",)
-    gated: bool = False
-
-    @property
-    @abstractmethod
-    def rule(self) -> str:
-        """Name of its rule."""
-
-    @property
-    @abstractmethod
-    def path(self) -> str:
-        """Path of its outputs under results/EXPERIMENT/analysis, without a suffix."""
-
-
-@dataclass(frozen=True)
-class Table(Entry):
-    """A table, made by one job; its module returns the rows.
-
-    settings: names of the settings that it reads of the config, see `Specs.settings`.
-    """
-
-    settings: tuple[str, ...] = ()
-
-    @property
-    def rule(self) -> str:
-        return f"{self.name}_table"
-
-    @property
-    def path(self) -> str:
-        return f"tables/{self.name}"
-
-
-@dataclass(frozen=True)
-class Figure(Entry):
-    """A figure, drawn by one job per way to fill the wildcards of its path.
-
-    file: path under results/EXPERIMENT/analysis/figures, without a suffix.
-    category: section of the report that shows it.
-    labels: labels in the report; empty for a figure labelled by the training of its network.
-    """
-
-    file: str = field(kw_only=True)
-    category: str = field(kw_only=True)
-    labels: Mapping[str, str] = field(default_factory=dict, kw_only=True)
-
-    @property
-    def rule(self) -> str:
-        return f"{self.name}_figure"
-
-    @property
-    def path(self) -> str:
-        return f"figures/{self.file}"
-
-
-def wildcards(path: str) -> list[str]:
-    """Names of a path's wildcards, in order: those in braces."""
-    return [name for _, name, _, _ in Formatter().parse(path) if name is not None]
-
-
-def table(name: str, arm: str | None = None) -> Input:
-    """A table of the catalogue as the input of another table or of a figure."""
-    return Input(f"{name}_table", f"analysis/tables/{name}.parquet", arm=arm)
-
-
 SAES = Input("fit", "saes/{model}/{layer}/{type}.parquet")
+
+RULER = Input("calibrate", "canvas/{regime}-s{seed}.proxies.parquet")
 
 TABLES = (
     Table(
@@ -221,9 +119,42 @@ TABLES = (
         "gates",
         {"accuracy": table("accuracy"), "images": Input("images", "data/images.json")},
         settings=("gates",),
-        gated=True,
+        needs="gates",
     ),
     Table("toy", {"toy": Input("vulnerability", "toy/vulnerability.parquet")}, arms=("toy",)),
+    Table(
+        "dose",
+        {
+            "flips": Input("flip", "canvas/{swept}-{regime}-s{seed}.flips.parquet"),
+            "features": Input("flip", "canvas/{swept}-{regime}-s{seed}.features.parquet"),
+        },
+        arms=("canvas",),
+    ),
+    Table(
+        "crossover",
+        {
+            "flips": Input("flip", "canvas/{crossed}-{regime}-s{seed}.flips.parquet"),
+            "features": Input("flip", "canvas/{crossed}-{regime}-s{seed}.features.parquet"),
+        },
+        arms=("canvas",),
+        needs="crossover",
+    ),
+    Table(
+        "adversarial",
+        {
+            "flips": Input("flip", "canvas/{hardened}-{regime}-s{seed}.flips.parquet"),
+            "features": Input("flip", "canvas/{hardened}-{regime}-s{seed}.features.parquet"),
+        },
+        arms=("canvas",),
+        needs="ladder",
+    ),
+    Table(
+        "transfer",
+        {"transfers": Input("transfer", "canvas/transfer-{regime}.parquet")},
+        arms=("canvas",),
+        needs="transfer",
+    ),
+    Table("proxies", {"proxies": RULER}, arms=("canvas",), needs="ruler"),
     Table(
         "claims",
         {
@@ -239,15 +170,26 @@ TABLES = (
                     "defences",
                 )
             },
-            "toy": Input("vulnerability", "toy/vulnerability.parquet", arm="toy"),
+            "toy": Input("vulnerability", "toy/vulnerability.parquet", needs="toy"),
+            **{
+                name: table(name, needs)
+                for name, needs in (
+                    ("dose", "canvas"),
+                    ("crossover", "crossover"),
+                    ("adversarial", "ladder"),
+                    ("transfer", "transfer"),
+                    ("proxies", "ruler"),
+                )
+            },
         },
-        arms=("networks", "toy"),
+        arms=("networks", "toy", "canvas"),
         settings=("confidence", "headline"),
     ),
 )
 
 ARCHITECTURE = {"architecture": "{architecture}"}
 PAIRS = Input("geometry", "toy/geometry.parquet")
+COSINES = Input("flip", "canvas/{plain}-{regime}-s{seed}.cosines.parquet")
 EXAMPLE = Input("geometry", "toy/geometry.example.parquet")
 
 
@@ -342,4 +284,23 @@ FIGURES = (
         "toy_interference", "overlaps of features", {"pairs": PAIRS, "example": EXAMPLE}
     ),
     _of_toy_models("toy_densities", "graphs of features against density", {"pairs": PAIRS}),
+    *(
+        Figure(
+            f"canvas_{name}",
+            inputs,
+            ("canvas",),
+            needs,
+            file=f"canvas_{name}",
+            category="Canvases",
+            labels={"figure": shown},
+        )
+        for name, inputs, needs, shown in (
+            ("dose", {"table": table("dose")}, None, "least changes over the dose"),
+            ("graphs", {"cosines": COSINES}, None, "graphs of directions over the dose"),
+            ("crossover", {"table": table("crossover")}, "crossover", "doses within a network"),
+            ("ladder", {"table": table("adversarial")}, "ladder", "what adversarial training buys"),
+            ("transfer", {"table": table("transfer")}, "transfer", "attacks between seeds"),
+            ("ruler", {"proxies": RULER}, "ruler", "proxies of superposition"),
+        )
+    ),
 )

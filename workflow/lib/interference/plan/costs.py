@@ -13,8 +13,10 @@ import csv
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
+from interference.config.canvas import members, pixels
 from interference.config.facts import RESOURCES, channels, operations, positions
 from interference.config.schema import Config
 from interference.config.values import DISPLACED, Layer
@@ -53,14 +55,40 @@ def work(config: Config) -> dict[str, float]:
         toy = config.toy
         models = toy.densities.count * len(toy.seeds)
         amounts["train"] = float(models * toy.steps * toy.batch_size * TOY)
+    if "canvas" in config.arms:
+        amounts |= _canvas_work(config)
+    if config.data is not None and config.data.pictures:
+        data = config.data
+        amounts["images"] = float(data.train + data.heldout + data.evaluation)
     return amounts
+
+
+def _canvas_work(config: Config) -> dict[str, float]:
+    """Rule → work on canvases: training, and the steps towards least changes of all pixels and of all
+    but the own cell's; those of one cell, of transfers and of proxies are left out.
+
+    Of a network a pass is the trunk on each cell (every pixel into 16 channels, 16 places into 16
+    channels each, 64 values into the features), its evidence into the bottleneck, and the decoder."""
+    canvas, data = config.canvas, config.data
+    trained = flipped = 0.0
+    for regime, family in product(canvas.regimes.values(), canvas.trained):
+        for member in members(canvas, family):
+            cells, m = member["cells"], member["dimensions"]
+            trunk = 32 * (pixels(canvas, data.channels, data.size) / canvas.cells + 256)
+            trunk += 128 * canvas.trunk.features
+            evidence = regime.detectors or canvas.trunk.features
+            once = cells * (trunk + 2 * evidence * m) + 2 * m * (regime.hidden or cells)
+            steps = 3 + (2 * canvas.adversarial.steps if member["attacked"] else 0)
+            trained += steps * once * canvas.training.steps * canvas.training.batch_size
+            if family in canvas.families:
+                flips = canvas.flips
+                flipped += 2 * 2 * once * flips.pairs * flips.steps * flips.starts
+    return {"learn": len(canvas.seeds) * trained, "flip": len(canvas.seeds) * flipped}
 
 
 def _network_work(config: Config, specs: Specs) -> Iterator[tuple[str, float]]:
     """(rule, work) of everything that the arm of networks does; a rule comes several times."""
     data, attacked = config.data, config.attacks.images
-    if data.pictures:
-        yield "images", data.train + data.heldout + data.evaluation
     if specs.trains:
         training = specs.training
         epoch = 3 * passes(config, training.architecture)["logits"] * data.train

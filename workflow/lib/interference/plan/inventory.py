@@ -9,7 +9,12 @@ from interference.config.model import Model, models_of, source_of
 from interference.config.networks import Hub, Trained
 from interference.config.schema import Config
 from interference.config.values import DISPLACED, LAYERS, Layer
-from interference.plan.catalogue import Entry, Input, wildcards
+from interference.plan.entries import Entry, Input, wildcards
+
+#: Families of the table dose; those whose networks attacks pass between; those that the ruler measures.
+SWEPT = ("dose", "frozen", "orthonormal", "shuffled", "width", "factorial")
+SHARED = ("dose", "correlated")
+KNOWN = ("dose", "factorial")
 
 
 class Inventory:
@@ -62,9 +67,18 @@ class Inventory:
         return list(range(count)) if count > 1 else []
 
     @property
-    def gated(self) -> bool:
-        """Whether the accuracies that the networks must have are known."""
-        return isinstance(self.config.models, Hub)
+    def has(self) -> set[str]:
+        """What entries of the catalogue and their inputs may need: the arms; ``gates``, where the
+        accuracies that the networks must have are known; families of canvases, ``transfer`` and
+        ``ruler``."""
+        canvas = self.config.canvas
+        parts = {
+            "gates": isinstance(self.config.models, Hub),
+            "transfer": canvas is not None and canvas.transfer is not None,
+            "ruler": canvas is not None and canvas.ruler is not None,
+        }
+        present = {name for name, here in parts.items() if here}
+        return {*self.config.arms, *self.families, *present}
 
     @property
     def layers(self) -> list[Layer]:
@@ -111,6 +125,30 @@ class Inventory:
     def peers(self) -> list[str]:
         """The SAE type that baselines are compared with, where there are baselines."""
         return [self.config.saes.baselines.type] if self.config.saes else []
+
+    # canvases
+
+    @property
+    def regimes(self) -> list[str]:
+        return list(self.config.canvas.regimes) if self.config.canvas else []
+
+    @property
+    def families(self) -> list[str]:
+        """Families of networks whose features are flipped."""
+        return list(self.config.canvas.families) if self.config.canvas else []
+
+    @property
+    def canvas_seeds(self) -> list[int]:
+        return self.config.canvas.seeds if self.config.canvas else []
+
+    @property
+    def trained_families(self) -> list[str]:
+        """Families of networks that are trained, flipped or not."""
+        return self.config.canvas.trained if self.config.canvas else []
+
+    def families_among(self, *names: str) -> list[str]:
+        """The trained families among the names."""
+        return [name for name in self.trained_families if name in names]
 
     # the attack that claims are about
 
@@ -162,18 +200,27 @@ class Inventory:
 
     # the catalogue
 
-    def ways(self, path: str, **given: str) -> list[dict[str, str]]:
+    def ways(self, path: str, **given: str) -> list[dict]:
         """Every way to fill a path's wildcards with what the experiment has, the last one fastest.
 
         given: wildcards that have one value alone.
         """
-        names_of: dict[str, Iterable[str]] = {
+        names_of: dict[str, Iterable] = {
             "model": self.models,
             "architecture": self.architectures,
             "attack": self.attacks,
             "layer": self.layers,
             "type": self.sae_types,
             "peer": self.peers,
+            "regime": self.regimes,
+            "seed": self.canvas_seeds,
+            "family": self.families,
+            "swept": self.families_among(*SWEPT),
+            "plain": self.families_among("dose"),
+            "crossed": self.families_among("crossover"),
+            "hardened": self.families_among("ladder"),
+            "shared": self.families_among(*SHARED),
+            "known": self.families_among(*KNOWN),
         }
         kinds = wildcards(path)
         filled = product(*([given[kind]] if kind in given else names_of[kind] for kind in kinds))
@@ -185,13 +232,15 @@ class Inventory:
 
     def jobs(self, entry: Entry) -> list[dict[str, str]]:
         """Wildcards of each job of a table or figure; no job where the experiment lacks its arms."""
-        wanted = set(entry.arms) & set(self.config.arms) and (self.gated or not entry.gated)
+        wanted = self.has.intersection(entry.arms) and (
+            entry.needs is None or entry.needs in self.has
+        )
         return self.ways(entry.path) if wanted else []
 
     def inputs(self, entry: Entry) -> dict[str, Input]:
-        """Inputs of a table or figure by name, without those of an arm that the experiment lacks."""
+        """Inputs of a table or figure by name, without those of what the experiment lacks."""
         return {
             name: read
             for name, read in entry.inputs.items()
-            if read.arm is None or read.arm in self.config.arms
+            if read.needs is None or read.needs in self.has
         }

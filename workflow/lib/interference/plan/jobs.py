@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from interference.config.canvas import members
 from interference.config.facts import channels, parameters
 from interference.config.networks import Files, Hub
 from interference.config.schema import Config
@@ -35,10 +36,17 @@ def rules(config: Config) -> list[Rule]:
 
 
 def _all_rules(config: Config, specs: Specs) -> Iterator[Rule]:
+    if config.data is not None:
+        data = config.data
+        images = data.train + data.heldout + data.evaluation
+        stored = images * data.channels * data.size**2
+        yield Rule("images", "data", 1, stored, f"{images:,} images")
     if "networks" in config.arms:
         yield from _network_rules(config, specs)
     if "toy" in config.arms:
         yield from _toy_rules(config)
+    if "canvas" in config.arms:
+        yield from _canvas_rules(config, specs)
     for entry in (*TABLES, *FIGURES):
         yield Rule(entry.rule, "analysis", len(specs.jobs(entry)))
 
@@ -46,8 +54,6 @@ def _all_rules(config: Config, specs: Specs) -> Iterator[Rule]:
 def _network_rules(config: Config, specs: Specs) -> Iterator[Rule]:
     data, models, layers = config.data, list(specs.models.values()), specs.layers
     pixels = data.channels * data.size**2
-    images = data.train + data.heldout + data.evaluation
-    yield Rule("images", "data", 1, images * pixels, f"{images:,} images")
     width = config.models.width
     weights = sum(4 * parameters(model.architecture, width) for model in models)
     trunks = len(specs.training.seeds) if specs.trains else 0
@@ -116,6 +122,27 @@ def _toy_rules(config: Config) -> Iterator[Rule]:
     yield Rule("train", "toy", 1, stored, f"{models} toy models, {samples:,} samples")
     yield Rule("vulnerability", "toy", 1)
     yield Rule("geometry", "toy", 1)
+
+
+def _canvas_rules(config: Config, specs: Specs) -> Iterator[Rule]:
+    canvas = config.canvas
+    times = len(canvas.regimes) * len(canvas.seeds)
+    networks = times * sum(len(members(canvas, family)) for family in canvas.trained)
+    flipped = times * sum(len(members(canvas, family)) for family in canvas.families)
+    # of one network: bottleneck and decoder, and a trunk that is small beside them
+    stored = 4 * times * sum(
+        member["cells"] * member["dimensions"] * (1 + (regime.detectors or canvas.trunk.features))
+        for regime in canvas.regimes.values()
+        for family in canvas.trained
+        for member in members(canvas, family)
+    ) // len(canvas.regimes)  # fmt: skip
+    seen = networks * canvas.training.steps * canvas.training.batch_size
+    yield Rule("learn", "canvas", times * len(canvas.trained), stored,
+               f"{networks} networks, {seen:,} canvases seen")  # fmt: skip
+    yield Rule("flip", "canvas", times * len(canvas.families), 0,
+               f"{flipped * canvas.flips.pairs:,} features to flip")  # fmt: skip
+    yield Rule("transfer", "canvas", len(canvas.regimes) * ("transfer" in specs.has))
+    yield Rule("calibrate", "canvas", times * ("ruler" in specs.has))
 
 
 def missing(config: Config) -> list[str]:

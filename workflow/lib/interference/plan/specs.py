@@ -5,38 +5,22 @@ output: a key that it reads, its code, or the spec of a job upstream. What reach
 file is not repeated here: each method names the specs of the jobs whose outputs the rule reads.
 """
 
-import hashlib
-from pathlib import Path
-
-from interference.config.facts import DATASETS, RESOURCES
 from interference.config.model import Model
 from interference.config.networks import Files, Hub
 from interference.config.values import Layer
 from interference.config.zoo import gates
-from interference.plan.catalogue import FIGURES, TABLES, Entry
-from interference.plan.inventory import Inventory
+from interference.plan.arms import Arms, code_of
+from interference.plan.catalogue import BOOTSTRAP, FIGURES, TABLES
+from interference.plan.entries import Entry
 from interference.plan.once import once
-from interference.provenance import source_path, spec
+from interference.provenance import spec
 
 TABLES_BY_NAME = {table.name: table for table in TABLES}
 FIGURES_BY_NAME = {figure.name: figure for figure in FIGURES}
 
 
-class Specs(Inventory):
-    """Specs of all jobs of one experiment."""
-
-    # data
-
-    @once
-    def images(self) -> str:
-        data = self.config.data.model_dump()
-        dataset, checksums = DATASETS[data["dataset"]], None
-        if dataset.embedded:
-            sums = RESOURCES / data["dataset"] / "SHA256SUMS"
-            checksums = hashlib.sha256(sums.read_bytes()).hexdigest()[:16]
-        else:
-            data["root"] = str(Path(data["root"]).expanduser())
-        return spec(("interference.data.images", dataset.reader), data=data, checksums=checksums)
+class Specs(Arms):
+    """Specs of all jobs of one experiment: here those of networks, of tables and of figures."""
 
     # models
 
@@ -150,7 +134,7 @@ class Specs(Inventory):
     @once
     def fit(self, model: str, layer: Layer, sae_type: str) -> str:
         return spec(
-            ("interference.saes.fit", *_code_of(sae_type)),
+            ("interference.saes.fit", *code_of(sae_type)),
             [self.extract(model, layer)],
             **self._sae_fields(model, layer, sae_type),
         )
@@ -162,7 +146,7 @@ class Specs(Inventory):
         fields = self._sae_fields(model, layer, chosen.type)
         fields["settings"] |= {"k": chosen.k}
         return spec(
-            ("interference.saes.baselines", *_code_of(chosen.type)),
+            ("interference.saes.baselines", *code_of(chosen.type)),
             [self.extract(model, layer)],
             **fields,
         )
@@ -271,29 +255,6 @@ class Specs(Inventory):
             *(self.fit(model, layer, sae_type) for layer in self.layers),
         ]
 
-    # toy
-
-    @once
-    def train(self) -> str:
-        toy = self.config.toy.model_dump(exclude={"evaluation", "geometry", "densities"})
-        return spec(("interference.toy.train",), **toy, densities=self.config.toy.densities.values)
-
-    @once
-    def vulnerability(self) -> str:
-        evaluation = self.config.toy.evaluation.model_dump()
-        return spec(("interference.toy.vulnerability",), [self.train()], **evaluation)
-
-    @once
-    def geometry(self) -> str:
-        unread = {"samples", "refit_samples", "common_density"}
-        attack = self.config.toy.evaluation.model_dump(exclude=unread)
-        return spec(
-            ("interference.toy.geometry",),
-            [self.train()],
-            **attack,
-            **self.config.toy.geometry.model_dump(),
-        )
-
     # analysis
 
     @once
@@ -325,7 +286,9 @@ class Specs(Inventory):
 
     def settings(self, name: str) -> dict:
         """The fields of a table's spec that `Table.settings` calls by one name."""
-        if "networks" not in self.config.arms:
+        if not self.has & {"networks", "canvas"}:
+            return {}
+        if "networks" not in self.has and name not in BOOTSTRAP:
             return {}
         if name == "gates":
             return {"gates": gates(list(self.models))}
@@ -336,9 +299,3 @@ class Specs(Inventory):
         if name == "noise":
             return {"noise": self.noise}
         return {name: getattr(self.config.analysis, name)}
-
-
-def _code_of(sae_type: str) -> list[str]:
-    """The modules of an SAE type: what it is, and its compiled step where it has one."""
-    plain, compiled = (f"interference.saes.{kind}.{sae_type}" for kind in ("types", "compiled"))
-    return [plain, compiled] if source_path(compiled) else [plain]

@@ -36,6 +36,7 @@ mpl.rcParams.update(
 
 #: Colour-blind safe (Okabe & Ito 2008).
 BLUE, ORANGE, RED, PURPLE, GREY = ("#0072B2", "#E69F00", "#D55E00", "#CC79A7", "#777777")
+GREEN = "#009E73"
 TRAINING = {"clean": BLUE, "adversarial": RED}
 #: Clean-trained toy models with the weights of adversarially trained ones in length only.
 SHRUNK = ORANGE

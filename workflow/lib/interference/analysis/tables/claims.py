@@ -26,17 +26,25 @@ def build(
     interventions: Sequence[Path] = (),
     defences: Sequence[Path] = (),
     toy: Sequence[Path] = (),
+    dose: Sequence[Path] = (),
+    crossover: Sequence[Path] = (),
+    adversarial: Sequence[Path] = (),
+    transfer: Sequence[Path] = (),
+    proxies: Sequence[Path] = (),
 ) -> pd.DataFrame:
     """One row per claim and subject, of the tables that are given.
 
-    spec: of networks, ``confidence`` of their intervals, and ``attack`` and ``epsilon``, at which
+    spec: ``confidence`` of intervals; of networks ``attack`` and ``epsilon``, at which
         claims about attacked images are read.
     accuracy, matched, baselines, l0, fair, interventions, defences: the tables, of networks.
     toy: the measurements of toy models, one row per model, inputs and attack.
+    dose, crossover, adversarial, transfer, proxies: the tables, of canvases.
     """
     given = {
         "accuracy": accuracy, "matched": matched, "baselines": baselines, "l0": l0,
         "fair": fair, "interventions": interventions, "defences": defences, "toy": toy,
+        "dose": dose, "crossover": crossover, "adversarial": adversarial, "transfer": transfer,
+        "proxies": proxies,
     }  # fmt: skip
     return decide({name: read_frames(paths) for name, paths in given.items() if paths}, spec)
 

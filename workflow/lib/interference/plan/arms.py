@@ -1,0 +1,119 @@
+"""Specs of the jobs that networks are not needed for: of images, of toy models and of canvases.
+
+`plan.specs` says what a spec is.
+"""
+
+import hashlib
+from pathlib import Path
+
+from interference.config.canvas import members, regime_of
+from interference.config.facts import DATASETS, RESOURCES
+from interference.plan.inventory import KNOWN, SHARED, Inventory
+from interference.plan.once import once
+from interference.provenance import source_path, spec
+
+
+class Arms(Inventory):
+    """Specs of images, toy models and canvases of one experiment."""
+
+    # data
+
+    @once
+    def images(self) -> str:
+        data = self.config.data.model_dump()
+        dataset, checksums = DATASETS[data["dataset"]], None
+        if dataset.embedded:
+            sums = RESOURCES / data["dataset"] / "SHA256SUMS"
+            checksums = hashlib.sha256(sums.read_bytes()).hexdigest()[:16]
+        else:
+            data["root"] = str(Path(data["root"]).expanduser())
+        return spec(("interference.data.images", dataset.reader), data=data, checksums=checksums)
+
+    # toy
+
+    @once
+    def train(self) -> str:
+        toy = self.config.toy.model_dump(exclude={"evaluation", "geometry", "densities"})
+        return spec(("interference.toy.train",), **toy, densities=self.config.toy.densities.values)
+
+    @once
+    def vulnerability(self) -> str:
+        evaluation = self.config.toy.evaluation.model_dump()
+        return spec(("interference.toy.vulnerability",), [self.train()], **evaluation)
+
+    @once
+    def geometry(self) -> str:
+        unread = {"samples", "refit_samples", "common_density"}
+        attack = self.config.toy.evaluation.model_dump(exclude=unread)
+        return spec(
+            ("interference.toy.geometry",),
+            [self.train()],
+            **attack,
+            **self.config.toy.geometry.model_dump(),
+        )
+
+    # canvas
+
+    @once
+    def learn(self, family: str, regime: str, seed: int) -> str:
+        canvas = self.config.canvas
+        attacked = canvas.adversarial.model_dump() if family == "ladder" else None
+        return spec(
+            ("interference.canvas.learn",),
+            [self.images()],
+            **self._canvas_fields(family, regime),
+            family=family,
+            seed=seed,
+            members=members(canvas, family),
+            trunk=canvas.trunk.model_dump(),
+            training=canvas.training.model_dump(),
+            adversarial=attacked,
+        )
+
+    @once
+    def flip(self, family: str, regime: str, seed: int) -> str:
+        return spec(
+            ("interference.canvas.flip",),
+            [self.images(), self.learn(family, regime, seed)],
+            **self._canvas_fields(family, regime),
+            family=family,
+            seed=seed,
+            flips=self.config.canvas.flips.model_dump(),
+        )
+
+    @once
+    def transfer(self, regime: str) -> str:
+        canvas = self.config.canvas
+        return spec(
+            ("interference.canvas.transfer",),
+            [
+                self.images(),
+                *(self.learn(f, regime, seed) for f in self.families_among(*SHARED) for seed in canvas.seeds),
+            ],
+            **self._canvas_fields("dose", regime),
+            flips=canvas.flips.model_dump(exclude={"pairs"}),
+            transfer=canvas.transfer.model_dump(),
+        )  # fmt: skip
+
+    @once
+    def calibrate(self, regime: str, seed: int) -> str:
+        return spec(
+            ("interference.canvas.calibrate", *code_of("topk")),
+            [
+                self.images(),
+                *(self.learn(family, regime, seed) for family in self.families_among(*KNOWN)),
+            ],
+            **self._canvas_fields("dose", regime),
+            seed=seed,
+            ruler=self.config.canvas.ruler.model_dump(),
+        )
+
+    def _canvas_fields(self, family: str, regime: str) -> dict:
+        canvas = self.config.canvas
+        return {"regime": regime_of(canvas, family, regime), "halved": canvas.halved}
+
+
+def code_of(sae_type: str) -> list[str]:
+    """The modules of an SAE type: what it is, and its compiled step where it has one."""
+    plain, compiled = (f"interference.saes.{kind}.{sae_type}" for kind in ("types", "compiled"))
+    return [plain, compiled] if source_path(compiled) else [plain]
