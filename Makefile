@@ -14,9 +14,9 @@ override CORES := $(value CORES)
 override PYTHON := $(value PYTHON)
 export CONFIG CORES PYTHON
 # What a script must not inherit: activated environments, user site-packages, another place to install
-# to, and what makes Python another one.
+# to, what makes Python another one, and what has every job and worker compile the same sources.
 unexport PYTHONPATH PYTHONHOME PYTHONUSERBASE PYTHONOPTIMIZE PYTHONWARNINGS PYTHONINSPECT PYTHONSAFEPATH \
-	VIRTUAL_ENV CONDA_PREFIX PIP_USER PIP_TARGET PIP_PREFIX PIP_REQUIRE_VIRTUALENV \
+	PYTHONDONTWRITEBYTECODE VIRTUAL_ENV CONDA_PREFIX PIP_USER PIP_TARGET PIP_PREFIX PIP_REQUIRE_VIRTUALENV \
 	UV_PYTHON UV_SYSTEM_PYTHON UV_TARGET UV_PREFIX
 # Caches of pip, uv and what they install: this clone's where the user's cannot be written.
 ifneq ($(shell (cache="$${XDG_CACHE_HOME:-$${HOME:?}/.cache}" && mkdir -p "$$cache" && \

@@ -27,9 +27,15 @@ torch.set_num_threads(1)  # as in the package: see compute.py
 machine_code.compile_in_turn()
 
 
-def pytest_collection_finish() -> None:
-    """What is loaded by now is no garbage, and is not looked through again and again."""
-    gc.freeze()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """What is loaded here is no garbage: it is not looked through, neither now nor later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="session")

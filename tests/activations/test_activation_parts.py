@@ -28,10 +28,10 @@ JOBS = {
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
-    """40 images are five blocks of two batches; 200 rows of 64 channels fill three buckets."""
+    """40 images are five blocks of two batches; 200 rows of 16 channels fill three buckets."""
     monkeypatch.setattr(forward, "BLOCK", 8)
     monkeypatch.setattr(feeding, "MOST_IMAGES", 4)
-    monkeypatch.setattr(shuffle, "BUCKET_BYTES", 4 * 64 * 70)
+    monkeypatch.setattr(shuffle, "BUCKET_BYTES", 4 * 16 * 70)
 
 
 def made_of(count, small_images, model, folder):
@@ -66,7 +66,7 @@ def test_a_part_says_what_it_holds(small_images, model, tmp_path):
     _, manifests = made_of(2, small_images, model, tmp_path)
     first, second = (json.loads(path.read_text()) for path in manifests)
     assert (first["images"], second["images"]) == ([0, 16], [16, 40])
-    assert (first["rows"]["shape"], second["rows"]["shape"]) == ([80, 64], [120, 64])
+    assert (first["rows"]["shape"], second["rows"]["shape"]) == ([80, 16], [120, 16])
     assert len(first["buckets"]) == 3
     assert sum(first["buckets"]) == 80
 
@@ -106,9 +106,9 @@ def test_a_failure_midway_leaves_nothing(job, small_images, model, tmp_path, mon
 def test_a_disk_without_room_is_told_before_any_image_is_read(
     job, small_images, model, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(space.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 20_000}))
+    monkeypatch.setattr(space.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 5_000}))
     monkeypatch.setattr(Stretch, "batches", lambda *_: pytest.fail("images were read"))
-    with pytest.raises(StoreError, match=r"B are needed there .*, 20 kB are free"):
+    with pytest.raises(StoreError, match=r"B are needed there .*, 5 kB are free"):
         JOBS[job](small_images, model, tmp_path / "x.json")
 
 

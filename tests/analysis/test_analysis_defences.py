@@ -9,6 +9,8 @@ from interference.analysis.statistics import resample
 from interference.analysis.tables.claims import decide
 from interference.analysis.tables.defences import build
 
+pytestmark = pytest.mark.xdist_group("analysis")
+
 SPEC = {"confidence": 0.95, "resamples": 200, "seed": 0}
 IMAGES = 80
 SAE = {"layer": "layer1", "type": "topk", "sparsity": 8.0, "sae_seed": 0.0}

@@ -71,7 +71,7 @@ def test_its_findings_are_made_of_its_claims(published):
 
 
 @pytest.mark.parametrize(
-    "name", [table.name for table in TABLES if "networks" in table.arms and not table.gated]
+    "name", [table.name for table in TABLES if "networks" in table.arms and not table.needs]
 )
 def test_its_tables_have_the_columns_that_are_named(name):
     if name == "claims":

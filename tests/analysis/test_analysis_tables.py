@@ -33,6 +33,8 @@ from interference.plan.catalogue import TABLES
 from interference.store.files import StoreError
 from tests.support.tables import CLAIMED
 
+pytestmark = pytest.mark.xdist_group("analysis")
+
 BOOTSTRAP = {"confidence": 0.9, "resamples": 150, "seed": 3}
 HEADLINE = {"attack": "pgd", "epsilon": 1.0}
 CONTROLS = {
@@ -172,14 +174,19 @@ def baseline_rows(results):
     return frame.fillna({"baseline": "fvu"})
 
 
-def ratios(rows, member, images):
-    """FVU of a member by baseline, of a list of images."""
+def of_images(rows, member):
+    """Squared errors and deviations (2, images) of a member by baseline."""
     mine = rows[(rows[list(member)] == list(member.values())).all(axis=1)]
-    sums = {}
-    for name, part in mine.groupby("baseline"):
-        part = part.set_index("image").loc[images]
-        sums[name] = part["squared_error"].sum() / part["deviation"].sum()
-    return sums
+    return {
+        name: part.set_index("image").loc[range(20), ["squared_error", "deviation"]].to_numpy().T
+        for name, part in mine.groupby("baseline")
+    }
+
+
+def ratios(measured, images):
+    """FVU by baseline, of a list of images."""
+    sums = {name: parts[:, images].sum(1) for name, parts in measured.items()}
+    return {name: error / deviation for name, (error, deviation) in sums.items()}
 
 
 def test_saes_stand_beside_their_baselines_at_the_sparsities_that_these_have(tables, baseline_rows):
@@ -189,9 +196,9 @@ def test_saes_stand_beside_their_baselines_at_the_sparsities_that_these_have(tab
     assert not table.duplicated(MEMBER).any()
     names = ["fvu", "fvu_whitened", "fvu_gaussian", "fvu_pca"]
     for row in table.iloc[::5].to_dict("records"):
-        member = {name: row[name] for name in MEMBER}
-        whole = ratios(baseline_rows, member, range(20))
-        draws = [ratios(baseline_rows, member, images) for images in redraw(20)]
+        measured = of_images(baseline_rows, {name: row[name] for name in MEMBER})
+        whole = ratios(measured, range(20))
+        draws = [ratios(measured, images) for images in redraw(20)]
         assert {name: row[name] for name in names} == pytest.approx(whole)
         for name in names:
             limits = [row[f"{name}_low"], row[f"{name}_high"]]
@@ -205,9 +212,13 @@ def test_what_is_beyond_the_gaussian_is_compared_with_the_clean_network_draw_by_
 ):
     table = tables["baselines"]
     where = {"layer": "stem", "type": "topk", "sparsity": 8.0, "sae_seed": 0}
+    measured = {
+        model: of_images(baseline_rows, {"model": model, **where})
+        for model in ("clean-s0", "l2-1-s0", "l2-2-s0")
+    }
 
     def over(model, images):
-        fvu = ratios(baseline_rows, {"model": model, **where}, images)
+        fvu = ratios(measured[model], images)
         return fvu["fvu"] / fvu["fvu_gaussian"]
 
     def beyond(model, images):

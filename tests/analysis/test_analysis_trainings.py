@@ -17,6 +17,8 @@ from interference.analysis.verdicts import Measured, Rule, verdict
 from interference.cli.analysis import conclude
 from interference.store.files import write_json
 
+pytestmark = pytest.mark.xdist_group("trainings")
+
 SPEC = {"confidence": 0.95, "resamples": 300, "seed": 0}
 
 

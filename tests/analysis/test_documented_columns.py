@@ -31,6 +31,8 @@ from tests.support import REPO
 from tests.support.documented import columns, columns_of, sections
 from tests.support.tables import OF_CANVASES, OF_NETWORKS
 
+pytestmark = pytest.mark.xdist_group("analysis")
+
 PUBLISHED = REPO / "workflow" / "published" / "toy-full"
 BOOTSTRAP = {"confidence": 0.9, "resamples": 100, "seed": 0}
 HEADLINE = {"attack": "pgd", "epsilon": 1.0}

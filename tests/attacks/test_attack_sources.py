@@ -12,6 +12,8 @@ from interference.attacks.methods.shuffled import partners
 from interference.store.files import StoreError
 from tests.benchmarks.extraction import write_images, write_network
 
+pytestmark = pytest.mark.xdist_group("sources")
+
 IMAGES, EPSILONS = 5, [0.5, 1.0]
 FGSM = {"type": "fgsm", "norm": "l2", "epsilons": EPSILONS}
 

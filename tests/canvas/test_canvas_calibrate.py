@@ -9,6 +9,8 @@ from interference.canvas.proxies import Activations, MeasureError, of_saes, own_
 from interference.store.tables import read_columns
 from tests.support.canvases import family_spec, member
 
+pytestmark = pytest.mark.xdist_group("ruler")
+
 RULER = {
     "rows": 300,
     "k": 2,

@@ -13,6 +13,8 @@ from interference.compute import generator
 from interference.store.tables import read_columns
 from tests.support.canvases import composer, family_spec, member, small
 
+pytestmark = pytest.mark.xdist_group("flips")
+
 MEMBERS = [
     member("m6", cells=6, dimensions=6),
     member("m3", cells=6, dimensions=3),

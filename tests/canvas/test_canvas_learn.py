@@ -12,6 +12,8 @@ from interference.canvas.thresholds import accuracy, balanced, equal_error, evid
 from interference.store.files import StoreError
 from tests.support.canvases import family_spec, member
 
+pytestmark = pytest.mark.xdist_group("family")
+
 BLOCKS = {"of": [0, 1, 0, 1, 0, 1], "dimensions": [3, 1]}
 MEMBERS = [
     member("plain", cells=6, dimensions=3),

@@ -10,6 +10,8 @@ from interference.canvas.pairs import choose
 from interference.store.tables import read_columns
 from tests.support.canvases import composer, family_spec, member, small
 
+pytestmark = pytest.mark.xdist_group("transfer")
+
 SPEC = {
     "regime": family_spec([])["regime"],
     "halved": True,

@@ -86,9 +86,9 @@ def cifar(tmp_path):
 
 @pytest.fixture(scope="session")
 def imagenet(tmp_path_factory):
-    """An ImageNet-like folder: 10 classes, 1,000 training and 250 val pictures, six damaged."""
+    """An ImageNet-like folder: 10 classes, 400 training and 100 val pictures, six damaged."""
     root = tmp_path_factory.mktemp("imagenet")
-    pictures.make_folder(root, classes=10, per_class=100, seed=0)
+    pictures.make_folder(root, classes=10, per_class=40, seed=0)
     for part, files in pictures.DAMAGED.items():
         for name, how in files.items():
             pictures.damage(root / part / name, how)

@@ -9,6 +9,8 @@ from PIL import Image
 from interference.data.errors import DatasetError
 from interference.data.sources import load
 
+pytestmark = pytest.mark.xdist_group("imagenet")
+
 
 @pytest.fixture
 def pictures(tmp_path):

@@ -16,6 +16,8 @@ from interference.data.webdataset import index
 from interference.store.tables import read_columns
 from tests.support import pictures
 
+pytestmark = pytest.mark.xdist_group("imagenet")
+
 DATASETS = ("image-folder", "image-parquet", "image-webdataset")
 
 

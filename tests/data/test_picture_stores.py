@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -37,9 +38,9 @@ def section(imagenet):
         "root": str(imagenet),
         "image_size": 112,
         "pictures": {"resize": 128, "corrupt": "skip"},
-        "train": 950,
+        "train": 350,
         "heldout": 50,
-        "evaluation": 250,
+        "evaluation": 100,
         "seed": 0,
     }
 
@@ -54,7 +55,7 @@ def test_every_sound_picture_is_torchvisions_bit_for_bit(images, imagenet):
     array = open_array(images.with_suffix(".zarr"), content["array"])
     steps = transforms.Compose([transforms.Resize(128), transforms.CenterCrop(112)])
     theirs = {part: ImageFolder(imagenet / part, steps) for part in ("train", "val")}
-    assert len(array) == 1250 - CORRUPT
+    assert len(array) == 500 - CORRUPT
     modes = set()
     for i, (split, label, source, name) in enumerate(
         zip(table["split"], table["label"], table["source"], table["name"], strict=True)
@@ -75,9 +76,9 @@ def test_splits_are_as_much_shorter_as_pictures_are_corrupt(images):
     train, val = (len(files) for files in DAMAGED.values())
     assert content["skipped"] == {"train": train, "test": val}
     assert content["splits"] == {
-        "train": [0, 950],
-        "heldout": [950, 1000 - train],
-        "evaluation": [1000 - train, 1250 - CORRUPT],
+        "train": [0, 350],
+        "heldout": [350, 400 - train],
+        "evaluation": [400 - train, 500 - CORRUPT],
     }
     assert len(read_split(images, "heldout").pixels) == 50 - train
 
@@ -221,14 +222,23 @@ if __name__ == "__main__":
 """
 
 
-def test_peak_memory_does_not_grow_with_the_number_of_images(section, tmp_path, monkeypatch):
+def test_peak_memory_does_not_grow_with_the_number_of_images(
+    section, imagenet, tmp_path, monkeypatch
+):
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", "2")
+    shutil.copytree(imagenet / "val", tmp_path / "many" / "val")
+    for time in range(3):  # each picture thrice
+        for file in (imagenet / "train").rglob("*.JPEG"):
+            link = tmp_path / "many" / "train" / file.parent.name / f"{time}_{file.name}"
+            link.parent.mkdir(parents=True, exist_ok=True)
+            os.link(file, link)
     script = tmp_path / "build.py"
     script.write_text(MEMORY)
     peaks = []
     for count in (200, 1000):  # 30 and 150 MB of pixels at 224 pixels a side
         edits = {"train": count - 20, "heldout": 10, "evaluation": 10, "image_size": 224}
-        data = section | edits | {"pictures": {"resize": 256, "corrupt": "skip"}}
+        edits |= {"root": str(tmp_path / "many"), "pictures": {"resize": 256, "corrupt": "skip"}}
+        data = section | edits
         command = [sys.executable, script, json.dumps(data), tmp_path / f"{count}" / "images.json"]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         peaks.append([int(kilobytes) for kilobytes in done.stdout.split()])

@@ -16,6 +16,8 @@ from interference.data.images import run as build
 from interference.data.workers import TASK, TASKS_PER_WORKER, Workers, cpus
 from tests.support.waiting import PATIENCE
 
+pytestmark = pytest.mark.xdist_group("imagenet")
+
 
 @pytest.fixture
 def file(layouts):

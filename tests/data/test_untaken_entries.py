@@ -12,6 +12,8 @@ from interference.data.errors import DatasetError
 from interference.data.sources import load
 from tests.support import pictures
 
+pytestmark = pytest.mark.xdist_group("imagenet")
+
 REFUSE, SKIP = ({"resize": 56, "corrupt": how} for how in ("refuse", "skip"))
 
 

@@ -8,6 +8,8 @@ from interference.config.zoo import CHECKPOINTS
 from interference.models.architectures import ARCHITECTURES, HOOKS
 from interference.models.network import Network
 
+pytestmark = pytest.mark.xdist_group("architectures")
+
 torch.set_num_threads(1)
 #: Sides that halve evenly, and that do not.
 SIZES = (64, 97)
@@ -27,6 +29,14 @@ def network(request) -> Network:
     ).eval()
 
 
+@pytest.fixture(scope="module")
+def passed(network) -> tuple[torch.Tensor, torch.Tensor]:
+    """Images, and what the network makes of them."""
+    x = torch.rand(2, 3, 64, 64)
+    with torch.inference_mode():
+        return x, network(x)
+
+
 @pytest.fixture
 def name(network) -> str:
     return next(n for n, a in ARCHITECTURES.items() if a is network._architecture)
@@ -43,16 +53,15 @@ def test_hooks_have_the_channels_and_positions_that_a_plan_counts_on(size, netwo
 
 
 @pytest.mark.parametrize("layer", HOOKS)
-def test_the_rest_of_the_pass_follows_from_a_layers_activations(layer, network):
-    x = torch.rand(2, 3, 64, 64)
+def test_the_rest_of_the_pass_follows_from_a_layers_activations(layer, network, passed):
+    x, expected = passed
     with torch.inference_mode():
-        expected = network(x)
         found = network.from_layer(network.activations(x, layer), layer)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_activations_are_not_negative_where_a_relu_ends_the_stage(network, name):
-    x = torch.rand(2, 3, 64, 64)
+def test_activations_are_not_negative_where_a_relu_ends_the_stage(network, name, passed):
+    x, _ = passed
     with torch.inference_mode():
         found = {layer: bool((v < 0).any()) for layer, v in network.hooks(x, HOOKS)}
     if name.startswith(STEM_OF_A_RELU):

@@ -13,14 +13,26 @@ from interference.models.convert import MEAN, STD
 from interference.models.convert import run as convert
 from interference.models.hub import CheckpointError
 from interference.store.files import read_json, sha256
-from tests.support.checkpoints import IDENTITY, body, converted, entries, logits, own, write
+from tests.support.checkpoints import (
+    IDENTITY,
+    body,
+    converted,
+    entries,
+    logits,
+    narrow_resnet18,
+    own,
+    write,
+)
+
+pytestmark = pytest.mark.xdist_group("checkpoint")
 
 torch.set_num_threads(1)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)
 def network():
-    return body()
+    with narrow_resnet18():
+        yield body()
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +129,7 @@ BAD = {
         r"no keys module.attacker.model.\*",
     ),
     "copies that differ": (
-        lambda t: changed(t, **{f"module.attacker.model.{WEIGHT}": torch.zeros(64, 64, 3, 3)}),
+        lambda t: changed(t, **{f"module.attacker.model.{WEIGHT}": torch.zeros(16, 16, 3, 3)}),
         {},
         f"its two copies of the network differ in {WEIGHT}",
     ),
@@ -133,10 +145,10 @@ BAD = {
     ),
     "another shape": (
         lambda t: changed(
-            t, **{f"module.{p}model.{WEIGHT}": torch.zeros(64, 64, 1, 1) for p in ("", "attacker.")}
+            t, **{f"module.{p}model.{WEIGHT}": torch.zeros(16, 16, 1, 1) for p in ("", "attacker.")}
         ),
         {},
-        rf"{WEIGHT} is \(64, 64, 1, 1\), should be \(64, 64, 3, 3\)",
+        rf"{WEIGHT} is \(16, 16, 1, 1\), should be \(16, 16, 3, 3\)",
     ),
     "NaN": (
         lambda t: changed(

@@ -30,8 +30,9 @@ def network(stem, channels, width=None):
     return net.eval()
 
 
-def torchvision_twin(net, stem, channels):
-    """Torchvision's ResNet-18 with the same weights, built without our code."""
+@cache
+def torchvision_twin(stem, channels):
+    """Torchvision's ResNet-18 with the weights of `network`, built without our code."""
     twin = torchvision.models.resnet18(num_classes=7)
     if stem in ("small", "strided"):
         stride = {"small": 1, "strided": 2}[stem]
@@ -39,7 +40,7 @@ def torchvision_twin(net, stem, channels):
         twin.maxpool = torch.nn.Identity()
     elif channels == 1:
         twin.conv1 = torch.nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)
-    weights = net.state_dict()
+    weights = network(stem, channels).state_dict()
     twin.load_state_dict(
         {k.removeprefix("body."): v for k, v in weights.items() if k.startswith("body.")}
     )
@@ -50,7 +51,7 @@ def torchvision_twin(net, stem, channels):
 @pytest.mark.parametrize("stem", ["imagenet", "strided", "small"])
 def test_the_normaliser_is_inside_and_the_rest_is_torchvisions(stem, channels):
     net = network(stem, channels)
-    twin = torchvision_twin(net, stem, channels)
+    twin = torchvision_twin(stem, channels)
     x = torch.rand(2, channels, 20, 20)
     mean = torch.tensor(MEAN[:channels])[:, None, None]
     std = torch.tensor(STD[:channels])[:, None, None]
@@ -64,15 +65,18 @@ def test_the_normaliser_is_inside_and_the_rest_is_torchvisions(stem, channels):
 @pytest.mark.parametrize("layer", LAYERS)
 def test_activations_are_what_a_hook_sees_in_a_whole_forward_pass(layer, stem, channels):
     net = network(stem, channels)
-    twin = torchvision_twin(net, stem, channels)
-    seen = {}
+    twin = torchvision_twin(stem, channels)
+    seen, handles = {}, []
     for name in LAYERS:
         module = twin.maxpool if name == "stem" else getattr(twin, name)
-        module.register_forward_hook(lambda _, __, out, name=name: seen.update({name: out.clone()}))
+        keep = lambda _, __, out, name=name: seen.update({name: out.clone()})  # noqa: E731
+        handles.append(module.register_forward_hook(keep))
     x = torch.rand(2, channels, 20, 20)
     with torch.inference_mode():
         twin((x - net.mean) / net.std)
         found = net.activations(x, layer)
+    for handle in handles:
+        handle.remove()
     expected = seen[layer].permute(0, 2, 3, 1).flatten(1, 2)  # row by row of the image
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
     assert found.min() >= 0

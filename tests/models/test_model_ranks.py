@@ -5,15 +5,17 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
-from torch import distributed
+from torch import distributed, nn
 
 from interference.data.read import read_split
-from interference.models import ranks, training
+from interference.models import ranks, sgd, training
 from interference.models.ranks import ALONE, RankError, Ranks
 from interference.provenance import spec
 from interference.store.files import sha256
@@ -22,50 +24,51 @@ from tests.support.in_ranks import CASES, network
 from tests.support.slurm.configuration import free_ports
 from tests.support.waiting import PATIENCE, wait_until
 
-RANK = [sys.executable, in_ranks.__file__]
 BIN = Path(sys.executable).parent
 
 
-def start(count: int, mode: str, images: Path, folder: Path) -> list[subprocess.Popen]:
-    """Ranks as processes of their own, without a launcher that would look after them."""
+@contextmanager
+def running(count: int, mode: str, images: Path, folder: Path) -> Iterator[subprocess.Popen]:
+    """Ranks without a launcher that would look after them; none outlives the block."""
     folder.mkdir()
-    port = free_ports(1)[0]
-    place = {"WORLD_SIZE": count, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    return [
-        subprocess.Popen(
-            [*RANK, mode, images, folder],
-            env=os.environ
-            | {name: str(value) for name, value in place.items()}
-            | {"RANK": str(rank), "LOCAL_RANK": str(rank), "CUDA_VISIBLE_DEVICES": ""},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(count)
-    ]
+    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_ports(1)[0])}
+    process = subprocess.Popen(
+        [sys.executable, in_ranks.__file__, mode, str(count), images, folder],
+        env=os.environ | place | {"CUDA_VISIBLE_DEVICES": ""},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
-@pytest.fixture(scope="module")
-def of_one(small_images, tmp_path_factory) -> Path:
-    """The folder of what one rank computes."""
-    folder = tmp_path_factory.mktemp("one") / "1"
-    (process,) = start(1, "gradients", small_images, folder)
-    _, said = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 0, said
-    return folder
+def statuses(process: subprocess.Popen) -> list[int]:
+    """Of each rank, once all have ended."""
+    said, _ = process.communicate(timeout=PATIENCE)
+    return [int(status) for status in said.split()]
 
 
 def test_gradients_are_those_of_one_rank_where_batch_statistics_are_frozen(
-    of_one, small_images, tmp_path
+    small_images, tmp_path, monkeypatch
 ):
-    count = 3
-    processes = start(count, "gradients", small_images, tmp_path / "ranks")
-    for process in processes:
-        _, said = process.communicate(timeout=PATIENCE)
-        assert process.returncode == 0, said
+    count, folder = 3, tmp_path / "ranks"
+    with running(count, "gradients", small_images, folder) as process:
+        process.stdout.readline()
+        ended = statuses(process)
+        assert ended == [0] * count, [path.read_text() for path in folder.glob("*.log")]
+    with monkeypatch.context() as patch:  # what it sets for all of a process
+        patch.setattr(nn.BatchNorm2d, "train", nn.BatchNorm2d.train)
+        patch.setattr(sgd.SGD, "step", sgd.SGD.step)
+        in_ranks.gradients(small_images, tmp_path)
     for case in CASES:
-        one = torch.load(of_one / f"{case}-0.pt")
+        one = torch.load(tmp_path / f"{case}-0.pt")
         for rank in range(count):
-            own = torch.load(tmp_path / "ranks" / f"{case}-{rank}.pt")
+            own = torch.load(folder / f"{case}-{rank}.pt")
             assert len(own["gradients"]) == len(one["gradients"]) >= 2
             for step, expected in zip(own["gradients"], one["gradients"]):
                 for found, gradient in zip(step, expected):
@@ -76,18 +79,14 @@ def test_gradients_are_those_of_one_rank_where_batch_statistics_are_frozen(
 
 def test_a_killed_rank_ends_the_others_with_an_error(small_images, tmp_path):
     folder = tmp_path / "ranks"
-    processes = start(3, "endless", small_images, folder)
-    try:
-        wait_until(lambda: len(list(folder.iterdir())) == 3, "all ranks train")
-        processes[1].send_signal(signal.SIGKILL)
-        for rank in (0, 2):
-            _, said = processes[rank].communicate(timeout=PATIENCE)
-            assert processes[rank].returncode == 1
-            assert f"rank {rank} of 3 lost another one" in said
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
+    with running(3, "endless", small_images, folder) as process:
+        children = [int(child) for child in process.stdout.readline().split()]
+        wait_until(lambda: len(list(folder.glob("[0-2]"))) == 3, "all ranks train")
+        os.kill(children[1], signal.SIGKILL)
+        assert statuses(process) == [1, -signal.SIGKILL, 1]
+    for rank in (0, 2):
+        said = (folder / f"{rank}.log").read_text()
+        assert f"rank {rank} of 3 lost another one" in said
 
 
 # The verb, as a profile starts it on a workstation

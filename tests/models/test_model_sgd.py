@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from interference.models.network import Network
 from interference.models.sgd import SGD, one_cycle
+from tests.support.in_ranks import network
 
 
 @pytest.mark.parametrize("steps", [2, 3, 5, 6, 47, 141, 142, 1001])
@@ -27,10 +27,7 @@ def test_the_rate_is_that_of_torch(steps, peak):
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_steps_are_those_of_torch(momentum):
-    torch.manual_seed(0)
-    mine = Network(
-        architecture="resnet18", stem="imagenet", channels=1, classes=4, mean=[0.4], std=[0.2]
-    )
+    mine = network()
     its = copy.deepcopy(mine)
     sgd = SGD(list(mine.parameters()), momentum=momentum, weight_decay=5e-4)
     theirs = torch.optim.SGD(

@@ -10,14 +10,16 @@ from interference.models.architectures import ARCHITECTURES
 from interference.models.convert import run as convert
 from interference.models.hub import CheckpointError
 from interference.models.vision import torchvision
-from tests.support.checkpoints import body, converted, logits, own
+from tests.support.checkpoints import body, converted, logits, narrow_resnet18, own
 
 torch.set_num_threads(1)
+RESNET18 = ARCHITECTURES["resnet18"]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)
 def network():
-    return body()
+    with narrow_resnet18():
+        yield body()
 
 
 @pytest.fixture(scope="module")
@@ -263,7 +265,8 @@ def test_another_architecture_is_told_by_its_name(architecture, tmp_path):
     )
 
 
-def test_an_architecture_that_holds_this_one_is_not_taken_for_it(tmp_path):
+def test_an_architecture_that_holds_this_one_is_not_taken_for_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(ARCHITECTURES, "resnet18", RESNET18)  # of the same shapes
     torch.save(torchvision.models.resnet34(num_classes=10).state_dict(), tmp_path / "mine.pt")
     with pytest.raises(CheckpointError) as refused:
         convert(own(tmp_path / "mine.pt"), tmp_path / "out.json")
@@ -272,9 +275,9 @@ def test_an_architecture_that_holds_this_one_is_not_taken_for_it(tmp_path):
 
 
 def test_a_small_stem_is_told(network, tmp_path):
-    state = network.state_dict() | {"conv1.weight": torch.zeros(64, 3, 3, 3)}
+    state = network.state_dict() | {"conv1.weight": torch.zeros(16, 3, 3, 3)}
     torch.save(state, tmp_path / "mine.pt")
-    with pytest.raises(CheckpointError, match=r"conv1\.weight is \(64, 3, 3, 3\).*not ImageNet's"):
+    with pytest.raises(CheckpointError, match=r"conv1\.weight is \(16, 3, 3, 3\).*not ImageNet's"):
         convert(own(tmp_path / "mine.pt"), tmp_path / "out.json")
 
 
@@ -284,7 +287,7 @@ def test_other_classes_than_the_files_are_told(wrap, network, tmp_path):
     torch.save(wrap(network.state_dict()), path)
     with pytest.raises(
         CheckpointError,
-        match=r"fc.weight is \(10, 512\), should be \(7, 512\): its classes are 10; write classes: 10 "
+        match=r"fc.weight is \(10, 128\), should be \(7, 128\): its classes are 10; write classes: 10 "
         r"in models\.networks\.resnet18_l2_eps3$",
     ):
         convert(own(path, classes=7), tmp_path / "out.json")

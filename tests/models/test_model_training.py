@@ -17,13 +17,14 @@ from interference.models.network import Network, load_network
 from interference.models.training import Adversary, amount_learned, attack_batch, mirror
 from interference.store.files import StoreError, sha256
 from interference.store.tensors import read_described
+from tests.support.in_ranks import network
 
 ATTACK = {"norm": "l2", "epsilon": 0.5, "steps": 1, "relative_step": 1.25, "random_start": True}
 
 
 def spec(seed=0, attack=None, epochs=1, stem="imagenet"):
     return {
-        "network": {"architecture": "resnet18", "stem": stem},
+        "network": {"architecture": "resnet18", "stem": stem, "width": 16},
         "optimiser": {"batch_size": 20, "weight_decay": 5e-4, "momentum": 0.9},
         "schedule": {"epochs": epochs, "learning_rate": 0.05},
         "attack": attack,
@@ -169,10 +170,7 @@ def test_damaged_weights_are_told(trunk, tmp_path):
 
 @pytest.fixture
 def training_network():
-    torch.manual_seed(0)
-    return Network(
-        architecture="resnet18", stem="imagenet", channels=1, classes=4, mean=[0.4], std=[0.2]
-    ).train()
+    return network().train()
 
 
 @pytest.mark.parametrize("norm", ["l2", "linf"])
@@ -216,10 +214,7 @@ def test_about_half_of_the_images_are_mirrored_in_training(small_images, monkeyp
     drawn = []
     record = lambda x, mirrored: (drawn.append(mirrored), mirror(x, mirrored))[1]  # noqa: E731
     monkeypatch.setattr(training, "mirror", record)
-    network = Network(
-        architecture="resnet18", stem="imagenet", channels=1, classes=4, mean=[0.4], std=[0.2]
-    )
     settings = {"epochs": 5, "learning_rate": 0.01, "batch_size": 20, "weight_decay": 0}
     images = read_split(small_images, "train")
-    training.train(network, images, None, seed=0, momentum=0.9, **settings)
+    training.train(network(), images, None, seed=0, momentum=0.9, **settings)
     assert 70 < int(torch.cat(drawn).sum()) < 130

@@ -3,6 +3,7 @@
 That no job loads the compiler is shown by jobs that ran: test_verbs_and_digests.py.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,8 @@ import sys
 import pytest
 
 from tests.support import REPO
+
+pytestmark = pytest.mark.xdist_group("vision")  # of which one worker loads torch once more
 
 #: Torchvision's one operator that asks whether a device can compile: the mean of a plain image is 3.
 OPERATOR = """
@@ -36,22 +39,47 @@ sys.meta_path.insert(0, Another())
 """
 
 
-def python(code: str) -> None:
-    """Run ``code`` in an interpreter of its own, and see it end well."""
-    done = subprocess.run(
-        [sys.executable, "-c", f"import sys\nfrom pathlib import Path\n{code}"],
-        env={**os.environ, "PYTHONPATH": str(REPO / "workflow" / "lib")},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
+#: Runs what each line says in a fork of an interpreter that has loaded torch, and says how it ended.
+SERVER = """
+import json, os, sys
+from pathlib import Path
+import torch
+for line in sys.stdin:
+    if not (child := os.fork()):
+        exec(json.loads(line))
+        sys.exit()
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
 
 
-def test_the_operator_and_the_compiler_work_afterwards():
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    errors = tmp_path_factory.mktemp("vision") / "errors.txt"
+    with errors.open("w") as file, subprocess.Popen(
+        [sys.executable, "-c", SERVER], env={**os.environ, "PYTHONPATH": str(REPO / "workflow" / "lib")},
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=file, text=True,
+    ) as process:  # fmt: skip
+        yield process, errors
+        process.stdin.close()
+
+
+@pytest.fixture
+def python(server):
+    """Run code in an interpreter of its own, and see it end well."""
+    process, errors = server
+
+    def run(code: str) -> None:
+        print(json.dumps(code), file=process.stdin, flush=True)
+        assert process.stdout.readline() == "0\n", errors.read_text()
+
+    return run
+
+
+def test_the_operator_and_the_compiler_work_afterwards(python):
     python("from interference.models.vision import torchvision" + OPERATOR + COMPILER)
 
 
-def test_the_compiler_may_have_been_imported_before():
+def test_the_compiler_may_have_been_imported_before(python):
     python(
         "import torch._dynamo\nbefore = torch._dynamo.utils\n"
         "from interference.models.vision import torchvision" + OPERATOR + COMPILER + "\n"
@@ -65,7 +93,7 @@ def test_the_compiler_may_have_been_imported_before():
      "import torch._dynamo; torch._dynamo.graph_break"],
     ids=["another name", "an attribute", "the package"],
 )  # fmt: skip
-def test_a_torchvision_that_takes_more_of_the_compiler_gets_it(takes):
+def test_a_torchvision_that_takes_more_of_the_compiler_gets_it(takes, python):
     python(
         OTHER_VERSION.format(takes=takes) + "from interference.models.vision import torchvision"
         "\nassert 'torch._dynamo' in sys.modules" + OPERATOR + COMPILER

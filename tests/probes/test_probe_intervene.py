@@ -25,6 +25,8 @@ from tests.support.probes import (
     write_sweep,
 )
 
+pytestmark = pytest.mark.xdist_group("interventions")
+
 D, LATENTS, N, POSITIONS = 5, 14, 3, 4
 INDICES = np.array([50, 51, 57])
 

@@ -15,6 +15,8 @@ from interference.probes import measure, splicing
 from interference.saes.dictionary import keep_top
 from tests.support.probes import IMAGES, WIDTHS, inputs, job, sparse
 
+pytestmark = pytest.mark.xdist_group("spliced")
+
 CHANGED = {"stem": "maxpool", "layer2": "layer2", "layer4": "layer4"}
 
 

@@ -1,11 +1,15 @@
-"""One rank of a training, as a process of its own: `python in_ranks.py MODE IMAGES FOLDER`.
+"""Ranks of a training, each a process of its own: `python in_ranks.py MODE COUNT IMAGES FOLDER`.
 
 `gradients`: three steps of every case of CASES, batch statistics frozen; writes the gradients of
 each step, as SGD gets them, to FOLDER/CASE-RANK.pt. `endless`: trains for as long as it is let, and
 makes FOLDER/RANK after its third step.
+
+Libraries are loaded once: the ranks are forks, whose ids are printed, and their statuses once all
+have ended. What one says is in FOLDER/RANK.log.
 """
 
 import itertools
+import os
 import sys
 from pathlib import Path
 
@@ -93,4 +97,17 @@ def endless(images: Path, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    {"gradients": gradients, "endless": endless}[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]))
+    work = {"gradients": gradients, "endless": endless}[sys.argv[1]]
+    count, images, folder = int(sys.argv[2]), Path(sys.argv[3]), Path(sys.argv[4])
+    import torch._dynamo  # as DistributedDataParallel does
+
+    children = []
+    for rank in range(count):
+        if not (child := os.fork()):
+            os.dup2(os.open(folder / f"{rank}.log", os.O_WRONLY | os.O_CREAT), sys.stderr.fileno())
+            os.environ |= {"WORLD_SIZE": str(count), "RANK": str(rank), "LOCAL_RANK": str(rank)}
+            work(images, folder)
+            sys.exit()
+        children.append(child)
+    print(*children, flush=True)
+    print(*(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children))

@@ -159,11 +159,11 @@ DAMAGED = {
     "train": {
         "n01440000/n01440000_7.JPEG": "truncated",
         "n01440003/n01440003_0.JPEG": "truncated",
-        "n01440003/n01440003_90.JPEG": "empty",
-        "n01440009/n01440009_99.JPEG": "text",
-        "n01440005/n01440005_44.JPEG": "sixteen bits",
+        "n01440003/n01440003_30.JPEG": "empty",
+        "n01440009/n01440009_39.JPEG": "text",
+        "n01440005/n01440005_24.JPEG": "sixteen bits",
     },
-    "val": {"n01440002/ILSVRC2012_val_00000061.JPEG": "truncated"},
+    "val": {"n01440002/ILSVRC2012_val_00000025.JPEG": "truncated"},
 }
 
 

@@ -4,7 +4,6 @@ import importlib
 from types import ModuleType
 
 import numpy as np
-import torch
 
 from interference.saes.member import Member
 from interference.saes.stepper import compiled
@@ -91,6 +90,8 @@ def compiled_gradients(member: Member, x: np.ndarray, share=1.0) -> dict[str, np
 
 def autograd_gradients(member: Member, x: np.ndarray, share=1.0) -> dict[str, np.ndarray]:
     """By autograd of the type's own loss, float64; the member's state stays as it was."""
+    import torch  # here alone: processes that train without it would load it for nothing
+
     p = {
         name: torch.tensor(array, dtype=torch.float64, requires_grad=True)
         for name, array in member.parameters.items()

@@ -15,6 +15,8 @@ from interference.toy.train import run as fit
 from interference.toy.vulnerability import read_stack, with_shrunk
 from interference.toy.vulnerability import run as evaluate
 
+pytestmark = pytest.mark.xdist_group("toy evaluation")
+
 TRAINING = {
     "features": 20,
     "hidden": 5,

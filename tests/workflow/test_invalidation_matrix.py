@@ -31,6 +31,8 @@ from tests.support.networks import MINE
 from tests.support.specs import REMOVE, Patterns, changed, edit, edited, jobs_of, specs_of
 from tests.support.tables import DRAWN
 
+pytestmark = pytest.mark.xdist_group("package")
+
 PACKAGE = REPO / "workflow" / "lib" / "interference"
 TABLE = yaml.safe_load(Path(__file__).with_name("invalidation.yaml").read_text(encoding="utf-8"))
 PATTERNS = Patterns(TABLE["groups"])

@@ -12,6 +12,8 @@ from tests.support.checkout import TINY
 from tests.support.specs import changed, edit, edited, specs_of
 from tests.support.tiny import JOBS, RERUNS, picked
 
+pytestmark = pytest.mark.xdist_group("package")
+
 EXPERIMENT = yaml.safe_load((REPO / TINY).read_text(encoding="utf-8"))
 
 

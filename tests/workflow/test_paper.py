@@ -24,9 +24,9 @@ pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("paper")]
 CHECKPOINTS = ("resnet18_l2_eps0", "resnet18_linf_eps4.0")
 #: What is shrunk: counts of images, radii, layers, sparsities; never a size of an image.
 SHRUNK = {
-    "data": {"train": 60, "heldout": 12, "evaluation": 24},
+    "data": {"train": 40, "heldout": 8, "evaluation": 16},
     "attacks": {
-        "images": 16,
+        "images": 8,
         "defence_images": 8,
         "methods": {
             "pgd": {"type": "pgd", "norm": "l2", "epsilons": [3.0], "steps": 2,
@@ -104,7 +104,7 @@ def test_gates_have_no_verdict_on_pictures_that_are_not_imagenets(results):
     gates = pd.read_parquet(results / "analysis" / "tables" / "gates.parquet")
     assert gates["model"].to_list() == [*CHECKPOINTS, CHECKPOINTS[-1]]
     assert set(gates["verdict"]) == {"not ImageNet: no verdict"}
-    assert gates["images"].to_list() == [24, 24, 16]
+    assert gates["images"].to_list() == [16, 16, 8]
 
 
 def test_pictures_that_are_cut_short_were_left_out_and_are_listed(results):
