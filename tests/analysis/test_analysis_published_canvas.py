@@ -1,7 +1,6 @@
 """The committed result of the canvases: what its tables give, and what the README says."""
 
 import json
-import re
 
 import pandas as pd
 import pytest
@@ -11,6 +10,7 @@ from interference.config.load import read_config
 from interference.plan.specs import Specs
 from tests.support import REPO
 from tests.support.documented import columns_of
+from tests.support.published import quoted, read_claims, unclaimed
 from tests.support.tables import OF_CANVASES
 
 FOLDER = REPO / "workflow/published/canvas"
@@ -21,14 +21,10 @@ def experiment():
     return read_config(REPO / "workflow/experiments/canvas.yaml")
 
 
-#: Columns of the claims in which nothing stands for no number.
-FLOATS = {name: "" for name in ("of_reported", "measured", "low", "high")}
-
-
 @pytest.fixture(scope="module")
 def published():
     """The claims as they were published."""
-    return pd.read_csv(FOLDER / "claims.csv", keep_default_na=False, na_values=FLOATS)
+    return read_claims(FOLDER)
 
 
 def test_every_dose_seed_and_regime_of_its_experiment_is_in_it(experiment):
@@ -57,12 +53,6 @@ def test_its_tables_have_the_columns_that_are_named(name):
 
 
 def test_the_intervals_in_the_readme_are_among_its_claims(published):
-    text = (REPO / "README.md").read_text(encoding="utf-8")
-    section = text[text.index("### Canvases") : text.index("### ResNet-18")]
-    quoted = re.findall(r"(−?[\d.]+) \[(−?[\d.]+), (−?[\d.]+)\]", section)
-    assert len(quoted) >= 6
-    for numbers in quoted:
-        places = len(numbers[0].partition(".")[2])
-        wanted = [float(number.replace("−", "-")) for number in numbers]
-        rows = published[["measured", "low", "high"]].round(places)
-        assert (rows == wanted).all(axis=1).any(), numbers
+    quotes = quoted("Canvases")
+    assert len(quotes) >= 16
+    assert unclaimed(quotes, published) == []

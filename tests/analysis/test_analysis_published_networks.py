@@ -1,7 +1,6 @@
 """The committed result of the reference run on networks: what its tables give, and what the README says."""
 
 import json
-import re
 
 import pandas as pd
 import pytest
@@ -13,6 +12,7 @@ from interference.plan.catalogue import TABLES
 from interference.plan.specs import Specs
 from tests.support import REPO
 from tests.support.documented import columns_of
+from tests.support.published import quoted, read_claims, unclaimed
 from tests.support.tables import CLAIMED
 
 FOLDER = REPO / "workflow/published/fashion"
@@ -26,11 +26,7 @@ def experiment():
 @pytest.fixture(scope="module")
 def published():
     """The claims as they were published."""
-    return pd.read_csv(FOLDER / "claims.csv", keep_default_na=False, na_values=FLOATS)
-
-
-#: Columns of the claims in which nothing stands for no number.
-FLOATS = {name: "" for name in ("of_reported", "measured", "low", "high")}
+    return read_claims(FOLDER)
 
 
 def test_every_network_attack_and_layer_of_its_experiment_is_in_it(experiment):
@@ -86,12 +82,6 @@ def test_its_files_are_small():
 
 
 def test_the_intervals_in_the_readme_are_among_its_claims(published):
-    text = (REPO / "README.md").read_text(encoding="utf-8")
-    section = text[text.index("### ResNet-18") : text.index("## Your own experiment")]
-    quoted = re.findall(r"(−?[\d.]+) \[(−?[\d.]+), (−?[\d.]+)\]", section)
-    assert len(quoted) >= 8
-    for numbers in quoted:
-        places = len(numbers[0].partition(".")[2])
-        wanted = [float(number.replace("−", "-")) for number in numbers]
-        rows = published[["measured", "low", "high"]].round(places)
-        assert (rows == wanted).all(axis=1).any(), numbers
+    quotes = quoted("ResNet-18")
+    assert len(quotes) >= 8
+    assert unclaimed(quotes, published) == []

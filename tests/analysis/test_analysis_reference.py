@@ -1,13 +1,12 @@
 """The committed reference result of toy-full: what its raw measurements give, and what the README says."""
 
-import re
-
 import pandas as pd
 import pytest
 
 from interference.analysis.tables import claims, toy
 from interference.config.load import read_config
 from tests.support import REPO
+from tests.support.published import quoted, unclaimed
 
 FOLDER = REPO / "workflow/published/toy-full"
 RAW = FOLDER / "vulnerability.parquet"
@@ -41,11 +40,6 @@ def test_its_files_are_small():
 
 
 def test_the_intervals_in_the_readme_are_among_its_claims(concluded):
-    text = (REPO / "README.md").read_text()
-    section = text[text.index("### Toy models") : text.index("### Canvases")]
-    quoted = re.findall(r"([\d.]+) \[([\d.]+), ([\d.]+)\]", section)
-    assert len(quoted) >= 8
-    for numbers in quoted:
-        places = len(numbers[0].split(".")[1])
-        rows = concluded[["measured", "low", "high"]].round(places)
-        assert (rows == [float(number) for number in numbers]).all(axis=1).any(), numbers
+    quotes = quoted("Toy models")
+    assert len(quotes) >= 8
+    assert unclaimed(quotes, concluded) == []
