@@ -572,7 +572,7 @@ def test_an_experiment_may_have_one_arm(arm, absent):
     assert {name for name in GOOD if getattr(config, name) is None} == set(absent)
 
 
-@pytest.mark.parametrize("absent", itertools.combinations(NETWORKS[1:], 2))
+@pytest.mark.parametrize("absent", list(itertools.combinations(NETWORKS[1:], 2)))
 def test_networks_beside_canvases_need_all_sections_but_the_data_of_both(absent):
     text = message({section: MISSING for section in absent})
     present = ", ".join(name for name in NETWORKS[1:] if name not in absent)

@@ -45,11 +45,6 @@ def dimensionality(V: Tensor) -> Tensor:
     return (overlaps.diagonal().square() / overlaps.square().sum(1)).nan_to_num(0)
 
 
-def coherence(V: Tensor) -> float:
-    """Return max_{i≠j} |cos(V_i, V_j)|. V: (n, m), n ≥ 2."""
-    return float(cosines(V).fill_diagonal_(0).abs().max())
-
-
 @torch.no_grad()
 def interference_to_signal(network: Network, seen: Evidence) -> Tensor:
     """Return the variance that other cells cause in a feature's logit, over its signal: (n,).

@@ -3,22 +3,18 @@
 All are made of the docstrings under the keys, by `interference config describe`.
 """
 
-import ast
-import inspect
 import json
 import re
 import textwrap
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
-from typing import cast, get_args
+from typing import get_args
 
 import yaml
 
 from interference.config.schema import Config
-from interference.config.values import WORDS, Layer, Section
+from interference.config.values import WORDS, Layer
 
 #: Where comments of a config begin, and where its lines end.
 COLUMN, WIDTH = 34, 100
@@ -35,37 +31,12 @@ There are no defaults: a key that is not *optional* must be there. NAME is a nam
 @cache
 def schema() -> dict:
     """The JSON schema of a config, in which every key has a description."""
-    whole, kinds = Config.model_json_schema(), {kind.__name__: kind for kind in _kinds(Section)}
-    for name, section in ((Config.__name__, whole), *whole["$defs"].items()):
-        said = _said(kinds[name])
-        for key, node in section["properties"].items():
-            text = said.get(key) or resolve(node, whole).get("description", "")
-            node["description"] = " ".join(text.split())
+    whole = Config.model_json_schema()
+    for section in (whole, *whole["$defs"].values()):
+        for node in section["properties"].values():
+            said = node.get("description") or resolve(node, whole).get("description", "")
+            node["description"] = " ".join(said.split())
     return whole
-
-
-def _kinds(kind: type[Section]) -> Iterator[type[Section]]:
-    """A kind of section, and those that are made from it."""
-    yield kind
-    for other in kind.__subclasses__():
-        yield from _kinds(other)
-
-
-def _said(kind: type[Section]) -> dict[str, str]:
-    """The docstring under each key of a kind of section, and of those that it is made from.
-
-    Read from source, which pydantic does too, but whenever a section is defined: a tenth of the time
-    in which Snakemake reads the workflow.
-    """
-    said = {}
-    for each in reversed(kind.__mro__):
-        if issubclass(each, Section):
-            (tree,) = ast.parse(textwrap.dedent(inspect.getsource(each))).body
-            for node, text in pairwise(cast(ast.ClassDef, tree).body):
-                match node, text:
-                    case ast.AnnAssign(target=ast.Name(key)), ast.Expr(ast.Constant(str(words))):
-                        said[key] = words
-    return said
 
 
 def resolve(node: dict, whole: dict | None = None) -> dict:

@@ -10,13 +10,14 @@ from pydantic_core import CoreSchema, core_schema
 
 class Section(BaseModel):
     """A section of a config. Unknown keys and values of another type are errors. The docstring
-    under a key is its description, read where one is asked for: see describe.py."""
+    under a key is its description."""
 
     model_config = ConfigDict(
         extra="forbid",
         frozen=True,
         strict=True,
         allow_inf_nan=False,
+        use_attribute_docstrings=True,
     )
 
 

@@ -62,6 +62,13 @@ SAES = Input("fit", "saes/{model}/{layer}/{type}.parquet")
 
 RULER = Input("calibrate", "canvas/{regime}-s{seed}.proxies.parquet")
 
+
+def _flipped(families: str) -> dict[str, Input]:
+    """What `flip` says of pairs and of features. families: the wildcard of those that are read."""
+    folder = f"canvas/{{{families}}}-{{regime}}-s{{seed}}"
+    return {name: Input("flip", f"{folder}.{name}.parquet") for name in ("flips", "features")}
+
+
 TABLES = (
     Table(
         "accuracy",
@@ -124,27 +131,18 @@ TABLES = (
     Table("toy", {"toy": Input("vulnerability", "toy/vulnerability.parquet")}, arms=("toy",)),
     Table(
         "dose",
-        {
-            "flips": Input("flip", "canvas/{swept}-{regime}-s{seed}.flips.parquet"),
-            "features": Input("flip", "canvas/{swept}-{regime}-s{seed}.features.parquet"),
-        },
+        _flipped("swept"),
         arms=("canvas",),
     ),
     Table(
         "crossover",
-        {
-            "flips": Input("flip", "canvas/{crossed}-{regime}-s{seed}.flips.parquet"),
-            "features": Input("flip", "canvas/{crossed}-{regime}-s{seed}.features.parquet"),
-        },
+        _flipped("crossed"),
         arms=("canvas",),
         needs="crossover",
     ),
     Table(
         "adversarial",
-        {
-            "flips": Input("flip", "canvas/{hardened}-{regime}-s{seed}.flips.parquet"),
-            "features": Input("flip", "canvas/{hardened}-{regime}-s{seed}.features.parquet"),
-        },
+        _flipped("hardened"),
         arms=("canvas",),
         needs="ladder",
     ),
