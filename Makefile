@@ -44,6 +44,7 @@ help:
 	@echo "make bench   set up, then time trainers, images and extraction beside peers: results/benchmarks"
 	@echo "make bench-gpu  the same of trainers, extraction, attacks and training on a GPU"
 	@echo "make quality run, then compare what our SAEs and two libraries' reach on its activations"
+	@echo "make docs    set up, then build the documents as a site: docs/_build/index.html"
 	@echo "make peers   only set up the libraries that SAEs are compared with, in .venv-peers"
 	@echo "make plan    what a run would do and cost: jobs, rows, bytes, hours"
 	@echo "make slurm-profile       link profiles/slurm so that snakemake --profile slurm finds it"
@@ -78,9 +79,9 @@ plan: checked
 run: checked
 	$(BIN)/snakemake --cores "$$CORES" --configfile "$$CONFIG"
 	@set -e; results="$$($(BIN)/interference config results "$$CONFIG")"; set -x; \
-	$(BIN)/snakemake --cores 1 --configfile "$$CONFIG" --report "$$results/report.html"
+	$(BIN)/snakemake --cores 1 --configfile "$$CONFIG" --report "$$results/report/snakemake.html"
 	@set -e; results="$$($(BIN)/interference config results "$$CONFIG")"; \
-	$(BIN)/interference analysis conclude "$$results"
+	$(BIN)/interference report conclude "$$results"
 
 test: $(READY) $(PEERS_READY)
 	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m pytest -n 4 --dist loadgroup -m "not thorough"
@@ -120,6 +121,10 @@ bench-gpu: $(READY) $(PEERS_READY)
 quality: run $(PEERS_READY)
 	$(PEERS)/bin/python -m tests.benchmarks.quality
 
+# A warning, such as a link to a page or heading that is not there, is an error.
+docs: $(READY)
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build
+
 peers: $(PEERS_READY)
 
 $(PEERS_READY): $(READY) tests/benchmarks/peers.txt
@@ -131,5 +136,5 @@ $(PEERS_READY): $(READY) tests/benchmarks/peers.txt
 clean:
 	rm -rf $(VENV) $(PEERS)
 
-.PHONY: help setup anew checked plan run test test-slurm bench bench-gpu quality peers clean \
+.PHONY: help setup anew checked plan run test test-slurm bench bench-gpu quality docs peers clean \
 	slurm-profile slurm-scale slurm-cluster slurm-cluster-down

@@ -32,3 +32,4 @@ rule all:
     input:
         tables(),
         figures(),
+        f"{REPORT}/page.html",

@@ -14,7 +14,7 @@ from interference.analysis.frames import MEMBER, write_frame
 from interference.analysis.statistics import TRAINING, Bootstrap
 from interference.analysis.tables import baselines, claims, l0, matched
 from interference.analysis.verdicts import Measured, Rule, verdict
-from interference.cli.analysis import conclude
+from interference.report.conclude import conclude
 from interference.store.files import write_json
 
 pytestmark = pytest.mark.xdist_group("trainings")
@@ -322,12 +322,12 @@ def test_the_same_numbers_of_one_training_are_about_this_network(planted, tmp_pa
     assert set(found["one"]["interval"]) == {"95% over 200 images"}
     conclude(tmp_path / "one")
     said = capsys.readouterr().out
-    assert "65 holds here" in said
-    assert "this run cannot decide" in said
+    assert "Yes for all 5 layers, in these networks." in said
+    assert "One training of each network" in said
     conclude(tmp_path / "three")
     said = capsys.readouterr().out
-    assert "verdicts: 65 reproduced" in said
-    assert "one training" not in said
+    assert "Yes for all 5 layers." in said
+    assert "One training" not in said
 
 
 def test_a_figure_shows_each_network_thin_and_their_mean_with_its_interval(planted, tmp_path):

@@ -28,7 +28,7 @@ TEMPORARY = [
     "activations/m/stem/.rows.train.zarr.77-00000001.old/c/0/0",
 ]
 OTHERS = [
-    "report.html",
+    "report/snakemake.html",
     f".topk.{KEY}.member.safetensors",  # in no room
     "logs/saes/fit/m/stem/topk.log",
     "logs/data/.images.json.123-89abcdef",

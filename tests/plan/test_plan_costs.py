@@ -93,7 +93,7 @@ def test_work_of_defences_is_what_a_hand_counts():
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
 def test_every_step_but_cheap_ones_has_work(path):
     config = read_config(path)
-    cheap = {"convert", "vulnerability", "geometry", "transfer", "calibrate"}
+    cheap = {"convert", "vulnerability", "geometry", "transfer", "calibrate", "page"}
     cheap |= set() if config.data and config.data.pictures else {"images"}
     steps = {rule.name for rule in rules(config) if rule.room != "analysis"} - cheap
     assert {rule.partition("/")[0] for rule in costs.work(config)} == steps

@@ -106,6 +106,7 @@ def implied(specs):
     if specs.config.canvas is not None:
         jobs |= of_canvases(specs)
     jobs["claims_table"] = [specs.table("claims")]
+    jobs["page"] = [specs.page()]
     return {rule: len(set(specs)) for rule, specs in jobs.items() if specs}
 
 
@@ -154,8 +155,8 @@ def test_the_plans_of_the_arms_make_up_the_plan_of_all():
         rules(check_config(values)) for values in (TINY, NETWORKS_ALONE, TOY_ALONE, CANVAS_ALONE)
     )
     names = [{rule.name for rule in arm} for arm in (networks, toy, canvas)]
-    assert names[0] & names[1] == names[1] & names[2] == {"claims_table"}
-    assert names[0] & names[2] == {"claims_table", "images"}
+    assert names[0] & names[1] == names[1] & names[2] == {"claims_table", "page"}
+    assert names[0] & names[2] == {"claims_table", "images", "page"}
     assert {*networks, *toy, *canvas} == {*every}
 
 

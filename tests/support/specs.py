@@ -49,6 +49,7 @@ def specs_of(values: dict) -> dict[str, str]:
         for which in specs.jobs(figure):
             name = "/".join([figure.rule, *which.values()])
             jobs[name] = specs.figure(figure.name, **which)
+    jobs["page"] = specs.page()
     return jobs
 
 

@@ -54,6 +54,7 @@ JOBS = {
     *(f"fvu_figure/resnet18/{layer}" for layer in LAYERS),
     *(f"{name}_figure/resnet18/{t}" for name in ("matched", "fair") for t in TYPES),
     *(f"{name}_figure/{m}" for name in ("l0", "gallery") for m in MODELS),
+    "page",
 }
 #: Jobs that with what they need are some of every rule, of tables and figures some.
 PART = (

@@ -15,7 +15,7 @@ NORMALISED, IMPORTS = cache(provenance.normalised), cache(provenance.imports)
 
 def times(root: Path) -> dict[Path, int]:
     """When each source was written."""
-    return {path: path.stat().st_mtime_ns for path in root.rglob("*.py")}
+    return {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()}
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,8 @@
 """README and docs/: links lead somewhere, pages stay what they are for."""
 
+import importlib.util
 import re
+from functools import cache
 
 import pytest
 
@@ -9,7 +11,11 @@ from interference.plan.jobs import rules
 from tests.support import REPO
 from tests.support.documented import undocumented
 
-PAGES = [REPO / "README.md", *sorted((REPO / "docs").glob("*.md"))]
+#: The site's front is README itself, and what `docs/index.md` adds to it, a table of contents.
+PAGES = [
+    REPO / "README.md",
+    *(page for page in sorted((REPO / "docs").glob("*.md")) if page.name != "index.md"),
+]
 #: [text](target) and ![picture](target), outside of code.
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 
@@ -53,3 +59,49 @@ def test_readme_is_read_in_five_minutes():
 @pytest.mark.xdist_group("workflow")
 def test_results_names_every_table_of_a_run_with_its_columns_and_no_other(completed):
     assert undocumented(completed.results) == []
+
+
+@cache
+def site():
+    """The settings of the site, docs/conf.py."""
+    spec = importlib.util.spec_from_file_location("conf", REPO / "docs" / "conf.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def contents() -> set[str]:
+    """Pages in the site's table of contents."""
+    trees = re.findall(
+        r"```{toctree}\n(.*?)```", (REPO / "docs" / "index.md").read_text(), re.DOTALL
+    )
+    return {line for tree in trees for line in tree.splitlines() if line and line[0] != ":"}
+
+
+def test_the_site_leads_to_every_page_and_the_gallery_has_every_published_figure():
+    pages = [path for path in (REPO / "docs").iterdir() if path.suffix in (".md", ".rst", ".ipynb")]
+    assert contents() == {path.stem for path in pages} - {"index"}
+    published = {path.parent.name for path in (REPO / "workflow/published").glob("*/*.png")}
+    assert published == set(site().PUBLISHED)
+    assert "{{" not in site().caption("fvu-layer2")
+
+
+def test_a_link_is_one_of_the_site_or_text():
+    text = (
+        "[a](docs/results.md#units) [b](README.md#results) [c](workflow/rules/data.smk) [d](https://x.org)"
+        " ![e](workflow/published/toy-full/toy.png) [f](#here)"
+    )
+    assert site().relinked(text, REPO) == (
+        "[a](results.md#units) [b](index.md#results) c [d](https://x.org)"
+        " ![e](../workflow/published/toy-full/toy.png) [f](#here)"
+    )
+
+
+def test_docstrings_are_plain_text_on_the_site():
+    lines = ["Takes *x_ and `y|z`.", "", "x: (n,),", "    ends here.", "", "    a = b_ * c"]
+    site().as_restructured_text(None, "function", "f", None, None, lines)
+    assert lines == [
+        r"Takes \*x\_ and ``y|z``\ .", "",
+        "| x: (n,), ends here.", "",
+        "::", "", "      a = b_ * c", "",
+    ]  # fmt: skip

@@ -20,6 +20,7 @@ TOY = {
     "geometry": 1,
     "toy_table": 1,
     "claims_table": 1,
+    "page": 1,
     "toy_figure": 1,
     "toy_attacks_figure": 1,
     "toy_controls_figure": 1,
@@ -28,10 +29,12 @@ TOY = {
     "toy_interference_figure": 1,
     "toy_densities_figure": 1,
 }
-#: Tables and figures that there is one of, where there are networks of one architecture.
-ONCE = {f"{name}_table": 1 for name in (*OF_NETWORKS, "claims")} | {
-    f"{name}_figure": 1 for name in DRAWN
-}
+#: Tables, figures and pages that there is one of, where there are networks of one architecture.
+ONCE = (
+    {f"{name}_table": 1 for name in (*OF_NETWORKS, "claims")}
+    | {f"{name}_figure": 1 for name in DRAWN}
+    | {"page": 1}
+)
 #: 15 networks at 5 layers, 2 SAE types, 14 attacks and controls.
 PAPER = ONCE | {
     "images": 1,
@@ -130,6 +133,7 @@ CANVAS = {
     "transfer_table": 1,
     "proxies_table": 1,
     "claims_table": 1,
+    "page": 1,
     "canvas_dose_figure": 1,
     "canvas_graphs_figure": 1,
     "canvas_crossover_figure": 1,

@@ -110,9 +110,9 @@ def test_the_peers_that_are_asked_for_are_pinned():
 @pytest.mark.workflow
 @pytest.mark.xdist_group("workflow")
 def test_the_report_of_a_run_shows_every_figure_and_table_with_its_caption(completed):
-    done = completed.snakemake("--cores", "1", "--report", "results/tiny/report.html")
+    done = completed.snakemake("--cores", "1", "--report", "results/tiny/report/snakemake.html")
     assert done.returncode == 0, done.stdout
-    html = (completed.results / "report.html").read_text()
+    html = (completed.results / "report" / "snakemake.html").read_text()
     rules = {entry.rule for entry in CATALOGUE}
     shown = [
         *completed.results.joinpath("analysis/figures").rglob("*.svg"),

@@ -86,6 +86,13 @@ def hub() -> dict[str, str]:
     return jobs_of(edited({**PICTURES, "models": HUB}, BASE))
 
 
+def but_the_page(before: dict[str, str], after: dict[str, str]) -> set[str]:
+    """Jobs that an edit of the config changes, without the page, which shows all of it and always is."""
+    jobs = changed(before, after)
+    assert "page" in jobs
+    return jobs - {"page"}
+
+
 def schema_keys(model: type[BaseModel], prefix: str = "") -> set[str]:
     """Every leaf key of a config, `*` for a name, `<type>` for a member of a tagged union."""
     keys: set[str] = set()
@@ -136,7 +143,7 @@ def test_editing_a_config_key_changes_the_specs_of_exactly_these_jobs(key, base)
     line = CONFIG[key]
     edits = line["edit"] if "edit" in line else {re.sub(r"<\w+>\.", "", key): line["to"]}
     after = jobs_of(edited(edits, BASE))
-    assert changed(base, after) == PATTERNS.chosen(base, line["jobs"])
+    assert but_the_page(base, after) == PATTERNS.chosen(base, line["jobs"])
 
 
 @pytest.mark.parametrize("key", FROM_FILES)
@@ -150,7 +157,7 @@ def test_editing_a_key_of_networks_from_files_changes_the_specs_of_exactly_these
         jobs_of(edited({**PICTURES, **of_networks, "models": models}, BASE))
         for models in (before, after)
     )
-    assert changed(base, then) == PATTERNS.chosen(base, FROM_FILES[key]["jobs"])
+    assert but_the_page(base, then) == PATTERNS.chosen(base, FROM_FILES[key]["jobs"])
 
 
 @pytest.mark.parametrize(
@@ -158,7 +165,7 @@ def test_editing_a_key_of_networks_from_files_changes_the_specs_of_exactly_these
 )
 def test_editing_how_pictures_become_images_changes_only_images(edit, hub):
     pictures = PICTURES | {"data.pictures": PICTURES["data.pictures"] | edit}
-    assert changed(hub, jobs_of(edited({**pictures, "models": HUB}, BASE))) == {"images"}
+    assert but_the_page(hub, jobs_of(edited({**pictures, "models": HUB}, BASE))) == {"images"}
 
 
 def imported(module: str) -> set[str]:
@@ -190,7 +197,8 @@ def expected(module: str, specs: dict[str, str]) -> set[str]:
     for kind, entries in (("tables", TABLES), ("figures", FIGURES)):
         for entry in entries:
             if module == f"analysis.{kind}.{entry.name}":
-                return {job for job in specs if job.partition("/")[0] == entry.rule}
+                jobs = {job for job in specs if job.partition("/")[0] == entry.rule}
+                return jobs | ({"page"} if module in reached("report.page") else set())
     return {
         job
         for job, spec in specs.items()
@@ -203,6 +211,13 @@ def expected(module: str, specs: dict[str, str]) -> set[str]:
 def test_editing_a_module_changes_the_specs_of_exactly_these_jobs(module, base, package):
     edit(package, module)
     assert changed(base, jobs_of(BASE)) == expected(module, base)
+
+
+def test_editing_a_template_changes_the_page_alone(base, package):
+    for path in (package / "report" / "templates").iterdir():
+        before = jobs_of(BASE)
+        path.write_text(path.read_text() + "\n")
+        assert changed(before, jobs_of(BASE)) == {"page"}, path
 
 
 @pytest.mark.parametrize("module", TABLE["hub_modules"])
@@ -288,7 +303,7 @@ def test_two_swapped_numbers_of_the_code_change_a_spec(base, package):
 
 def test_two_swapped_numbers_of_the_config_change_a_spec(base):
     swap = {"toy.adversarial.relative_epsilon": 0.5, "toy.adversarial.weight": 0.1}
-    assert changed(base, jobs_of(edited(swap, BASE))) == {"train"}
+    assert but_the_page(base, jobs_of(edited(swap, BASE))) == {"train"}
 
 
 @pytest.mark.parametrize(
@@ -344,13 +359,13 @@ def test_a_job_that_was_planned_with_other_code_refuses_to_run(base, tmp_path):
 def test_editing_the_root_of_a_dataset_changes_only_images():
     values = edited({"data.dataset": "cifar10", "data.root": "/here"}, BASE)
     moved = edited({"data.root": "/there"}, values)
-    assert changed(jobs_of(values), jobs_of(moved)) == {"images"}
+    assert but_the_page(jobs_of(values), jobs_of(moved)) == {"images"}
 
 
 def test_editing_the_architecture_changes_every_job_that_names_a_network(base):
     after = jobs_of(edited({"models.architecture": "resnet50"}, BASE))
     named = ["NETWORKS", "FITS"]
-    assert changed(base, after) == PATTERNS.chosen(base, named)
+    assert but_the_page(base, after) == PATTERNS.chosen(base, named)
     drawn = {f"{name}_figure" for name in (*DRAWN, "fvu", "matched", "fair")}
     gone = {job.replace("resnet18", "resnet50") for job in base.keys() - after.keys()}
     assert gone == after.keys() - base.keys() == chosen(after, *drawn)
@@ -411,7 +426,7 @@ LAYER = {"expansion_factor": 2, "rows": 3200, "batch_size": 64, "learning_rate":
 )
 def test_adding_makes_new_jobs_and_changes_no_spec(edits, new, changes, base):
     after = jobs_of(edited(edits, BASE))
-    assert changed(base, after) == chosen(base, *changes)
+    assert but_the_page(base, after) == chosen(base, *changes)
     assert base.keys() - after.keys() == set()
     added = {job for job in after for pattern in new.split() if fnmatch(job, pattern)}
     assert after.keys() - base.keys() == added != set()
@@ -419,7 +434,7 @@ def test_adding_makes_new_jobs_and_changes_no_spec(edits, new, changes, base):
 
 def test_removing_an_sae_type_removes_its_jobs_and_changes_only_what_names_all_types(base):
     after = jobs_of(edited({"saes.types.relu_l1": REMOVE}, BASE))
-    assert changed(base, after) == chosen(base, "measure", "intervene")
+    assert but_the_page(base, after) == chosen(base, "measure", "intervene")
     assert base.keys() - after.keys() == chosen(
         base, "fit/*/relu_l1", "matched_figure/*/relu_l1", "fair_figure/*/relu_l1"
     )
@@ -428,7 +443,7 @@ def test_removing_an_sae_type_removes_its_jobs_and_changes_only_what_names_all_t
 def test_adding_an_attack_changes_only_what_names_all_attacks(base):
     method = {"type": "fgsm", "norm": "l2", "epsilons": [1.0]}
     after = jobs_of(edited({"attacks.methods.more": method}, BASE))
-    assert changed(base, after) == chosen(base, "measure", "l0_table")
+    assert but_the_page(base, after) == chosen(base, "measure", "l0_table")
     assert after.keys() - base.keys() == chosen(after, "craft/*/more")
 
 

@@ -137,9 +137,9 @@ def test_a_config_may_be_called_anything(name, given, clone):
         f"interference <config> <check> <{name}>",
         f"snakemake <--cores> <2> <--configfile> <{name}>",
         f"interference <config> <results> <{name}>",
-        f"snakemake <--cores> <1> <--configfile> <{name}> <--report> <results/mini/report.html>",
+        f"snakemake <--cores> <1> <--configfile> <{name}> <--report> <results/mini/report/snakemake.html>",
         f"interference <config> <results> <{name}>",
-        "interference <analysis> <conclude> <results/mini>",
+        "interference <report> <conclude> <results/mini>",
     ]
     code, calls = clone("plan", *arguments, **variables)
     assert calls[1:] == [f"interference <plan> <--configfile> <{name}>"]

@@ -22,7 +22,7 @@ from tests.support.tiny import JOBS, picked
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
 ATTACK_EDIT = ("steps: 2, relative_step", "steps: 4, relative_step")
-AFTER_PGD = picked("craft/*/pgd", "AFTER_ATTACKS")
+AFTER_PGD = picked("craft/*/pgd", "AFTER_ATTACKS", "page")
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_an_edit_reruns_what_it_changes_where_there_are_no_records(copy):
     assert copy.plan().jobs == AFTER_PGD
     copy.restore()
     copy.write(f"{PACKAGE}/attacks/methods/noise.py", with_code)
-    assert copy.plan().jobs == picked("craft/*/noise", "AFTER_OTHER_ATTACKS")
+    assert copy.plan().jobs == picked("craft/*/noise", "AFTER_OTHER_ATTACKS", "page")
 
 
 def test_what_was_touched_after_an_edit_is_still_made_anew_and_not_after_it_is_undone(copy):
@@ -175,7 +175,9 @@ def test_a_difference_is_told_in_words():
     assert difference(None, before) == "nothing in it says what made it"
 
 
-@pytest.mark.parametrize("suffix", [".json", ".parquet", ".safetensors", ".svg", ".png", ".zarr"])
+@pytest.mark.parametrize(
+    "suffix", [".json", ".parquet", ".safetensors", ".svg", ".png", ".zarr", ".html", ".yaml"]
+)
 @pytest.mark.parametrize(
     "content", [b"", b"{}", b"\x89PNG\r\n\x1a\n", b"PAR1PAR1", b"\xff" * 40, None]
 )

@@ -11,6 +11,7 @@ from tests.support import REPO
 
 #: Libraries that compute, store or draw.
 HEAVY = {
+    "altair",
     "matplotlib",
     "numba",
     "numpy",
@@ -76,6 +77,7 @@ for path in {[str(REPO / "config.yaml"), str(REPO / "tests/experiments/tiny.yaml
             specs.measure(model, layer), specs.intervene(model, layer)
             [specs.fit(model, layer, t) for t in specs.sae_types]
     [specs.table(table.name) for table in TABLES for _ in specs.jobs(table)]
+    specs.page()
     [specs.figure(figure.name, **which) for figure in FIGURES for which in specs.jobs(figure)]
 """
     assert loaded_by(code) & HEAVY == set()

@@ -115,18 +115,18 @@ def test_two_swapped_numbers_of_the_config_rerun_what_reads_them(after_a_run):
     """Params that Snakemake compares as a set of values, names dropped, would see no change here."""
     both = "relative_epsilon: {}\n    radius: sample\n    weight: {}"
     after_a_run.replace(TINY, both.format(0.1, 0.5), both.format(0.5, 0.1))
-    assert_reruns(after_a_run.plan(), {"train"}, picked("TOY", "claims_table"))
+    assert_reruns(after_a_run.plan(), {"train"}, picked("TOY", "claims_table", "page"))
 
 
 def test_a_module_edit_that_arrives_with_an_old_time_still_reruns(after_a_run):
     after_a_run.write(f"{PACKAGE}/attacks/methods/pgd.py", with_code, old_time=True)
     pgd = "craft/*/pgd"
-    assert_reruns(after_a_run.plan(), picked(pgd), picked(pgd, "AFTER_ATTACKS"))
+    assert_reruns(after_a_run.plan(), picked(pgd), picked(pgd, "AFTER_ATTACKS", "page"))
 
 
 def test_a_config_edit_that_arrives_with_an_old_time_still_reruns(after_a_run):
     after_a_run.replace(TINY, "samples: 64", "samples: 63", old_time=True)
-    jobs = picked("vulnerability", "toy_table", "TOY_CURVES", "claims_table")
+    jobs = picked("vulnerability", "toy_table", "TOY_CURVES", "claims_table", "page")
     assert_reruns(after_a_run.plan(), {"vulnerability"}, jobs)
 
 
@@ -137,7 +137,7 @@ def test_adding_a_training_epsilon_retrains_no_network_that_there_is(after_a_run
     assert plan.starts == {
         f"{table}_table" for table in OF_NETWORKS
     }  # what they are made from is more
-    assert plan.jobs == new | picked("accuracy_table", "accuracy_figure", "AFTER_SAES")
+    assert plan.jobs == new | picked("accuracy_table", "accuracy_figure", "AFTER_SAES", "page")
 
 
 def test_an_sae_type_that_the_experiment_leaves_out_is_not_in_its_plan(after_a_run):
@@ -150,9 +150,9 @@ def test_an_sae_type_that_the_experiment_leaves_out_is_not_in_its_plan(after_a_r
 @pytest.mark.parametrize(
     ("sections", "jobs"),
     [
-        ((*NETWORK_SECTIONS, "canvas"), picked("TOY", "claims_table")),
+        ((*NETWORK_SECTIONS, "canvas"), picked("TOY", "claims_table", "page")),
         (("toy", "canvas"), JOBS - picked("TOY", "CANVAS")),
-        ((*NETWORKS_ONLY, "toy"), picked("images", "CANVAS", "claims_table")),
+        ((*NETWORKS_ONLY, "toy"), picked("images", "CANVAS", "claims_table", "page")),
     ],
     ids=["toy models alone", "networks alone", "canvases alone"],
 )
@@ -160,8 +160,8 @@ def test_an_arm_that_the_experiment_leaves_out_is_not_in_its_plan(sections, jobs
     left = without(yaml.safe_load((after_a_run.folder / TINY).read_text()), sections)
     after_a_run.write(TINY, lambda text: yaml.safe_dump(left, sort_keys=False))
     assert after_a_run.plan("--forceall").jobs == jobs
-    # of what was made with all arms, only the claims are about all
-    assert after_a_run.plan().jobs == {"claims_table"}
+    # of what was made with all arms, only claims and page are about all
+    assert after_a_run.plan().jobs == {"claims_table", "page"}
 
 
 def test_a_wrong_config_ends_in_one_message(after_a_run):

@@ -54,7 +54,9 @@ NEEDS = {
     "canvas calibrate": {"numba", "numpy", "pyarrow", "safetensors", "torch", "zarr"},
     "analysis table": {"numpy", "pandas", "pyarrow"},
     "analysis figure": {"matplotlib", "numpy", "pandas", "pyarrow", "safetensors"},
-    "analysis conclude": {"numpy", "pandas", "pyarrow"},
+    "report page": {"matplotlib", "numpy", "pandas", "pyarrow"},
+    "report conclude": {"numpy", "pandas", "pyarrow"},
+    "report show": {"numpy", "pandas", "pyarrow"},
     "clean": set(),
     "config check": set(),
     "config describe": set(),
@@ -63,7 +65,8 @@ NEEDS = {
 }
 #: Verbs that no rule calls, and what to give them.
 BY_HAND = {
-    "analysis conclude": ["results/tiny"],
+    "report conclude": ["results/tiny"],
+    "report show": ["results/tiny"],
     "clean": ["results/tiny", "--dry-run"],
     "config check": ["tests/experiments/tiny.yaml"],
     "config describe": [],
@@ -80,6 +83,8 @@ BY_HAND = {
 NO_NUMBERS = ("config", "plan", "cli", "provenance", "progress")
 #: About a run's controller, which tests/cluster runs; no job of the workflow has them.
 OF_CONTROLLERS = {"launch", "status", "logs", "stop"}
+#: Of finished runs: tests/report runs them, on the few figures of toy models and canvases.
+OF_REPORTS = {"report export", "report verify", "report compare"}
 #: Of networks from files, which the tiny experiment trains: test_paper.py runs them.
 OF_FILES = {"models convert"}
 
@@ -140,7 +145,7 @@ def test_every_verb_of_the_command_line_was_run(verbs):
         for prefix, room in rooms
         for command in room.registered_commands
     }
-    elsewhere = OF_CONTROLLERS | OF_FILES
+    elsewhere = OF_CONTROLLERS | OF_FILES | OF_REPORTS
     assert offered > elsewhere
     assert offered - elsewhere == set(verbs) == set(NEEDS)
 

@@ -2,7 +2,7 @@
 import gc
 import shlex
 
-from interference.plan.catalogue import FIGURES, TABLES
+from interference.plan.catalogue import FIGURES, PAGE, TABLES
 from interference.plan.entries import wildcards as wildcards_of
 from interference.config.load import (
     ConfigError,
@@ -47,6 +47,7 @@ PROBES = f"{RESULTS}/probes"
 TOY = f"{RESULTS}/toy"
 CANVAS = f"{RESULTS}/canvas"
 ANALYSIS = f"{RESULTS}/analysis"
+REPORT = f"{RESULTS}/report"
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 
@@ -133,7 +134,7 @@ def made_of(suffix):
 
 
 def inputs(entry):
-    """The inputs of a table's or figure's rule by name; its own wildcards stay wildcards in them."""
+    """The inputs of a rule of the catalogue's entry by name; its own wildcards stay wildcards in them."""
     own = {name: f"{{{name}}}" for name in wildcards_of(entry.path)}
     return {
         name: each(files.path, **own) for name, files in specs.inputs(entry).items()

@@ -1,8 +1,6 @@
-"""Verbs of the room analysis: tables, figures, conclusions."""
+"""Verbs of the room analysis: tables and figures."""
 
 import importlib
-import math
-from pathlib import Path
 
 import typer
 
@@ -34,45 +32,3 @@ def figure(context: typer.Context, spec: Spec, output: Output) -> None:
         for name, value in arguments(draw, words).items()
     }
     save(draw(which=fields, **inputs), output, fields)
-
-
-def conclude(results: Path) -> None:
-    """Print the conclusions of a finished run, and where its figures and report are."""
-    from interference.analysis.findings import findings
-    from interference.analysis.frames import read_frame
-    from interference.store.files import read_json
-
-    claims = read_frame(results / "analysis" / "tables" / "claims.parquet")
-    for claim, part in claims.groupby("claim", sort=False):
-        print(f"\n{claim}")
-        for row in part.to_dict("records"):
-            limits = f"[{row['low']:.3f}, {row['high']:.3f}]"
-            interval = "no interval" if math.isnan(row["low"]) else limits
-            reported = f"reported {row['reported']:12s} {row['verdict']:15s} {row['scope']}"
-            measured = f"{row['measured']:7.3f} {interval}"
-            print(f"  {measured:28s} {reported}")
-            if row["why"]:
-                print(f"  {'':28s} {'':21s} {row['why']}")
-    print(f"\n{findings(claims)}")
-    counts = claims["verdict"].value_counts(sort=False)
-    print("\nverdicts:", ", ".join(f"{count} {said}" for said, count in counts.items()))
-    if (claims["about"] == "this network").any():
-        print(
-            "note: networks of one training each. What holds or fails here does so in these networks,"
-            " by intervals over images;\nwhether other trainings say the same this run cannot decide."
-            " Several trainings of each can: three or more models.seeds."
-        )
-    gates = results / "analysis" / "tables" / "gates.parquet"
-    if gates.exists():
-        print("\ngates: accuracy of the checkpoints, beside what their authors reported")
-        for row in read_frame(gates).to_dict("records"):
-            measured = f"{row['measured']:7.4f} [{row['low']:.4f}, {row['high']:.4f}]"
-            verdict = f"{row['verdict']:10s} {row['model']}, {row['gate']}"
-            print(f"  {measured} reported {row['reported']:.4f} {verdict}")
-    for manifest in sorted((results / "models").glob("*.json")):
-        learned = read_json(manifest).get("learned", "something")
-        if learned != "something":
-            print(f"\nnote: {manifest.stem} learned {learned} in training; {manifest} and its log")
-    print(f"\ntables   {results / 'analysis' / 'tables'}")
-    print(f"figures  {results / 'analysis' / 'figures'}")
-    print(f"report   {results / 'report.html'}")

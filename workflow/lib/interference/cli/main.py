@@ -9,7 +9,7 @@ environment.settle()
 
 import typer  # noqa: E402
 
-from interference.cli import analysis, clean, config, launch, plan, saes, steps  # noqa: E402
+from interference.cli import analysis, clean, config, launch, plan, report, saes, steps  # noqa: E402
 from interference.plan.catalogue import ROOMS, STEPS  # noqa: E402
 from interference.provenance import InterferenceError  # noqa: E402
 
@@ -31,7 +31,11 @@ for _step in STEPS:
 rooms["saes"].command()(saes.export)
 rooms["analysis"].command(context_settings=steps.NAMED)(analysis.table)
 rooms["analysis"].command(context_settings=steps.NAMED)(analysis.figure)
-rooms["analysis"].command()(analysis.conclude)
+rooms["report"].command()(report.conclude)
+rooms["report"].command()(report.show)
+rooms["report"].command()(report.export)
+rooms["report"].command()(report.verify)
+rooms["report"].command()(report.compare)
 for _name, _room in (("config", config.app), *rooms.items()):
     app.add_typer(_room, name=_name)
 for _verb in (plan.plan, clean.clean, launch.launch, launch.status, launch.logs, launch.stop):

@@ -16,6 +16,8 @@ from interference.config.reader import ConfigError, read_file, read_values
 from interference.config.schema import Config
 from interference.config.values import FRACTION, NAME, WORDS
 
+#: Where an experiment keeps its config among its results; the page's job writes it.
+KEPT = "report/config.yaml"
 #: Where pydantic sees an error: keys and places in lists, and values of discriminators among them.
 Location = tuple[int | str, ...]
 

@@ -10,6 +10,7 @@ science. What an experiment can do without is left out whole: an arm, a norm, an
 import math
 from typing import Annotated, Literal, Self
 
+import yaml
 from pydantic import Field, model_validator
 
 from interference.config.attacks import Method
@@ -177,6 +178,12 @@ class Config(Section):
         if found:
             raise ValueError("\n".join(found))
         return self
+
+    @property
+    def text(self) -> str:
+        """The config as YAML, without comments: what was written, in its order."""
+        values = self.model_dump(mode="json", exclude_unset=True)
+        return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
     @property
     def arms(self) -> list[str]:

@@ -10,7 +10,7 @@ from interference.config.canvas import members, regime_of
 from interference.config.facts import DATASETS, RESOURCES
 from interference.plan.inventory import KNOWN, SHARED, Inventory
 from interference.plan.once import once
-from interference.provenance import source_path, spec
+from interference.provenance import digest, source_path, spec
 
 
 class Arms(Inventory):
@@ -117,3 +117,11 @@ def code_of(sae_type: str) -> list[str]:
     """The modules of an SAE type: what it is, and its compiled step where it has one."""
     plain, compiled = (f"interference.saes.{kind}.{sae_type}" for kind in ("types", "compiled"))
     return [plain, compiled] if source_path(compiled) else [plain]
+
+
+def templates() -> str:
+    """A digest of the page's templates, styles and scripts, which are no modules."""
+    shell = source_path("interference.report.shell")
+    assert shell is not None
+    files = sorted(shell.with_name("templates").iterdir())
+    return digest("\n".join(f"{file.name}\n{file.read_text(encoding='utf-8')}" for file in files))

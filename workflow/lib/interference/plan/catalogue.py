@@ -1,4 +1,4 @@
-"""The catalogue of steps, tables and figures: names, inputs, and places in the report.
+"""The catalogue of steps, tables, figures and the page: names, inputs, and places in the report.
 
 A step has one name for its rule, its verb, its module and its folders of logs and benchmarks. The
 rules, `rule all`, the specs, the plan, the command and the tests go through these entries. A new table
@@ -8,7 +8,7 @@ caption under `workflow/report` with the name of its rule.
 
 from collections.abc import Mapping
 
-from interference.plan.entries import Figure, Input, Step, Table, table
+from interference.plan.entries import Figure, Input, Page, Step, Table, table
 
 #: Rooms with jobs, upstream first; each has its folder of results.
 ROOMS = {
@@ -21,6 +21,7 @@ ROOMS = {
     "toy": "Toy models of superposition.",
     "canvas": "Networks that read grids of images through a bottleneck of known superposition.",
     "analysis": "Tables and figures from what the other rooms measured.",
+    "report": "What people read: the page that a run ends with.",
 }
 
 STEPS = (
@@ -53,6 +54,7 @@ STEPS = (
     Step("canvas", "flip", "Flip features of canvases by the least change, and measure superposition."),
     Step("canvas", "transfer", "Show attacks on the network of one seed to those of all others."),
     Step("canvas", "calibrate", "Measure proxies of superposition where its dose is known."),
+    Step("report", "page", "Write the page that answers the question: verdicts, charts, methods."),
 )  # fmt: skip
 
 #: Settings of tables whose intervals come from bootstrap resamples of images.
@@ -301,4 +303,43 @@ FIGURES = (
             ("ruler", {"proxies": RULER}, "ruler", "proxies of superposition"),
         )
     ),
+)
+
+#: What the page reads: tables, what graphs of toy models are drawn from, and galleries. One more is an
+#: argument more of `report.page.run`.
+PAGE = Page(
+    "page",
+    {
+        "claims": table("claims"),
+        **{
+            name: table(name, "networks")
+            for name in (
+                "accuracy",
+                "saes",
+                "matched",
+                "baselines",
+                "l0",
+                "fair",
+                "splice",
+                "interventions",
+                "defences",
+            )
+        },
+        **{
+            name: table(name, needs)
+            for name, needs in (
+                ("gates", "gates"),
+                ("toy", "toy"),
+                ("dose", "canvas"),
+                ("crossover", "crossover"),
+                ("adversarial", "ladder"),
+                ("transfer", "transfer"),
+                ("proxies", "ruler"),
+            )
+        },
+        "pairs": Input(PAIRS.step, PAIRS.path, "toy"),
+        "example": Input(EXAMPLE.step, EXAMPLE.path, "toy"),
+        "pictures": Input("gallery_figure", "analysis/figures/gallery/{model}.png", "networks"),
+    },
+    arms=("networks", "toy", "canvas"),
 )

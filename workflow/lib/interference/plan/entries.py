@@ -1,4 +1,4 @@
-"""What the catalogue is made of: steps, tables and figures, and their inputs."""
+"""What the catalogue is made of: steps, tables, figures and the page, and their inputs."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Entry(ABC):
-    """A table or a figure.
+    """A table, a figure or the page.
 
     inputs: inputs by the name that the shell line and the module use.
     arms: arms that it describes; it has jobs where the experiment has one of them.
@@ -59,7 +59,7 @@ class Entry(ABC):
     @property
     @abstractmethod
     def path(self) -> str:
-        """Path of its outputs under results/EXPERIMENT/analysis, without a suffix."""
+        """Path of its outputs under its room's results, without a suffix."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,19 @@ class Figure(Entry):
     @property
     def path(self) -> str:
         return f"figures/{self.file}"
+
+
+@dataclass(frozen=True)
+class Page(Entry):
+    """The page that a run ends with, made by one job."""
+
+    @property
+    def rule(self) -> str:
+        return self.name
+
+    @property
+    def path(self) -> str:
+        return self.name
 
 
 def wildcards(path: str) -> list[str]:

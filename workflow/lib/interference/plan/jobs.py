@@ -49,6 +49,7 @@ def _all_rules(config: Config, specs: Specs) -> Iterator[Rule]:
         yield from _canvas_rules(config, specs)
     for entry in (*TABLES, *FIGURES):
         yield Rule(entry.rule, "analysis", len(specs.jobs(entry)))
+    yield Rule("page", "report", 1)
 
 
 def _network_rules(config: Config, specs: Specs) -> Iterator[Rule]:

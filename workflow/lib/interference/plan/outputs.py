@@ -82,7 +82,23 @@ def _png(path: Path) -> dict[str, str]:
     return {}
 
 
+def _html(path: Path) -> dict[str, str]:
+    with path.open(encoding="utf-8") as file:
+        head = file.read(2**16)
+    content = re.search('<meta name="spec" content="(.*?)">', head, re.DOTALL)
+    return {"spec": html.unescape(content[1])} if content else {}
+
+
+def _yaml(path: Path) -> dict[str, str]:
+    """Read the comment in the first line."""
+    with path.open(encoding="utf-8") as file:
+        line = file.readline()
+    return {"spec": canonical(json.loads(line[2:]))} if line.startswith("# ") else {}
+
+
 _READERS = {
+    ".html": _html,
+    ".yaml": _yaml,
     ".json": _json,
     ".parquet": _parquet,
     ".safetensors": _safetensors,

@@ -9,8 +9,8 @@ from interference.config.model import Model
 from interference.config.networks import Files, Hub
 from interference.config.values import Layer
 from interference.config.zoo import gates
-from interference.plan.arms import Arms, code_of
-from interference.plan.catalogue import BOOTSTRAP, FIGURES, TABLES
+from interference.plan.arms import Arms, code_of, templates
+from interference.plan.catalogue import BOOTSTRAP, FIGURES, PAGE, TABLES
 from interference.plan.entries import Entry
 from interference.plan.once import once
 from interference.provenance import spec
@@ -271,18 +271,38 @@ class Specs(Arms):
         roots = ("interference.analysis.frames", f"interference.analysis.figures.{name}")
         return spec(roots, self._upstream(FIGURES_BY_NAME[name], **which), figure=name, **which)
 
+    @once
+    def page(self) -> str:
+        """The spec of the page. The config is in it as text, since the order of methods, layers and types
+        says which are meant."""
+        figures = {
+            entry.name: [f"figures/{entry.file.format(**which)}" for which in self.jobs(entry)]
+            for entry in FIGURES
+        }
+        return spec(
+            ("interference.report.page",),
+            self._upstream(PAGE),
+            config=self.config.text,
+            figures={name: paths for name, paths in figures.items() if paths},
+            templates=templates(),
+        )
+
     def _upstream(self, entry: Entry, /, **own: str) -> list[str]:
         """The specs of the jobs whose outputs a table or figure is made of; ``own`` are its wildcards."""
         return [
-            self._job(read.step, *which.values())
+            self._job(read.step, which)
             for read in self.inputs(entry).values()
             for which in self.ways(read.path, **own)
         ]
 
-    def _job(self, step: str, *which: str) -> str:
-        """The spec of one job of a step or a table; ``which`` are its wildcards."""
-        table = step.removesuffix("_table")
-        return getattr(self, step)(*which) if table == step else self.table(table)
+    def _job(self, step: str, which: dict[str, str]) -> str:
+        """The spec of one job of a step, a table or a figure; ``which`` are its wildcards."""
+        name, _, kind = step.rpartition("_")
+        if kind == "table":
+            return self.table(name)
+        return (
+            self.figure(name, **which) if kind == "figure" else getattr(self, step)(*which.values())
+        )
 
     def settings(self, name: str) -> dict:
         """The fields of a table's spec that `Table.settings` calls by one name."""

@@ -1,0 +1,268 @@
+"""The page of published results, as text: charts, numbers, names, bytes, size."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from interference.config.load import read_config
+from interference.plan.outputs import known_by
+from interference.plan.specs import Specs
+from interference.provenance import canonical
+from interference.report import page as page_module
+from interference.report.methods import asked, methods
+from interference.report.shell import number
+from tests.support import REPO
+from tests.support.pages import (
+    PUBLISHED,
+    Reader,
+    charts_of,
+    page_of,
+    spec_of,
+    tables_of,
+)
+
+pytestmark = pytest.mark.xdist_group("pages")
+
+#: Charts of the page, written by hand. What publication leaves out, graphs of toy models, is in the
+#: page of the tiny experiment.
+CHARTS = {
+    "fashion": {"accuracy", "saes", "matched", "baselines", "splice", "l0", "fair", "interventions",
+                "defences"},
+    "canvas": {"dose", "dose-ratio", "crossover", "ladder", "transfer", "ruler"},
+    "toy-full": {"toy", "toy-phase"},
+}  # fmt: skip
+HOSTILE = ["<script>alert(1)</script>", "\"quotes\" & 'quotes'", "naïve ε → 漢字", "=1+1"]
+CONFIGS = sorted(
+    path
+    for folder in ("workflow/experiments", "tests/experiments")
+    for path in (REPO / folder).glob("*.yaml")
+)
+
+
+def rows_of(page: str) -> list[list[str]]:
+    """Cells of the rows of verdicts."""
+    return [cells for attributes, cells in Reader(page).rows if "data-verdict" in attributes]
+
+
+@pytest.mark.parametrize("experiment", PUBLISHED)
+def test_a_page_has_these_charts_each_with_rows(experiment):
+    charts = charts_of(page_of(experiment))
+    assert charts.keys() == CHARTS[experiment]
+    for name, spec in charts.items():
+        texts = [data for data in spec["datasets"].values() if isinstance(data, str)]
+        longest = max(texts, key=len)
+        assert len(pd.read_csv(io.StringIO(longest))) > 1, name
+        assert spec["description"], name
+
+
+@pytest.mark.parametrize("experiment", PUBLISHED)
+def test_every_verdict_is_in_the_page_with_its_numbers(experiment):
+    claims = tables_of(experiment)["claims"]
+    shown = rows_of(page_of(experiment))
+    assert len(shown) == len(claims)
+    by_key = [
+        row for _, part in claims.groupby("key", sort=False) for row in part.to_dict("records")
+    ]
+    for cells, row in zip(shown, by_key):
+        low, high = number(row["low"]), number(row["high"])
+        interval = "–" if np.isnan(row["low"]) else f"[{low}, {high}]"
+        assert cells[:3] == [row["scope"], number(row["measured"]), interval]
+        assert [cell.strip() for cell in cells[3:]] == [
+            row["interval"], row["reported"], row["verdict"], row["why"],
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(-0.35946, "−0.3595"), (1e-5, "1e−05"), (float("nan"), "–"), (7, "7")]
+)
+def test_a_number_has_four_digits_and_a_true_minus(value, text):
+    assert number(value) == text
+
+
+@pytest.mark.parametrize("experiment", PUBLISHED)
+def test_a_chart_shows_the_numbers_of_its_table(experiment):
+    """Of a chart per arm one number, looked up in the table by hand."""
+    charts, tables = charts_of(page_of(experiment)), tables_of(experiment)
+
+    def rows(name):
+        texts = [data for data in charts[name]["datasets"].values() if isinstance(data, str)]
+        return pd.read_csv(io.StringIO(max(texts, key=len)))
+
+    if experiment == "fashion":
+        found = rows("matched").query("layer == 'layer2' and type == 'topk' and norm == 'l2'")
+        table = tables["matched"].query(
+            "layer == 'layer2' and type == 'topk' and family == 'l2' and about == 'networks'"
+        )
+        found, table = found.sort_values("epsilon"), table.sort_values("model_epsilon")
+        np.testing.assert_allclose(found["fvu"], table["fvu"], rtol=1e-4)
+        np.testing.assert_allclose(found["high"], table["fvu_high"], rtol=1e-4)
+    elif experiment == "canvas":
+        found = rows("dose-ratio").query(
+            "regime == 'dense' and family == 'dose' and what == 'attack' and dose == 3"
+        )
+        table = tables["dose"].query("regime == 'dense' and family == 'dose' and dose == 3")
+        mean, sd = table["interference"].mean(), table["interference"].std(ddof=1)
+        student = 2.570582 * sd / 6**0.5  # the quantile of 0.975 with 5 degrees of freedom
+        np.testing.assert_allclose(
+            found[["value", "low", "high"]].to_numpy()[0],
+            np.exp([mean, mean - student, mean + student]),
+            rtol=1e-4,
+        )
+    else:
+        found = rows("toy").query(
+            "quantity == 'vulnerability' and attack == 'strongest' and inputs == 'own'"
+        )
+        table = tables["toy"].query(
+            "quantity == 'vulnerability' and attack == 'strongest' and inputs == 'own'"
+        )
+        assert len(found) == len(table) == 90
+        np.testing.assert_allclose(found["mean"].max(), table["mean"].max(), rtol=1e-4)
+
+
+def test_the_same_tables_give_the_same_bytes_in_any_process():
+    code = (
+        "import hashlib; from tests.support.pages import page_of;"
+        "print(hashlib.sha256(page_of('canvas').encode()).hexdigest())"
+    )
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", code], cwd=REPO, capture_output=True, text=True, check=True,
+            env={**os.environ, "PYTHONHASHSEED": seed, "TZ": zone,
+                 "PYTHONPATH": str(REPO / "workflow" / "lib")},
+        ).stdout
+        for seed, zone in (("1", "UTC"), ("2", "Asia/Tokyo"))
+    }  # fmt: skip
+    assert len(digests) == 1
+    before = page_of("canvas")
+    page_of.cache_clear()
+    assert page_of("canvas") == before
+
+
+def test_names_come_out_as_text():
+    claims = tables_of("toy-full")["claims"]
+    hostile = claims.assign(scope=[HOSTILE[i % len(HOSTILE)] for i in range(len(claims))])
+    hostile["claim"] = hostile["claim"] + HOSTILE[0]
+    table = tables_of("toy-full")["toy"].assign(training="</script><script>alert(2)</script>")
+    spec = {**spec_of("toy-full")}
+    spec["config"] = spec["config"].replace("toy-full", "'<img src=x onerror=alert(3)>'")
+    page = page_module.compose(
+        spec, {"claims": hostile, "toy": table}, sources=[], pictures=None
+    )  # fmt: skip
+    reader = Reader(page)
+    plain = Reader(page_of("toy-full"))
+    assert [tag for tag, _ in reader.elements] == [tag for tag, _ in plain.elements]
+    assert {cells[0] for cells in rows_of(page)} == set(HOSTILE)
+    text = max(charts_of(page)["toy"]["datasets"].values(), key=len)
+    assert set(pd.read_csv(io.StringIO(text))["training"]) == {"</script><script>alert(2)</script>"}
+
+
+def test_no_name_of_a_config_begins_as_a_formula():
+    """Cells of CSV that spreadsheets would compute: = + - @. Names begin with a letter or a digit."""
+    from interference.config.reader import ConfigError
+
+    values = yaml.safe_load((REPO / "tests/experiments/tiny.yaml").read_text(encoding="utf-8"))
+    from interference.config.load import check_config
+
+    for name in ("=1+1", "+1", "-1", "@a", "<script>", 'a"b'):
+        with pytest.raises(ConfigError, match="experiment"):
+            check_config({**values, "experiment": name})
+
+
+def test_a_page_needs_nothing_from_elsewhere():
+    for experiment in PUBLISHED:
+        for tag, attributes in Reader(page_of(experiment)).elements:
+            address = attributes.get("src") or attributes.get("href") or ""
+            assert address.startswith(("#", "../analysis/", "snakemake.html", "data:", "")), address
+            assert "://" not in address
+            assert tag != "link"
+
+
+def test_pages_are_small():
+    assert len(page_of("fashion").encode()) < 5e6
+
+
+def widened(table: pd.DataFrame, networks: list[tuple[str, float]]) -> pd.DataFrame:
+    """The rows of one clean network, or of all, once for each of other networks."""
+    if "model_norm" not in table:
+        return table
+    one = table[table["model_norm"] == "clean"]
+    one = one[one["about"] != "one of several"] if "about" in one else one
+    one = one[one["type"] != "batch_topk"] if "layer" in one else one
+    parts = [
+        one.assign(model=f"{norm}-{epsilon}", model_norm=norm, model_epsilon=epsilon)
+        for norm, epsilon in networks
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def test_the_page_of_the_preprints_plan_is_below_15_megabytes():
+    """15 networks, 5 layers, 2 SAE types, the attacks of the reference run."""
+    epsilons = (0.01, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0, 5.0)
+    networks = [("clean", 0.0), *(("l2", epsilon) for epsilon in epsilons)]
+    networks += [("linf", epsilon / 255) for epsilon in (0.5, 1, 2, 4, 8)]
+    tables = {name: widened(table, networks) for name, table in tables_of("fashion").items()}
+    page = page_module.compose(spec_of("paper"), tables, sources=[], pictures=None)
+    assert charts_of(page).keys() == CHARTS["fashion"]
+    assert "L∞ 8/255" in max(charts_of(page)["saes"]["datasets"].values(), key=len)
+    assert len(page.encode()) < 15e6
+
+
+@pytest.mark.parametrize("experiment", PUBLISHED)
+def test_tables_without_rows_have_no_chart(experiment):
+    """As `fair` has none where no network has anything right."""
+    tables = {name: table.iloc[:0] for name, table in tables_of(experiment).items()}
+    page = page_module.compose(spec_of(experiment), tables, sources=[], pictures=None)
+    assert charts_of(page) == {}
+    assert rows_of(page) == []
+
+
+def test_gates_of_checkpoints_are_in_the_page():
+    gates = pd.DataFrame([{
+        "model": "resnet18_l2_eps0", "gate": "clean accuracy", "source": "a paper", "reported": 0.6979,
+        "measured": 0.6981, "low": 0.69, "high": 0.71, "images": 50_000, "verdict": "pass",
+    }])  # fmt: skip
+    tables = {name: table.iloc[:0] for name, table in tables_of("fashion").items()} | {
+        "gates": gates
+    }
+    page = page_module.compose(spec_of("paper"), tables, sources=[], pictures=None)
+    cells = ["resnet18_l2_eps0", "clean accuracy", "0.6981", "[0.69, 0.71]", "0.6979", "pass"]
+    assert cells in [cells for _, cells in Reader(page).rows]
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_methods_speak_of_every_part_of_a_config(path):
+    config = yaml.safe_load(read_config(path).text)
+    headings = [heading for heading, _ in methods(config)]
+    parts = {"data": "Images", "toy": "Toy models", "canvas": "Canvases", "models": "Networks and attacks",
+             "saes": "Sparse autoencoders"}  # fmt: skip
+    assert headings == [name for key, name in parts.items() if key in config] + ["Statistics"]
+    assert asked(config).count("superposition") >= 1
+
+
+def test_methods_say_the_numbers_of_the_config():
+    config = yaml.safe_load(read_config(REPO / "config.yaml").text)
+    text = " ".join(line for _, lines in methods(config) for line in lines)
+    for said in ("4,000 train", "3,200 steps", "10 densities from 1 to 0.1", "3 seeds", "pgd (PGD, 8 steps",
+                 "L2 ε ∈ {0.5, 1, 2}", "18 real images", "TopK, sweep 4, 8, 16 and 24",
+                 "1,000 draws", "95%", "with 1 seed"):  # fmt: skip
+        assert said in text, said
+
+
+def test_page_and_config_say_what_made_them_and_the_config_is_the_same(tmp_path):
+    claims = tmp_path / "claims.parquet"
+    tables_of("toy-full")["claims"].to_parquet(claims)
+    spec = spec_of("toy-full")
+    page_module.run(spec, tmp_path / "page.html", claims=[claims])
+    for name in ("page.html", "config.yaml"):
+        assert known_by(tmp_path / name) == {"spec": canonical(spec)}
+    again = read_config(tmp_path / "config.yaml")
+    assert again == read_config(REPO / "workflow/experiments/toy-full.yaml")
+    assert json.loads(Specs(again).page()) == spec
+    assert claims.stem in (tmp_path / "page.html").read_text(encoding="utf-8")

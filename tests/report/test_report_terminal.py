@@ -1,0 +1,107 @@
+"""What a run says in a terminal: a dozen lines at its end, and every claim on demand."""
+
+import re
+import textwrap
+
+import pytest
+from typer.testing import CliRunner
+
+from interference.analysis.claims import CLAIMS
+from interference.analysis.frames import write_frame
+from interference.cli import main
+from interference.provenance import InterferenceError
+from interference.report.finished import CLAIMS as TABLE
+from interference.report.finished import find
+from interference.report.headlines import headlines
+from interference.report.show import select
+from interference.report.words import arm_of
+from tests.support import REPO
+from tests.support.published import read_claims
+
+#: A published experiment → what its conclusions speak of.
+ABOUT = {
+    "toy-full": "toy models",
+    "fashion": "robust networks",
+    "canvas": "networks that see images",
+}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "results"
+
+
+def write(folder, name, change=lambda claims: claims):
+    """Results of a published experiment: its claims, changed."""
+    claims = change(read_claims(REPO / "workflow/published" / name))
+    write_frame(claims, folder / name / TABLE, {})
+    return claims
+
+
+def said(*arguments):
+    done = CliRunner().invoke(main.app, ["report", *map(str, arguments)])
+    assert done.exit_code == 0, done
+    return done.stdout
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.key)
+def test_the_arm_of_a_claim_is_that_of_the_tables_that_it_is_read_from(claim):
+    of_canvases = {"dose", "crossover", "adversarial", "transfer", "proxies"}
+    tables = {kind.table for kind in claim.subjects}
+    arm = "toy" if tables == {"toy"} else "canvas" if tables <= of_canvases else "networks"
+    assert arm_of(claim.key) == arm
+
+
+@pytest.mark.parametrize("name", ABOUT)
+def test_a_run_ends_in_a_dozen_lines_of_80_columns(name, folder):
+    write(folder, name)
+    lines = said("conclude").splitlines()
+    assert len([line for line in lines if line]) <= 16
+    assert max(map(len, lines)) <= 80
+    assert ABOUT[name] in "\n".join(lines)
+
+
+def test_questions_that_come_first_are_answered_in_full_sentences(folder):
+    claims = write(folder, "canvas")
+    text = " ".join(said("conclude").split())
+    answered = headlines(claims, 4)
+    assert len(answered) == 4
+    for headline in answered:
+        assert f"- {headline.question.text} {headline.answer}." in text
+
+
+def test_every_claim_is_shown_with_its_number_at_80_columns(folder):
+    claims = write(folder, "canvas")
+    text = said("show")
+    assert max(map(len, text.splitlines())) <= 80
+    shown = re.findall(r"^(\w[\w ]*?) +(-?[\d.]+) \[", text, re.MULTILINE)
+    expected = [(row.verdict, f"{row.measured:.3f}") for row in claims.itertuples()]
+    assert sorted(shown) == sorted(expected)
+
+
+def test_claims_are_chosen_by_verdict_and_arm(folder):
+    claims = write(folder, "canvas")
+    text = said("show", "--verdict", "undecided", "--arm", "canvas")
+    assert text.count("undecided  ") == (claims["verdict"] == "undecided").sum() > 0
+    assert "reproduced" not in text
+    with pytest.raises(InterferenceError, match=r"no claim has --arm toy; there are .*of canvas"):
+        select(claims, arms=["toy"])
+
+
+def test_letters_of_a_name_are_text(folder):
+    strange = "<script> [bold]=1+1 :smile: 'ε'"
+    write(folder, "toy-full", lambda claims: claims.assign(scope=strange))
+    assert strange in textwrap.dedent(said("show"))
+
+
+def test_the_only_run_here_is_meant_where_none_is_named(folder):
+    with pytest.raises(InterferenceError, match="none is here yet"):
+        find(None)
+    write(folder, "canvas")
+    assert find(None).name == "canvas"
+    write(folder, "toy-full")
+    with pytest.raises(InterferenceError, match=r"one of results/canvas, results/toy-full"):
+        find(None)
+    with pytest.raises(InterferenceError, match="results/other is not the results of a finished"):
+        find(folder.relative_to(folder.parent) / "other")

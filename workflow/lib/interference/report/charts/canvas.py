@@ -1,0 +1,252 @@
+"""Charts of canvases: least changes that flip a feature, over the dose and over adversarial training."""
+
+from collections.abc import Iterator, Mapping
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from interference.analysis.figures.canvas_dose import FAMILIES
+from interference.analysis.figures.canvas_ladder import ATTACKED
+from interference.analysis.figures.canvas_ruler import LABELS, VARIED
+from interference.analysis.statistics import student
+from interference.report.charts.base import (
+    Chart,
+    colour,
+    curves,
+    finished,
+    inline,
+    menu,
+    options,
+    pick,
+    picked,
+    rule_at,
+    span,
+    tips,
+)
+
+#: Coverage of intervals over seeds.
+CONFIDENCE = 0.95
+#: column, which is a logarithm → what it is, its colour
+RADII = {
+    "log_r_own": ("own cell", "green"),
+    "log_r_others": ("all other cells", "orange"),
+    "log_r_full": ("all cells", "red"),
+}
+TERMS = {"interference": ("attack", "red"), "noise_interference": ("noise", "grey")}
+GAINS = {
+    "gain_full": ("all cells", "red"),
+    "gain_own": ("own cell (own sensitivity)", "green"),
+    "gain_interference": ("all over own (interference)", "orange"),
+}
+RADIUS = "least change that flips (L2, pixels in [0, 1])"
+RATIO = "r_full / r_own (1: interference adds nothing)"
+BY = ["regime", "decoder"]
+
+
+def charts(tables: Mapping[str, pd.DataFrame]) -> Iterator[Chart]:
+    """Yield the charts of those tables that there are."""
+    dose = "dose, features per dimension"
+    if "dose" in tables and len(tables["dose"]):
+        # of the other families several networks share a dose
+        table = tables["dose"][tables["dose"]["family"].isin(FAMILIES)]
+        yield _over_dose(
+            table, "dose", "canvas_dose", "Least changes that flip a feature, over the dose",
+            "The least L2 change of a canvas that flips one feature, over all pixels (all cells), over "
+            "those of the feature’s own image, and over those of all others. What all cells add to the "
+            "own one is interference.", RADII, RADIUS, dose,
+        )  # fmt: skip
+        yield _over_dose(
+            table, "dose-ratio", "canvas_dose", "What interference gives an attack, over the dose",
+            "The least change over all cells divided by that over the own cell: 1 where interference "
+            "adds nothing. Noise of the same kind beside it: what noise gains, too, is no privilege of "
+            "attacks.", TERMS, RATIO, dose, line=1,
+        )  # fmt: skip
+    if "crossover" in tables and len(tables["crossover"]):
+        yield _over_dose(
+            tables["crossover"], "crossover", "canvas_crossover", "Doses within one network",
+            "Blocks of a bottleneck have different doses, and features are rotated through them, so "
+            "that everything else is the same.", TERMS, RATIO, "dose of the feature’s block", line=1,
+        )  # fmt: skip
+    if "adversarial" in tables and len(tables["adversarial"]):
+        yield _ladder(tables["adversarial"])
+    if "transfer" in tables and len(tables["transfer"]):
+        yield _transfer(tables["transfer"])
+    if "proxies" in tables and len(tables["proxies"]):
+        yield _ruler(tables["proxies"])
+
+
+def over_seeds(table: pd.DataFrame, by: list[str], columns: Mapping[str, tuple[str, str]],
+               exponential: bool) -> pd.DataFrame:  # fmt: skip
+    """One row per group and column: mean over seeds and Student's interval, of logarithms the exponentials.
+
+    columns: column → what it is in words, colour.
+    """
+    rows = []
+    for key, part in table.groupby(by, sort=True):
+        for column, (name, _) in columns.items():
+            values = part.loc[np.isfinite(part[column]), column].to_numpy(float)
+            if len(values):
+                numbers = np.array([values.mean(), *student(values, CONFIDENCE)])
+                numbers = np.exp(numbers) if exponential else numbers
+                found = dict(zip(("value", "low", "high"), numbers)) | {"seeds": len(values)}
+                rows.append(dict(zip(by, key, strict=True)) | {"what": name} | found)
+    return pd.DataFrame(rows)
+
+
+def _controls(table: pd.DataFrame) -> list[alt.Parameter]:
+    """Menus of regime and, where a regime has several, of decoder."""
+    controls = menu("regime", "regime", options(table["regime"]))
+    if table.groupby("regime")["decoder"].nunique().max() > 1:
+        controls += menu("decoder", "decoder", options(table["decoder"]))
+    return controls
+
+
+def _legend(columns: Mapping[str, tuple[str, str]]) -> alt.Color:
+    domain = [name for name, _ in columns.values()]
+    scale = alt.Scale(domain=domain, range=[colour(name) for _, name in columns.values()])
+    return alt.Color("what:N", title=None, scale=scale)
+
+
+def _tips(value: str, **fields: str) -> list[alt.Tooltip]:
+    return tips(
+        what="what", **fields, value=f"{value}#", low="from#", high="to#", seeds="seeds#"
+    )  # fmt: skip
+
+
+def _over_dose(
+    table: pd.DataFrame, name: str, figure: str, title: str, caption: str,
+    columns: Mapping[str, tuple[str, str]], unit: str, dose: str, *, line: float | None = None,
+) -> Chart:  # fmt: skip
+    controls, by = _controls(table), [*BY, "dose"]
+    if "family" in table:
+        controls += menu("family", "networks", options(table["family"], ["dose"]))
+        by = [*by, "family"]
+    frame = over_seeds(table, by, columns, exponential=True)
+    base = picked(alt.Chart(inline(frame)), *controls)
+    doses = sorted(frame["dose"].unique().tolist())
+    x = alt.X("dose:Q", title=dose, axis=alt.Axis(values=doses, format="~g"),
+              scale=span("log"))  # fmt: skip
+    y = alt.Y("value:Q", title=unit, scale=span("log"))
+    drawn = curves(base, x, y, _tips("mean", dose="dose"), color=_legend(columns))
+    if line is not None:
+        drawn = [rule_at(line), *drawn]
+    caption += " Bars are Student’s 95 % intervals over seeds."
+    source = "crossover" if name == "crossover" else "dose"
+    return Chart(name, title, caption, finished(drawn, title, controls), (source,), figure)
+
+
+def _ladder(table: pd.DataFrame) -> Chart:
+    table = table[table["attacked"] != ""]
+    controls = [*_controls(table), pick("attacked", "trained against", [*ATTACKED], ATTACKED)]
+    frame = over_seeds(table, [*BY, "attacked", "epsilon"], GAINS, exponential=False)
+    base = picked(alt.Chart(inline(frame)), *controls)
+    values = sorted(frame["epsilon"].unique().tolist())
+    x = alt.X(
+        "epsilon:Q", title="training radius (L2, pixels in [0, 1])", axis=alt.Axis(values=values)
+    )
+    y = alt.Y("value:Q", title="gain over clean training (log of the least change)", scale=span())
+    drawn = [rule_at(0), *curves(base, x, y, _tips("gain", epsilon="ε"), color=_legend(GAINS))]
+    title = "What adversarial training buys"
+    return Chart(
+        "ladder",
+        title,
+        "Gain of the least change that flips, at one dose, split into own sensitivity and interference: "
+        "the two add up. Bars are Student’s 95 % intervals over seeds.",
+        finished(drawn, "Gain over clean training against the training radius, by term.", controls),
+        ("adversarial",),
+        "canvas_ladder",
+    )  # fmt: skip
+
+
+def _transfer(table: pd.DataFrame) -> Chart:
+    controls = _controls(table)
+    controls += menu("features", "features", options(table["features"], ["independent"]))
+    names = {"own": "own cell", "others": "all other cells", "all": "all cells", "noise": "noise"}
+    regions = [name for name in names if name in set(table["region"])]
+    columns = {"success": ("pairs that flip", "red")}
+    frame = over_seeds(table, [*BY, "features", "region", "dose"], columns, exponential=False)
+    frame = frame.assign(what=frame["region"].map(names))
+    legend = _legend({name: (names[name], hue) for name, hue in
+                      {"own": "green", "others": "orange", "all": "red", "noise": "grey"}.items()
+                      if name in regions})  # fmt: skip
+    base = picked(alt.Chart(inline(frame)), *controls)
+    x = alt.X(
+        "dose:O", title="dose, features per dimension", axis=alt.Axis(labelAngle=0, format="~g")
+    )
+    y = alt.Y("value:Q", title="pairs that flip in another seed’s network (share)",
+              scale=alt.Scale(zero=True))  # fmt: skip
+    offset = alt.XOffset("what:N", sort=[names[name] for name in regions])
+    drawn = [
+        base.mark_rule(strokeWidth=1.2).encode(
+            x=x, xOffset=offset, y=alt.Y("low:Q", title=y["title"]), y2="high:Q", color=legend
+        ),
+        base.mark_point(filled=True, size=70, opacity=1).encode(
+            x=x, xOffset=offset, y=y, color=legend, tooltip=_tips("share", dose="dose")
+        ),
+    ]  # fmt: skip
+    return Chart(
+        "transfer",
+        "Attacks between seeds",
+        "Share of pairs that an attack on one seed’s network flips in the networks of other seeds. "
+        "Bars are Student’s 95 % intervals over seeds.",
+        finished(drawn, "Share of pairs that transferred attacks flip, by region and dose.", controls),
+        ("transfer",),
+        "canvas_transfer",
+    )  # fmt: skip
+
+
+def _ruler(table: pd.DataFrame) -> Chart:
+    names = {name: label.replace("-\n", "-").replace("\n", " ") for name, label in LABELS.items()}
+    names |= {"effective_features": "effective features F", "psi": "ψ = F / d",
+              "squared_cosines": "known: Σ cos²"}  # fmt: skip
+    varied = {name: label.replace("$", "") for name, label in VARIED.items()}
+    controls = _controls(table)
+    columns = {"of_dose": ("moves over the dose’s", "blue")}
+    frame = over_seeds(table, [*BY, "proxy", "vary"], columns, exponential=False)
+    frame = frame.assign(
+        what=frame["vary"].map(varied), proxy=[names.get(name, name) for name in frame["proxy"]]
+    )
+    frame = frame[frame["vary"] != "dose_n"]
+    palette = dict(zip([n for n in varied if n != "dose_n"], ("blue", "purple", "orange", "green")))
+    legend = _legend({name: (varied[name], hue) for name, hue in palette.items()})
+    base = picked(alt.Chart(inline(frame)), *controls)
+    shown = [names[name] for name in names if name in set(table["proxy"])]
+    shown += [name for name in options(frame["proxy"]) if name not in shown]
+    y = alt.Y(
+        "proxy:N",
+        title=None,
+        sort=shown,
+        axis=alt.Axis(labelLimit=190, grid=True),
+        scale=alt.Scale(paddingInner=0.3),
+    )
+    scale = alt.Scale(type="symlog", constant=0.5)
+    x = alt.X(
+        "value:Q", title="move of the proxy, over its move under the dose (ratio)", scale=scale
+    )
+    offset = alt.YOffset("what:N", sort=[varied[name] for name in palette])
+    drawn = [
+        alt.Chart(alt.InlineData(values=[{"at": 0.5}])).mark_rule(
+            color="currentColor", opacity=0.55, strokeDash=[2, 3]
+        ).encode(x=alt.X("at:Q", scale=scale)),
+        base.mark_rule(strokeWidth=1.2).encode(
+            y=y, yOffset=offset, color=legend, x=alt.X("low:Q", title=x["title"], scale=scale),
+            x2="high:Q",
+        ),
+        base.mark_point(filled=True, size=55, opacity=1).encode(
+            y=y, yOffset=offset, color=legend, x=x, tooltip=_tips("ratio", proxy="proxy")
+        ),
+    ]  # fmt: skip
+    spec = finished(
+        drawn, "Moves of proxies under density, width, scale, over those under the dose.", controls
+    )
+    return Chart(
+        "ruler",
+        "Can superposition be read off activations?",
+        "How far each proxy moves when something else than the dose varies, over how far it moves "
+        "under the dose. A valid one stays left of the dotted line at a half. Bars are Student’s "
+        "95 % intervals over seeds.",
+        {**spec, "height": 40 * len(shown)},
+        ("proxies",),
+        "canvas_ruler",
+    )  # fmt: skip
