@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 import interference
-from interference.plan.catalogue import PAGE, ROOMS, STEPS
+from interference.plan.catalogue import PAGE
 from interference.plan.specs import Specs
+from interference.plan.steps import ROOMS, STEPS
 from tests.support import REPO
 
 PACKAGE = Path(interference.__path__[0])
@@ -26,6 +27,7 @@ FLOORS = [
         "attacks.victim",
         "attacks.draws",
         "attacks.auto",
+        "attacks.minimum",
         "attacks.matching",
         "attacks.source",
         "attacks.methods",
@@ -89,11 +91,12 @@ def test_toy_and_the_image_rooms_do_not_know_each_other():
             assert "toy" not in used
 
 
-def test_canvases_know_of_the_image_rooms_no_networks_activations_or_probes():
+def test_canvases_know_of_the_image_rooms_no_activations_or_probes_and_networks_where_they_are_mounted():
     for module in MODULES:
         used = {name.split(".")[0] for name in imported(module)}
         if module.startswith("canvas."):
-            assert not used & {"models", "activations", "probes", "toy"}
+            assert not used & {"activations", "probes", "toy"}
+            assert "models" not in used or module == "canvas.mount"
         elif module.split(".")[0] not in ("analysis", "report", "cli"):
             assert "canvas" not in used
 

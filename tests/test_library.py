@@ -1,5 +1,6 @@
 """`interference.open`: what a run made, as objects, held to what the run itself measured."""
 
+import re
 import subprocess
 import sys
 
@@ -143,3 +144,21 @@ def test_the_notebook_runs_from_top_to_bottom(results):
     NotebookClient(notebook, timeout=120).execute()
     said = "".join(o.get("text", "") for cell in notebook.cells for o in cell.get("outputs", []))
     assert "8.0 active latents per row" in said
+
+
+@of_a_run
+def test_the_readme_says_how(results):
+    """Its lines, run on this run's results, whose sweeps have two members."""
+    (lines,) = re.findall(r"```python\n(.*?)```", (REPO / "README.md").read_text(), re.DOTALL)
+    names: dict = {}
+    exec(
+        lines.replace("results/fashion-mnist", str(results.folder)).replace(
+            '"topk")[2]', '"topk")[1]'
+        ),
+        names,
+    )
+    sae, x = results.sae("clean-s0", "layer2", "topk")[1], names["x"]
+    flat = x.reshape(-1, x.shape[-1])
+    expected = sae.dictionary.decode(sae.dictionary.encode(flat))
+    np.testing.assert_array_equal(names["reconstruction"], expected)
+    assert len(x) == 8

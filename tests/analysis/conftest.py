@@ -35,7 +35,17 @@ def identity(network):
 def results(tmp_path_factory):
     """Table → paths of its inputs by name, as its module takes them."""
     folder, rng = tmp_path_factory.mktemp("results"), np.random.default_rng(0)
-    kinds = ("clean", "attacked", "saes", "baselines", "l0", "splice", "interventions", "defences")
+    kinds = (
+        "clean",
+        "attacked",
+        "saes",
+        "baselines",
+        "l0",
+        "splice",
+        "interventions",
+        "defences",
+        "least",
+    )
     paths = {kind: [] for kind in kinds} | {"toy": [folder / "toy.parquet"]}
 
     def save(kind, name, frame):
@@ -175,6 +185,12 @@ def results(tmp_path_factory):
             columns["zero_gradients"] = 0
             frames.append(pd.DataFrame({**identity(network), **names, **columns}))
         save("defences", network[0], pd.concat(frames))
+    # Least changes grow with the training epsilon; another stream, so that all else stays.
+    lengths = np.random.default_rng(1).uniform(0.5, 1.5, IMAGES)
+    for network in NETWORKS:
+        radius = lengths * (0.3 + network[2])
+        columns = {"image": np.arange(IMAGES), "radius": radius, "nearest": 5.0}
+        save("least", network[0], pd.DataFrame({**identity(network), **columns}))
     peers = [path for path in paths["saes"] if "topk" in path.name]
     return {
         "accuracy": {"clean": paths["clean"], "attacked": paths["attacked"]},
@@ -190,6 +206,7 @@ def results(tmp_path_factory):
         "splice": {"splice": paths["splice"]},
         "interventions": {"outcomes": paths["interventions"]},
         "defences": {"outcomes": paths["defences"]},
+        "least": {"least": paths["least"]},
         "toy": {"toy": paths["toy"]},
         **_of_canvases(folder),
     }
@@ -206,6 +223,8 @@ def _of_canvases(folder):
     for name, of_table in families.items():
         (folder / name).mkdir()
         found[name] = planted.of_families(folder / name, *of_table, regimes=("dense", "sparse"))
+    (folder / "mounted").mkdir()
+    found["mounted"] = planted.on_networks(folder / "mounted")
     found["transfer"] = planted.written(folder, transfers=[planted.transfers()])
     measured = [planted.proxies(seed) for seed in planted.CANVAS.seeds]
     found["proxies"] = planted.written(folder, proxies=measured)

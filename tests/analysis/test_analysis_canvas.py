@@ -7,7 +7,7 @@ import pytest
 from interference.analysis.flips import means
 from interference.analysis.predictions import PREDICTIONS
 from interference.analysis.statistics import student
-from interference.analysis.tables import adversarial, crossover, dose, proxies, transfer
+from interference.analysis.tables import adversarial, crossover, dose, mounted, proxies, transfer
 from interference.analysis.tables.claims import decide
 from tests.support import planted
 
@@ -35,12 +35,14 @@ def tables(tmp_path):
 
 def verdicts(tables) -> dict[str, str]:
     claims = decide(tables, SPEC)
+    claims = claims[~claims["key"].str.startswith("canvas-equal")]  # of each dose
     assert not claims["key"].duplicated().any()
     return dict(zip(claims["key"], claims["verdict"], strict=True))
 
 
 def measured(tables) -> pd.Series:
-    return decide(tables, SPEC).set_index("key")["measured"]
+    claims = decide(tables, SPEC)
+    return claims.drop_duplicates("key").set_index("key")["measured"]
 
 
 EFFECT = {
@@ -206,6 +208,8 @@ def test_rules_are_as_they_were_decided():
         "width": "< 0.5", "noise": "< 0", "slope": "< 1", "crossover": "< 0",
         "crossover-interference": "< 0", "hardened": "> 0", "hardened-route": "> 0.5",
         "transfer": "> 0", "proxy-orders": ">= 0.9", "proxy-follows": "< 0.5",
+        "equal-robustness": "< 0", "equal-interference": "< 0",
+        "mounted": "< 0", "mounted-sensitivity": "> 0", "mounted-interference": "> 0",
     }  # fmt: skip
 
 
@@ -215,3 +219,86 @@ def test_figures_are_drawn_where_no_pair_counts(name, tables):
 
     figure = {"dose": canvas_dose, "crossover": canvas_crossover, "adversarial": canvas_ladder}
     assert figure[name].draw(tables()[name].iloc[:0], {}).axes
+
+
+def test_gains_of_mounted_networks_are_over_the_clean_one_of_the_seed_at_the_dose(tmp_path):
+    table = mounted.build({}, **planted.on_networks(tmp_path, spread=0.0))
+    assert len(table) == 3 * 5 * 2
+    assert np.allclose(table["gain_full"], table["gain_own"] + table["gain_interference"])
+    assert (table.loc[table["model_norm"] == "clean", "gain_full"] == 0).all()
+    assert np.allclose(table["gain_own"], 0.4 * table["model_epsilon"])
+    assert np.allclose(
+        table["gain_interference"], np.where(table["dose"] > 1, 0.1 * table["model_epsilon"], 0)
+    )
+    # the pair that robust networks have wrong is out
+    assert (table["pairs"] == planted.PAIRS - 1).all()
+
+
+def test_planted_effects_of_mounted_networks_are_found_at_the_middle_epsilon(tmp_path):
+    table = mounted.build({}, **planted.on_networks(tmp_path))
+    claims = decide({"mounted": table}, SPEC).set_index("key")
+    assert dict(claims["verdict"]) == {
+        "canvas-mounted": "reproduced",
+        "canvas-mounted-sensitivity": "reproduced",
+        "canvas-mounted-interference": "reproduced",
+    }
+    robust = claims.loc["canvas-mounted-sensitivity"]
+    assert robust["scope"].startswith("bottlenecks on networks trained at L2 1,")
+    assert robust["measured"] == pytest.approx(0.4, abs=0.06)
+    gains = 0.1 * np.mean([0, 0.5, 1, 2, 0.03])
+    assert claims.loc["canvas-mounted", "measured"] == pytest.approx(
+        -0.5 * np.log(3) + gains, abs=0.03
+    )
+
+
+def test_of_networks_that_differ_by_chance_alone_no_gain_is_found(tmp_path):
+    found = []
+    for number in range(10):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        inputs = planted.on_networks(
+            folder, [seed + 3 * number for seed in (0, 1, 2)], gain=(0.0, 0.0), slope=0.0
+        )
+        table = mounted.build({}, **inputs)
+        found += list(decide({"mounted": table}, SPEC)["verdict"])
+    assert len(found) == 30
+    assert found.count("reproduced") <= 2
+
+
+def test_at_equal_accuracy_only_features_count_that_keep_it(tmp_path):
+    """By a loop over features: one that loses three points has other radii, and is left out."""
+    flips, features = planted.measured("dose", 0)
+    first = features["dose"] == 1
+    features["accuracy"] = np.where(first, 0.95, 0.94)
+    lost = (features["feature"] == 5) & (features["dose"] == 3)
+    features.loc[lost, "accuracy"] = 0.92
+    of_lost = (flips["feature"] == 5) & (flips["dose"] == 3)
+    flips["radius"] = flips["radius"].mask(of_lost, 0.01 * flips["radius"])
+    table = dose.build({}, **planted.written(tmp_path, flips=[flips], features=[features]))
+    by_dose = table.set_index("dose")
+    assert by_dose["equal_features"].to_dict() == {1: 36, 1.5: 36, 2: 36, 3: 35, 4: 36, 6: 36}
+    radius = flips[flips["right"]].pivot_table("radius", ["dose", "canvas"], "region")
+    full, own = np.log(radius.min(axis=1)), np.log(radius["own"])
+    for at in (1.5, 3.0):
+        kept = [c for c in range(1, planted.PAIRS) if at != 3 or c != 5]
+        change = np.mean([full[at, c] - full[1.0, c] for c in kept])
+        change_own = np.mean([own[at, c] - own[1.0, c] for c in kept])
+        row = by_dose.loc[at]
+        assert row["equal_pairs"] == len(kept)
+        assert row["equal_full"] == pytest.approx(change)
+        assert row["equal_own"] == pytest.approx(change_own)
+        assert row["equal_interference"] == pytest.approx(change - change_own)
+    assert by_dose.loc[3.0, "log_r_full"] < by_dose.loc[1.0, "log_r_full"] + row["equal_full"] - 0.1
+
+
+def test_claims_at_equal_accuracy_are_of_each_dose_and_undecided_where_none_keeps_it(tables):
+    found = tables(slope=-0.5, own=-0.1, spread=0.01)
+    table = found["dose"].query("family == 'dose' and dose > 1")
+    kept = set(table.loc[table["equal_features"] > 0, "dose"])
+    assert 0 < len(kept) < table["dose"].nunique()
+    claims = decide({"dose": table}, SPEC)
+    equal = claims[claims["key"] == "canvas-equal-interference"]
+    said = dict(zip(equal["scope"].str.split().str[-1].astype(float), equal["verdict"]))
+    assert said == {
+        dose: "reproduced" if dose in kept else "undecided" for dose in table["dose"].unique()
+    }

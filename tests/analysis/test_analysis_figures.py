@@ -21,6 +21,7 @@ from interference.analysis.tables import (
     interventions,
     l0,
     matched,
+    mounted,
     saes,
     splice,
     toy,
@@ -53,6 +54,7 @@ WHICH = {
     "canvas_transfer": {},
     "canvas_graphs": {},
     "canvas_ruler": {},
+    "canvas_mounted": {},
 }
 
 
@@ -79,6 +81,7 @@ def tables(results):
         "canvas_crossover": crossover.build({}, **results["crossover"]),
         "canvas_ladder": adversarial.build({}, **results["adversarial"]),
         "canvas_transfer": transfer.build({}, **results["transfer"]),
+        "canvas_mounted": mounted.build({}, **results["mounted"]),
         "canvas_graphs": pd.concat([planted.cosines(seed) for seed in (0, 1)], ignore_index=True),
         "canvas_ruler": pd.concat([planted.proxies(seed) for seed in (0, 1)], ignore_index=True),
     }

@@ -1,12 +1,15 @@
 """The committed result of the canvases: what its tables give, and what the README says."""
 
 import json
+import re
 
 import pandas as pd
 import pytest
+import yaml
 
 from interference.analysis.tables import claims
-from interference.config.load import read_config
+from interference.analysis.verdicts import Rule
+from interference.config.load import check_config, read_config
 from interference.plan.specs import Specs
 from tests.support import REPO
 from tests.support.documented import columns_of
@@ -56,3 +59,66 @@ def test_the_intervals_in_the_readme_are_among_its_claims(published):
     quotes = quoted("Canvases")
     assert len(quotes) >= 16
     assert unclaimed(quotes, published) == []
+
+
+#: The same experiment with one choice changed at a time; what is changed is in each folder's config.
+CHOICES = ("grid", "trunk", "tasks", "colour")
+
+
+def choice(name: str) -> tuple[pd.DataFrame, dict[str, list]]:
+    """The claims of a choice as they were published, and the tables that they are made of."""
+    folder = FOLDER / "choices" / name
+    return read_claims(folder), {path.stem: [path] for path in sorted(folder.glob("*.parquet"))}
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_claims_under_another_choice_are_those_that_the_code_makes_of_its_tables(name):
+    folder = FOLDER / "choices" / name
+    published, tables = choice(name)
+    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    if name == "colour":  # which is wherever one keeps it
+        assert config["data"]["dataset"] == "cifar10"
+    spec = json.loads(Specs(check_config(config)).table("claims"))
+    assert set(tables) >= {"dose", "transfer"}
+    concluded = claims.build(spec, **tables)
+    pd.testing.assert_frame_equal(published, concluded, rtol=1e-5, atol=1e-6, check_dtype=False)
+
+
+def sides(claims: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """On which side of its bound the number of each claim lies, by key and regime."""
+    tested = claims[claims["measured"].notna() & ~claims["key"].str.startswith("canvas-equal")]
+    return {
+        (row.key, row.scope.split(", ")[1]): "yes"
+        if Rule(row.bound.split()[0], float(row.bound.split()[1])).holds(row.measured, row.measured)
+        else "no"
+        for row in tested.itertuples()
+    }
+
+
+def test_no_choice_moves_a_number_to_the_other_side_of_its_bound_but_where_the_page_says_so(
+    published,
+):
+    main = {key: side for (key, regime), side in sides(published).items() if regime == "dense"}
+    others = {
+        (name, regime, key)
+        for name in CHOICES
+        for (key, regime), side in sides(choice(name)[0]).items()
+        if side != main[key]
+    }
+    assert others == {
+        ("tasks", "density-0.05", "canvas-width"),
+        ("colour", "dense", "canvas-hardened"),
+        ("colour", "dense", "canvas-hardened-route"),
+    }
+    page = (REPO / "docs/canvases.md").read_text(encoding="utf-8")
+    assert "P4 at a density of 0.05 is 0.50" in page
+    assert "On CIFAR-10 adversarial training at the same radius gains nothing" in page
+
+
+def test_numbers_of_the_page_on_choices_are_those_of_their_claims(published):
+    page = (REPO / "docs/canvases.md").read_text(encoding="utf-8")
+    section = page.partition("## Robust to its choices")[2].partition("\n## ")[0]
+    quotes = re.findall(r"(−?[\d.]+) \[(−?[\d.]+), (−?[\d.]+)\]", section)
+    assert len(quotes) >= 70
+    everything = pd.concat([published, *(choice(name)[0] for name in CHOICES)])
+    assert unclaimed(quotes, everything) == []

@@ -7,15 +7,20 @@ import pytest
 
 from interference.analysis.findings import findings
 from interference.analysis.tables import claims
+from interference.analysis.verdicts import ONE_TRAINING
 from interference.config.load import read_config
 from interference.plan.catalogue import TABLES
 from interference.plan.specs import Specs
 from tests.support import REPO
 from tests.support.documented import columns_of
 from tests.support.published import quoted, read_claims, unclaimed
-from tests.support.tables import CLAIMED
+from tests.support.tables import CLAIMED, LEFT_OUT, MOUNTED
 
 FOLDER = REPO / "workflow/published/fashion"
+#: Tables of bottlenecks on its networks, and of those on a small trunk beside them.
+ON_CANVASES = ("dose", MOUNTED)
+#: Tables that its claims are made from.
+READ = [name for name in CLAIMED if name not in LEFT_OUT]
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +42,7 @@ def test_every_network_attack_and_layer_of_its_experiment_is_in_it(experiment):
     methods = experiment.attacks.methods
     assert set(methods) <= set(accuracy["attack"])
     assert set(accuracy.loc[accuracy["attack"] == "pgd", "images"]) == {experiment.attacks.images}
-    for name in CLAIMED[1:]:
+    for name in READ[1:]:
         table = pd.read_parquet(FOLDER / f"{name}.parquet")
         layers = set(table["layer"]) - {""}
         assert layers == set(experiment.activations.layers), name
@@ -45,15 +50,16 @@ def test_every_network_attack_and_layer_of_its_experiment_is_in_it(experiment):
 
 def test_its_claims_are_those_that_the_code_makes_of_its_tables(experiment, published):
     spec = json.loads(Specs(experiment).table("claims"))
-    tables = {name: [FOLDER / f"{name}.parquet"] for name in CLAIMED}
+    tables = {name: [FOLDER / f"{name}.parquet"] for name in (*READ, *ON_CANVASES)}
     concluded = claims.build(spec, **tables)
     pd.testing.assert_frame_equal(published, concluded, rtol=1e-5, atol=1e-6, check_dtype=False)
 
 
 def test_its_claims_on_several_trainings_are_about_networks_and_not_about_one(published):
-    assert set(published["about"]) == {"networks", "all cases"}
+    tested = published[published["verdict"] != "not tested"]
+    assert set(tested["about"]) == {"networks", "canvases", "all cases"}
     assert published.loc[published["about"] == "all cases", "source"].unique() == ["masking check"]
-    assert not set(published["verdict"]) & {"holds here", "fails here"}
+    assert not set(published["verdict"]) & set(ONE_TRAINING.values())
 
 
 def test_every_check_that_its_attacks_allow_is_among_its_claims(published):
@@ -67,7 +73,9 @@ def test_its_findings_are_made_of_its_claims(published):
 
 
 @pytest.mark.parametrize(
-    "name", [table.name for table in TABLES if "networks" in table.arms and not table.needs]
+    "name",
+    [table.name for table in TABLES if "networks" in table.arms and not table.needs]
+    + [*ON_CANVASES],
 )
 def test_its_tables_have_the_columns_that_are_named(name):
     if name == "claims":
@@ -85,3 +93,11 @@ def test_the_intervals_in_the_readme_are_among_its_claims(published):
     quotes = quoted("ResNet-18")
     assert len(quotes) >= 8
     assert unclaimed(quotes, published) == []
+
+
+def test_every_network_has_bottlenecks_of_every_dose(experiment):
+    mounted = pd.read_parquet(FOLDER / f"{MOUNTED}.parquet")
+    models, doses = Specs(experiment).models, experiment.canvas.mount.doses
+    found = {model: sorted(rows["dose"]) for model, rows in mounted.groupby("model")}
+    assert found == dict.fromkeys(models, doses)
+    assert (mounted["pairs"] >= 24).all()

@@ -1,24 +1,29 @@
 """The committed reference result of toy-full: what its raw measurements give, and what the README says."""
 
+import json
+
 import pandas as pd
 import pytest
 
 from interference.analysis.tables import claims, toy
 from interference.config.load import read_config
+from interference.plan.specs import Specs
 from tests.support import REPO
-from tests.support.published import quoted, unclaimed
+from tests.support.published import quoted, read_claims, unclaimed
 
 FOLDER = REPO / "workflow/published/toy-full"
+EXPERIMENT = REPO / "workflow/experiments/toy-full.yaml"
 RAW = FOLDER / "vulnerability.parquet"
 
 
 @pytest.fixture(scope="module")
 def concluded():
-    return claims.build({}, toy=[RAW])
+    spec = json.loads(Specs(read_config(EXPERIMENT)).table("claims"))
+    return claims.build(spec, toy=[RAW])
 
 
 def test_it_measures_the_models_of_its_experiment():
-    settings = read_config(REPO / "workflow/experiments/toy-full.yaml").toy
+    settings = read_config(EXPERIMENT).toy
     raw, densities = pd.read_parquet(RAW), settings.densities
     assert sorted(raw["density"].unique(), reverse=True) == densities.values  # noqa: PD011
     assert raw["seed"].unique().tolist() == settings.seeds
@@ -26,12 +31,7 @@ def test_it_measures_the_models_of_its_experiment():
 
 
 def test_its_claims_and_table_are_those_that_the_code_makes_of_its_measurements(concluded):
-    pd.testing.assert_frame_equal(
-        pd.read_csv(FOLDER / "claims.csv", keep_default_na=False, na_values={"of_reported": ""}),
-        concluded,
-        rtol=1e-5,
-        check_dtype=False,
-    )
+    pd.testing.assert_frame_equal(read_claims(FOLDER), concluded, rtol=1e-5, check_dtype=False)
     pd.testing.assert_frame_equal(pd.read_parquet(FOLDER / "toy.parquet"), toy.build({}, toy=[RAW]))
 
 

@@ -18,7 +18,9 @@ from interference.analysis.tables import (
     gates,
     interventions,
     l0,
+    least,
     matched,
+    mounted,
     proxies,
     saes,
     toy,
@@ -29,7 +31,7 @@ from interference.saes.dictionary import Dictionary
 from interference.saes.metrics import score
 from tests.support import REPO
 from tests.support.documented import columns, columns_of, sections
-from tests.support.tables import OF_CANVASES, OF_NETWORKS
+from tests.support.tables import MOUNTED, OF_CANVASES, OF_NETWORKS
 
 pytestmark = pytest.mark.xdist_group("analysis")
 
@@ -61,18 +63,20 @@ def tables(results):
         "splice": splices.build(BOOTSTRAP, **results["splice"]),
         "interventions": interventions.build(BOOTSTRAP, **results["interventions"]),
         "defences": defences.build(BOOTSTRAP, **results["defences"]),
+        "least": least.build(BOOTSTRAP, **results["least"]),
         "toy": toy.build({}, **results["toy"]),
         "dose": dose.build({}, **results["dose"]),
         "crossover": crossover.build({}, **results["crossover"]),
         "adversarial": adversarial.build({}, **results["adversarial"]),
         "transfer": transfer.build({}, **results["transfer"]),
         "proxies": proxies.build({}, **results["proxies"]),
+        "mounted": mounted.build({}, **results["mounted"]),
     }
 
 
 @pytest.mark.parametrize(
     "name",
-    [*OF_NETWORKS, "toy", *OF_CANVASES],
+    [*OF_NETWORKS, "toy", *OF_CANVASES, MOUNTED],
 )
 def test_every_column_of_a_table_is_named_and_no_other(name, tables):
     found, said = set(tables[name].columns), columns_of(f"analysis/tables/{name}")

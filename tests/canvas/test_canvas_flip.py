@@ -1,5 +1,7 @@
 """The step flip: the same balanced pairs for all networks, and columns that say what they say."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,8 +9,9 @@ import torch
 from interference.canvas import flip, learn
 from interference.canvas.family import Pool, read_family
 from interference.canvas.noise import DRAWS, SIGMA, spread
-from interference.canvas.pairs import choose, right
+from interference.canvas.pairs import choose, flips, right
 from interference.canvas.streams import NOISE, PAIRS, canvases
+from interference.canvas.thresholds import balanced, equal_error, evidence
 from interference.compute import generator
 from interference.store.tables import read_columns
 from tests.support.canvases import composer, family_spec, member, small
@@ -114,3 +117,22 @@ def test_noise_is_that_of_whole_canvases():
             noisy = (chosen.images[row] + SIGMA * noise * mask).clamp(0, 1)
             known = network(noisy)[:, chosen.feature[row]].std()
             torch.testing.assert_close(found[region][row], known, rtol=1e-3, atol=1e-6)
+
+
+def test_shorter_weights_move_no_least_change(small_images, family):
+    """Decoder and bias times 3: logits and thresholds are three times as large, and radii the same."""
+    one = read_family(family)[0][1]
+    make = Pool(small_images, "evaluation", SPEC).composer(6)
+    chosen = choose(make, canvases(0, PAIRS), 12, 4)
+    found = []
+    for factor in (1, 3):
+        with torch.no_grad():
+            one.network.W.mul_(factor)
+            one.network.b.mul_(factor)
+        thresholds = equal_error(balanced(one.network, evidence(one.network, make, 7, 100)))
+        scaled = replace(one, thresholds=thresholds)
+        found.append((thresholds, flips(scaled, chosen, "all", SPEC["flips"], 0).radius))
+    (thresholds, before), (longer, after) = found
+    torch.testing.assert_close(longer, 3 * thresholds)
+    assert before.isfinite().sum() >= 6
+    torch.testing.assert_close(after, before, rtol=1e-4, atol=1e-5)

@@ -7,6 +7,7 @@ import torch
 
 from interference.canvas import learn
 from interference.canvas.family import Pool, read_family
+from interference.canvas.measures import directions
 from interference.canvas.streams import ACCURACY, THRESHOLDS, canvases
 from interference.canvas.thresholds import accuracy, balanced, equal_error, evidence
 from interference.store.files import StoreError
@@ -75,6 +76,19 @@ def test_shuffled_cells_keep_their_evidence_and_spectra_and_lose_their_layout(me
     torch.testing.assert_close(*inner, rtol=1e-4, atol=1e-6)  # within each cell
     layouts = [each.flatten(0, 1) @ each.flatten(0, 1).T for each in (A, B)]
     assert (layouts[0] - layouts[1]).norm() > 0.3 * layouts[0].norm()
+
+
+def test_shuffled_directions_of_features_keep_norms_and_spectrum(members, small_images):
+    composer = Pool(small_images, "train", family_spec(MEMBERS)).composer(6)
+    seed = learn.canvases(0, learn.SHUFFLED)
+    V, shuffled = (
+        directions(evidence(members[name].network, composer, seed, learn.CANVASES))
+        for name in ("plain", "shuffled")
+    )
+    torch.testing.assert_close(shuffled.norm(dim=1), V.norm(dim=1), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        torch.linalg.svdvals(shuffled), torch.linalg.svdvals(V), rtol=1e-3, atol=1e-4
+    )
 
 
 def test_a_decoder_is_taught_anew_on_a_network_that_stays(members):

@@ -28,7 +28,7 @@ def quadrants() -> Composer:
 
 def taught():
     """A trunk of random weights, taught."""
-    return pretrain(small().trunk.requires_grad_(True), quadrants(), SPEC, generator(2))
+    return pretrain(small().trunk.requires_grad_(True), 5, quadrants(), SPEC, generator(2))
 
 
 @pytest.fixture(scope="module")

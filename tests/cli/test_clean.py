@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from interference.cli import main
 from interference.cli.clean import STALE_AFTER
-from interference.plan.catalogue import ROOMS
+from interference.plan.steps import ROOMS
 from interference.saes.state import State
 from interference.store.files import replacing
 from interference.toy.state import checkpoint_name

@@ -390,6 +390,10 @@ WRONG = {
         {"attacks/images": 101, "data/evaluation": 100},
         ["attacks.images: 101 images", "data.evaluation has 100"],
     ),
+    "more images to flip than to attack": (
+        {"attacks/least/images": 97},
+        ["attacks.least.images: found 97, but attacks.images is 96; write that or less"],
+    ),
     "more images to defend than to attack": (
         {"attacks/defence_images": 97},
         ["attacks.defence_images: found 97, but attacks.images is 96; write that or less"],
@@ -464,6 +468,20 @@ WRONG = {
         ["toys: unknown key", "did you mean toy?"],
     ),
     # canvases
+    "bottlenecks to mount and no networks": (
+        {
+            **{section: MISSING for section in NETWORKS if section != "data"},
+            "canvas/mount": {
+                "cells": 6,
+                "doses": [1.0],
+                "flips": {"pairs": 1, "steps": 1, "starts": 1},
+            },
+        },
+        [
+            "canvas.mount: found, but no networks to mount bottlenecks on",
+            "add models, attacks, activations, saes, or leave mount out",
+        ],
+    ),
     "canvases without images": (
         {section: MISSING for section in NETWORKS},
         ["data: missing, but found canvas, which is composed of its images; add it"],
@@ -475,6 +493,16 @@ WRONG = {
     "a dose below one": (
         {"canvas/doses": [0.5, 1.0]},
         ["canvas.doses: 0.5 of 18 cells makes 36 dimensions", "at least 1", "such as 1"],
+    ),
+    "a mounted dose that makes no whole number of dimensions": (
+        {
+            "canvas/mount": {
+                "cells": 12,
+                "doses": [5.0],
+                "flips": {"pairs": 1, "steps": 1, "starts": 1},
+            }
+        },
+        ["canvas.mount.doses: 5 of 12 cells makes 2.4 dimensions", "such as 6"],
     ),
     "families without doses": (
         {"canvas/families": ["frozen"]},

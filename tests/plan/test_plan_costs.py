@@ -40,6 +40,8 @@ def test_work_is_what_a_hand_counts():
     # 32 images: two steps at two epsilons, none at two; scored at each of the four
     steps = 2 * 2 * 2 + 2 * 4
     assert work["craft"] == pytest.approx(2 * 32 * steps * whole)
+    # 16 images: ten steps forward and back, the end, and eight halvings
+    assert work["least"] == pytest.approx(2 * 16 * (2 * 10 + 9) * whole)
     assert work["part"] == pytest.approx(2 * 400 * (to["stem"] + layer2))
     assert work["extract"] == pytest.approx(2 * 60 * (to["stem"] + layer2))
     assert work["predict"] == pytest.approx(2 * 80 * whole)
@@ -79,6 +81,19 @@ def test_work_of_canvases_is_what_a_hand_counts():
     assert costs.work(tiny())["learn"] == pytest.approx(2 * 3 * passes * 20 * 32)
     # 12 pairs, each over all cells and over all but one, 4 steps forward and back
     assert costs.work(tiny())["flip"] == pytest.approx(2 * 2 * 2 * passes * 12 * 4)
+
+
+def test_work_of_mounted_bottlenecks_is_what_a_hand_counts():
+    """Bottlenecks at two doses on each of two networks: every image once; 800 canvases to measure, and
+    8 draws of noise on each of 5 pairs; then 3 steps forward and back over all of the 6 cells, over
+    one, and over five."""
+    flips = {"pairs": 5, "steps": 3, "starts": 1}
+    canvas = TINY["canvas"] | {"mount": {"cells": 6, "doses": [1.0, 2.0], "flips": flips}}
+    config = tiny(canvas=canvas)
+    images = config.data.train + config.data.heldout + config.data.evaluation
+    images += 2 * ((800 + 8 * 5) * 6 + 2 * 3 * 5 * (6 + 1 + 6))
+    whole = costs.passes(config, "resnet18")["logits"]
+    assert costs.work(config)["mount"] == pytest.approx(2 * images * whole)
 
 
 def test_work_of_defences_is_what_a_hand_counts():
@@ -127,6 +142,7 @@ BENCHMARKS = {
     "finetune": [f"models/finetune/{m}" for m in MODELS],
     "predict": [f"models/predict/{m}" for m in MODELS],
     "craft": [f"attacks/craft/{m}/{a}" for m in MODELS for a in ("pgd", "noise")],
+    "least": [f"attacks/least/{m}" for m in MODELS],
     "part": [f"activations/part/{m}/{n}/{i}" for m in MODELS for n in LAYERS for i in (0, 1)],
     "extract": [f"activations/extract/{m}/{n}" for m in MODELS for n in LAYERS],
     **{
@@ -184,7 +200,7 @@ def test_every_experiment_that_ships_is_costed_with_the_rates_that_ship(path):
 def test_rates_that_ship_are_of_rules_that_have_work():
     paper = costs.work(read_config(REPO / "workflow" / "experiments" / "paper.yaml"))
     default = costs.work(read_config(REPO / "config.yaml"))
-    used = paper.keys() | default.keys() | {"part"}
+    used = paper.keys() | default.keys() | {"part", "mount"}
     _, core = costs.shipped("core")
     _, gpu = costs.shipped("gpu")
     assert core.keys() == used

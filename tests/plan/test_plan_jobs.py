@@ -4,11 +4,12 @@ import pytest
 import yaml
 
 from interference.config.load import check_config, read_config
-from interference.plan.catalogue import FIGURES, STEPS, TABLES
+from interference.plan.catalogue import FIGURES, TABLES
 from interference.plan.jobs import describe, missing, rules
 from interference.plan.specs import Specs
+from interference.plan.steps import STEPS
 from tests.support import REPO
-from tests.support.tables import DRAWN, OF_NETWORKS
+from tests.support.tables import DRAWN, LEFT_OUT, OF_NETWORKS
 
 FILES = [
     REPO / "config.yaml",
@@ -54,6 +55,10 @@ def of_canvases(specs):
         jobs["calibrate"] = [specs.calibrate(*a) for a in at]
         jobs["proxies_table"] = [specs.table("proxies")]
         jobs["canvas_ruler_figure"] = [specs.figure("canvas_ruler")]
+    if canvas.mount:
+        jobs["mount"] = [specs.mount(m, regime) for m in specs.models for regime in canvas.regimes]
+        jobs["mounted_table"] = [specs.table("mounted")]
+        jobs["canvas_mounted_figure"] = [specs.figure("canvas_mounted")]
     return jobs
 
 
@@ -73,6 +78,7 @@ def implied(specs):
             "convert": [specs.convert(m) for m in specs.converted],
             "predict": [specs.predict(m) for m in models],
             "craft": [specs.craft(m, a) for m in models for a in specs.attacks],
+            "least": [specs.least(m) for m in models if "least" in specs.has],
             "part": [specs.part(*a, part) for a in at for part in specs.parts],
             "extract": [specs.extract(*a) for a in at],
             "fit": [specs.fit(*a, t) for a in at for t in types],
@@ -84,13 +90,14 @@ def implied(specs):
             "l0_figure": [specs.figure("l0", model=m) for m in models],
             "gallery_figure": [specs.figure("gallery", model=m) for m in models],
         }
-        for name in OF_NETWORKS:
+        left_out = () if "least" in specs.has else LEFT_OUT
+        for name in set(OF_NETWORKS) - set(left_out):
             jobs[f"{name}_table"] = [specs.table(name)]
         for architecture in specs.architectures:
             which = {"architecture": architecture}
             drawn = [("fvu", {"layer": layer}) for layer in layers]
             drawn += [(name, {"type": t}) for name in ("matched", "fair") for t in types]
-            drawn += [(name, {}) for name in DRAWN]
+            drawn += [(name, {}) for name in DRAWN if name not in left_out]
             for name, more in drawn:
                 jobs.setdefault(f"{name}_figure", []).append(specs.figure(name, **which, **more))
     if networks and specs.config.models.source == "hub":
@@ -214,3 +221,26 @@ def test_a_plan_says_what_is_missing_here(models, lacks):
     assert len(said) == 2
     assert lacks in said[1]
     assert missing(check_config(TINY)) == []
+
+
+def test_a_measure_of_ones_own_is_found_and_digested_without_being_imported(tmp_path, monkeypatch):
+    """An edit of its module changes the spec; a comment does not; a module that is nowhere is said."""
+    every = yaml.safe_load((REPO / "tests/experiments/every.yaml").read_text(encoding="utf-8"))
+    every["canvas"]["ruler"]["measures"] = ["own_proxies.rank:of", "nowhere.at_all:of"]
+    folder = tmp_path / "own_proxies"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("raise RuntimeError('imported')")
+    module = folder / "rank.py"
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def spec(source):
+        module.write_text(source)
+        return Specs(check_config(every)).calibrate("dense", 0)
+
+    plain, noted, edited = (
+        spec(source) for source in ("of = len\n", "of = len  # rank of rows\n", "of = max\n")
+    )
+    assert plain == noted != edited
+    assert missing(check_config(every)) == [
+        "missing here: canvas.ruler.measures, nowhere.at_all:of: no module that Python finds"
+    ]

@@ -46,6 +46,7 @@ def test_a_spec_changes_with_every_job_that_is_upstream():
         ("trunk", 0),
         ("finetune", "l2-1-s0"),
         ("craft", "l2-1-s0", "pgd"),
+        ("least", "clean-s0"),
         ("part", "clean-s0", "stem", 1),
         ("extract", "clean-s0", "stem"),
         ("predict", "clean-s0"),

@@ -120,13 +120,13 @@ def test_hovering_a_point_shows_its_number_with_interval(here):
 
 
 def test_the_numbers_of_a_chart_are_a_table_too(here):
-    chart = here.charts()[0]
+    chart = next(c for c in here.charts() if c.locator(".vega-bindings select").count())
     chart.locator(".numbers summary").click()
     rows = chart.locator(".numbers tbody tr")
     rows.first.wait_for()
     control = chart.locator(".vega-bindings select").first
     before, first = chart.locator(".numbers tbody").inner_text(), control.input_value()
-    control.select_option(index=2)
+    control.select_option(index=1)
     here.page.wait_for_timeout(100)
     assert chart.locator(".numbers tbody").inner_text() != before
     control.select_option(first)

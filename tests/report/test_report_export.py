@@ -21,8 +21,9 @@ from interference.provenance import InterferenceError
 from interference.report import bundle
 from interference.report.drawings import COLUMN, LEAST_LETTERS, PAGE, drawings, fit
 from interference.report.export import PREAMBLE, export
-from interference.report.finished import CLAIMS
+from interference.report.finished import CLAIMS, judged
 from interference.report.references import bibtex
+from interference.report.words import arm_of
 from interference.report.writings import Writing, latex, markdown, writings
 from interference.store.files import sha256
 from tests.support import REPO
@@ -103,12 +104,16 @@ def test_tables_of_a_paper_have_every_claim_with_its_number():
     by_name = {
         writing.name: writing for writing in writings({"claims": claims, "accuracy": accuracy})
     }
-    assert [*by_name] == ["verdicts", "claims-networks", "accuracy"]
-    assert len(by_name["claims-networks"].cells) == len(claims)
+    assert [*by_name] == ["verdicts", "claims-canvas", "claims-networks", "accuracy"]
+    claims = judged(claims)
     assert len(by_name["verdicts"].cells) == claims["claim"].nunique()
     assert len(by_name["accuracy"].cells) == len(accuracy)
-    numbers = by_name["claims-networks"].cells["measured"].str.replace("−", "-").str.split().str[0]
-    assert [*numbers] == [f"{measured:.3f}" for measured in claims["measured"]]
+    for arm in ("canvas", "networks"):
+        numbers = (
+            by_name[f"claims-{arm}"].cells["measured"].str.replace("−", "-").str.split().str[0]
+        )
+        of_arm = claims.loc[claims["key"].map(arm_of) == arm, "measured"]
+        assert [*numbers] == [f"{measured:.3f}" for measured in of_arm]
     for writing in by_name.values():
         assert len(writing.widths) == writing.cells.shape[1]
         assert sum(writing.widths) < 1

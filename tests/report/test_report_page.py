@@ -16,8 +16,11 @@ from interference.plan.outputs import known_by
 from interference.plan.specs import Specs
 from interference.provenance import canonical
 from interference.report import page as page_module
+from interference.report.finished import judged
 from interference.report.methods import asked, methods
 from interference.report.shell import number
+from interference.report.verdicts import ARMS
+from interference.report.words import arm_of
 from tests.support import REPO
 from tests.support.pages import (
     PUBLISHED,
@@ -34,7 +37,7 @@ pytestmark = pytest.mark.xdist_group("pages")
 #: page of the tiny experiment.
 CHARTS = {
     "fashion": {"accuracy", "saes", "matched", "baselines", "splice", "l0", "fair", "interventions",
-                "defences"},
+                "defences", "dose", "dose-ratio", "mounted"},
     "canvas": {"dose", "dose-ratio", "crossover", "ladder", "transfer", "ruler"},
     "toy-full": {"toy", "toy-phase"},
 }  # fmt: skip
@@ -64,18 +67,21 @@ def test_a_page_has_these_charts_each_with_rows(experiment):
 
 @pytest.mark.parametrize("experiment", PUBLISHED)
 def test_every_verdict_is_in_the_page_with_its_numbers(experiment):
-    claims = tables_of(experiment)["claims"]
+    claims = judged(tables_of(experiment)["claims"])
     shown = rows_of(page_of(experiment))
     assert len(shown) == len(claims)
     by_key = [
         row for _, part in claims.groupby("key", sort=False) for row in part.to_dict("records")
     ]
+    arms = [*ARMS]  # whose sections the page has in order
+    by_key.sort(key=lambda row: arms.index(arm_of(row["key"])))
     for cells, row in zip(shown, by_key):
         low, high = number(row["low"]), number(row["high"])
         interval = "–" if np.isnan(row["low"]) else f"[{low}, {high}]"
         assert cells[:3] == [row["scope"], number(row["measured"]), interval]
         assert [cell.strip() for cell in cells[3:]] == [
-            row["interval"], row["reported"], row["verdict"], row["why"],
+            row["interval"], row["reported"], row["verdict"],
+            {"yes": "survives", "no": "may be chance"}.get(row["survives"], ""), row["why"],
         ]  # fmt: skip
 
 
@@ -209,7 +215,7 @@ def test_the_page_of_the_preprints_plan_is_below_15_megabytes():
     networks += [("linf", epsilon / 255) for epsilon in (0.5, 1, 2, 4, 8)]
     tables = {name: widened(table, networks) for name, table in tables_of("fashion").items()}
     page = page_module.compose(spec_of("paper"), tables, sources=[], pictures=None)
-    assert charts_of(page).keys() == CHARTS["fashion"]
+    assert charts_of(page).keys() == CHARTS["fashion"] - {"dose", "dose-ratio", "mounted"}
     assert "L∞ 8/255" in max(charts_of(page)["saes"]["datasets"].values(), key=len)
     assert len(page.encode()) < 15e6
 

@@ -5,6 +5,7 @@ import shlex
 import pandas as pd
 import pytest
 
+from interference.report.finished import judged
 from interference.report.headlines import MOST, QUESTIONS, headlines
 from interference.report.verdicts import command, static, verdicts
 from tests.support.pages import PUBLISHED, spec_of, tables_of
@@ -42,6 +43,8 @@ def answered(*said: str, key: str = "toy-rise") -> str:
         (["holds here"], "Yes, in these networks"),
         (["reproduced", "undecided"], "Yes in 1, undecided in 1 of 2 attacks"),
         (["not reproduced", "reproduced", "reproduced"], "Yes in 2, no in 1 of 3 attacks"),
+        (["no effect"], "No"),
+        (["no effect here", "not tested"], "No, in these networks"),
         (["fails here", "undecided"], "No in 1, undecided in 1 of 2 attacks, in these networks"),
     ],
 )
@@ -123,7 +126,7 @@ def test_verdicts_of_the_published_canvases_are_what_the_readme_says():
 def test_every_claim_has_a_figure_that_the_experiment_draws(experiment):
     figures = spec_of(experiment)["figures"]
     planned = {path for paths in figures.values() for path in paths}
-    for verdict in verdicts(tables_of(experiment)["claims"], figures):
+    for verdict in verdicts(judged(tables_of(experiment)["claims"]), figures):
         assert verdict.figure in planned, verdict.key
         assert verdict.chart, verdict.key
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
@@ -396,19 +395,3 @@ def test_a_sweeps_own_file_has_the_spec_inside(trained):
     for name, manifest in trained.manifests.items():
         with safe_open(manifest.with_suffix(".safetensors"), framework="numpy") as file:
             assert json.loads(file.metadata()["spec"]) == sweeps.spec(name)
-
-
-def test_the_readme_reads_a_sweep_as_it_says(trained, tmp_path, monkeypatch):
-    (lines,) = re.findall(r"```python\n(.*?)```", (REPO / "README.md").read_text(), re.DOTALL)
-    place = tmp_path / re.search(r'"(results/.*?)"', lines)[1]
-    place.parent.mkdir(parents=True)
-    for suffix in (".json", ".safetensors"):
-        source = trained.manifests["topk"].with_suffix(suffix)
-        place.with_suffix(suffix).write_bytes(source.read_bytes())
-    monkeypatch.chdir(tmp_path)
-    names = {"x": trained.x}
-    exec(lines, names)
-    dictionary = unstack(read_described(trained.manifests["topk"])[0])[2]
-    expected = dictionary.decode(dictionary.encode(trained.x))
-    np.testing.assert_array_equal(names["reconstruction"], expected)
-    assert "fvu" in names["member"]

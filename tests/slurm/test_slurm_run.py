@@ -20,10 +20,10 @@ pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("again")]
 PROFILE = yaml.safe_load((REPO / "profiles" / "slurm" / "config.yaml").read_text())
 #: Rules whose verbs use a GPU where there is one.
 GPU_RULES = {"trunk", "finetune", "craft", "part", "predict",
-             "extract", "measure", "intervene", "defend", "gallery", "fit", "baselines", "train"}  # fmt: skip
+             "extract", "least", "measure", "intervene", "defend", "gallery", "fit", "baselines", "train"}  # fmt: skip
 #: Rules that the tiny experiment lacks: of networks from files, which test_paper.py runs, and of canvases,
 #: which test_verbs_and_digests.py runs. And the page, which needs every job.
-ELSEWHERE = {"convert", "transfer", "calibrate", "page"}
+ELSEWHERE = {"convert", "transfer", "calibrate", "mount", "page"}
 #: Rules of a loop, which differ by their inputs alone: some of them run.
 OF_LOOPS = {entry.rule for entry in (*TABLES, *FIGURES)}
 

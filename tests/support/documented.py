@@ -17,9 +17,14 @@ WILDCARD = re.compile("MODEL|LAYER|TYPE|ATTACK|FAMILY|REGIME|SEED")
 SOMETIMES = {
     "analysis/tables/gates",
     "data/images.skipped.csv",
-    *(f"analysis/tables/{name}" for name in ("crossover", "adversarial", "transfer", "proxies")),
+    *(
+        f"analysis/tables/{name}"
+        for name in ("crossover", "adversarial", "transfer", "proxies", "mounted")
+    ),
     "canvas/transfer-REGIME.parquet",
     "canvas/REGIME-sSEED.proxies.parquet",
+    "canvas/mounted-MODEL-REGIME.flips.parquet",
+    "canvas/mounted-MODEL-REGIME.features.parquet",
 }
 OPTIONAL = {("data/images.parquet", "name")}
 

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from interference.analysis.tables.claims import NUMBERS
 from tests.support import REPO
 
 #: Columns of the claims in which nothing stands for no number.
-FLOATS = {name: "" for name in ("of_reported", "measured", "low", "high")}
+FLOATS = dict.fromkeys(NUMBERS, "")
 
 
 def read_claims(folder: Path) -> pd.DataFrame:

@@ -28,6 +28,8 @@ def specs_of(values: dict) -> dict[str, str]:
     for model in specs.models:
         jobs[f"predict/{model}"] = specs.predict(model)
         jobs[f"gallery/{model}"] = specs.gallery(model)
+        if "least" in specs.has:
+            jobs[f"least/{model}"] = specs.least(model)
         for attack in specs.attacks:
             jobs[f"craft/{model}/{attack}"] = specs.craft(model, attack)
         for layer in specs.layers:
@@ -65,6 +67,9 @@ def _of_canvases(specs: Specs) -> dict[str, str]:
                 jobs[f"calibrate/{regime}/{seed}"] = specs.calibrate(regime, seed)
         if "transfer" in specs.has:
             jobs[f"transfer/{regime}"] = specs.transfer(regime)
+        if "mount" in specs.has:
+            for model in specs.models:
+                jobs[f"mount/{model}/{regime}"] = specs.mount(model, regime)
     return jobs
 
 

@@ -25,7 +25,7 @@ ATTACKS = ("pgd", "noise")
 JOBS = {
     "images",
     "trunk/0",
-    *(f"{rule}/{m}" for rule in ("finetune", "predict", "defend") for m in MODELS),
+    *(f"{rule}/{m}" for rule in ("finetune", "predict", "least", "defend") for m in MODELS),
     *(f"craft/{m}/{a}" for m in MODELS for a in ATTACKS),
     *(
         f"{rule}/{m}/{layer}"
@@ -65,6 +65,7 @@ PART = (
     "baselines/clean-s0/layer2",
     "accuracy_table",
     "accuracy_figure/resnet18",
+    "least/clean-s0",
     "toy_figure",
     "toy_geometry_figure",
     "canvas_dose_figure",

@@ -71,6 +71,7 @@ for path in {[str(REPO / "config.yaml"), str(REPO / "tests/experiments/tiny.yaml
     specs.learn("dose", "dense", 0), specs.flip("dose", "dense", 0), specs.table("dose")
     for model in specs.models:
         specs.finetune(model), specs.predict(model), specs.defend(model), specs.gallery(model)
+        specs.least(model)
         [specs.craft(model, attack) for attack in specs.attacks]
         for layer in specs.layers:
             specs.extract(model, layer), specs.baselines(model, layer)

@@ -31,6 +31,7 @@ def checkout(tmp_path_factory):
         "evaluation": 8,
     }
     config["attacks"] |= {"images": 8, "defence_images": 8}
+    config["attacks"]["least"]["images"] = 8
     config["activations"]["parts"] = 1
     (copy.folder / "pictures.yaml").write_text(yaml.safe_dump(config))
     return copy

@@ -36,6 +36,7 @@ NEEDS = {
     "models finetune": NETWORK,
     "models predict": NETWORK,
     "attacks craft": NETWORK,
+    "attacks least": NETWORK,
     "activations part": NETWORK,
     "activations extract": NETWORK,
     "saes fit": FIT,
@@ -52,6 +53,7 @@ NEEDS = {
     "canvas flip": {"numpy", "pyarrow", "safetensors", "torch", "zarr"},
     "canvas transfer": {"numpy", "pyarrow", "safetensors", "torch", "zarr"},
     "canvas calibrate": {"numba", "numpy", "pyarrow", "safetensors", "torch", "zarr"},
+    "canvas mount": NETWORK,
     "analysis table": {"numpy", "pandas", "pyarrow"},
     "analysis figure": {"matplotlib", "numpy", "pandas", "pyarrow", "safetensors"},
     "report page": {"matplotlib", "numpy", "pandas", "pyarrow"},
@@ -104,16 +106,16 @@ def run_others(checkout: Checkout) -> None:
     }
     others |= methods.keys() - there
     config["canvas"]["families"].append("factorial")
-    config["canvas"] |= {name: every["canvas"][name] for name in ("transfer", "ruler")}
+    config["canvas"] |= {name: every["canvas"][name] for name in ("transfer", "ruler", "mount")}
     (checkout.folder / "others.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     targets = [
         outputs[0]
         for job, outputs in checkout.plan(config="others.yaml").outputs.items()
         if job.endswith(tuple(f"/clean-s0/{name}" for name in others))
         or job.endswith(tuple(f"/clean-s0/stem/{name}" for name in others))
-        or job in ("transfer/dense", "calibrate/dense/0")
+        or job in ("transfer/dense", "calibrate/dense/0", "mount/clean-s0/dense")
     ]
-    assert len(targets) == len(others) + 2 >= 7
+    assert len(targets) == len(others) + 3 >= 8
     done = checkout.snakemake("--cores", "1", *targets, config="others.yaml")
     assert done.returncode == 0, done.stdout
 

@@ -23,3 +23,27 @@ rule craft:
         "interference attacks craft --spec {params.spec:q} --data {input.data}"
         " --model {input.model} --source {input.source} --output {output.manifest}"
         " > {log} 2>&1"
+
+
+rule least:
+    input:
+        data=f"{DATA}/images.json",
+        images=ancient(f"{DATA}/images.zarr"),
+        model=f"{MODELS}/{{model}}.json",
+        weights=ancient(f"{MODELS}/{{model}}.safetensors"),
+        predictions=f"{MODELS}/{{model}}.predictions.parquet",
+    output:
+        radii=f"{ATTACKS}/{{model}}.least.parquet",
+    log:
+        f"{LOGS}/attacks/least/{{model}}.log",
+    benchmark:
+        f"{BENCHMARKS}/attacks/least/{{model}}.tsv"
+    resources:
+        mem_mb=scaled(3000),
+        runtime=scaled(120),
+    params:
+        spec=lambda wildcards: specs.least(wildcards.model),
+    shell:
+        "interference attacks least --spec {params.spec:q} --data {input.data}"
+        " --model {input.model} --predictions {input.predictions}"
+        " --output {output.radii} > {log} 2>&1"

@@ -97,3 +97,26 @@ rule calibrate:
     shell:
         "interference canvas calibrate --spec {params.spec:q} --data {input.data}"
         " --families {input.families} --output {output.proxies} > {log} 2>&1"
+
+
+rule mount:
+    input:
+        data=f"{DATA}/images.json",
+        images=ancient(f"{DATA}/images.zarr"),
+        model=f"{MODELS}/{{model}}.json",
+        weights=ancient(f"{MODELS}/{{model}}.safetensors"),
+    output:
+        flips=f"{CANVAS}/mounted-{{model}}-{{regime}}.flips.parquet",
+        features=f"{CANVAS}/mounted-{{model}}-{{regime}}.features.parquet",
+    log:
+        f"{LOGS}/canvas/mount/{{model}}-{{regime}}.log",
+    benchmark:
+        f"{BENCHMARKS}/canvas/mount/{{model}}-{{regime}}.tsv"
+    resources:
+        mem_mb=scaled(3000),
+        runtime=scaled(240),
+    params:
+        spec=lambda wildcards: specs.mount(wildcards.model, wildcards.regime),
+    shell:
+        "interference canvas mount --spec {params.spec:q} --data {input.data}"
+        " --model {input.model} --output {output.flips} > {log} 2>&1"

@@ -16,6 +16,7 @@ This module, ``interference.config`` and ``interference.plan`` are all that a Sn
 import ast
 import hashlib
 import importlib
+import importlib.util
 import json
 import sys
 from collections.abc import Iterable, Iterator
@@ -66,6 +67,22 @@ def source_path(module: str) -> Path | None:
     for path in (stem.with_suffix(".py"), stem / "__init__.py"):
         if path.is_file():
             return path
+    return None
+
+
+def foreign_path(module: str) -> Path | None:
+    """The file of a module that Python finds, which is not imported; None where there is none."""
+    top, *parts = module.split(".")
+    found = importlib.util.find_spec(top)
+    if found is None or found.origin is None:
+        return None
+    if not parts:
+        return Path(found.origin)
+    for folder in found.submodule_search_locations or []:
+        stem = Path(folder, *parts)
+        for path in (stem.with_suffix(".py"), stem / "__init__.py"):
+            if path.is_file():
+                return path
     return None
 
 

@@ -8,6 +8,9 @@ import pandas as pd
 from interference.analysis.frames import middle
 from interference.analysis.verdicts import Measured, Rule
 
+#: Sources of claims.
+PREPRINT, CONTROL = "Gorton & Lewis 2025", "control"
+
 
 @dataclass(frozen=True)
 class Reported:
@@ -28,6 +31,7 @@ class Subjects:
     table: the name under which the table claims has it as an input.
     scope: names a subject in words; a column in braces stands for the subject's value.
     where: which rows count, as pandas has a query; @NAME is a field of the spec.
+    takes: what an experiment needs for such rows, in words.
     per: columns; rows of equal values are one subject. Without any, all rows are.
     at_middle_of: a column; of a subject, only rows at the middle one of its values count.
     """
@@ -35,6 +39,7 @@ class Subjects:
     table: str
     scope: str
     where: str
+    takes: str
     per: tuple[str, ...] = ()
     at_middle_of: str | None = None
 

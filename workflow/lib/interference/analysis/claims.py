@@ -6,51 +6,34 @@ trainings of a kind, or about the only one.
 """
 
 from functools import partial
-from itertools import pairwise
 
-from interference.analysis.claim import Claim, Reported, Subjects
+from interference.analysis.claim import CONTROL, PREPRINT, Claim, Reported, Subjects
+from interference.analysis.perturbations import PERTURBATIONS
 from interference.analysis.predictions import PREDICTIONS
 from interference.analysis.quantities import (
     accuracy_lost,
-    dip,
     estimate,
-    loss_ratio,
     lost_beyond_pgd,
-    lowered,
-    rise,
-    shrinkage,
     zero_gradients,
 )
-from interference.analysis.verdicts import Rule
+from interference.analysis.toys import TOYS
+from interference.analysis.verdicts import LEAST_GAIN, RANKED, RATIO, SHARE, TENTH, Rule
 
-PREPRINT, CONTROL = "Gorton & Lewis 2025", "control"
-#: The least gain in accuracy that is called robustness, fixed before any data were looked at.
-LEAST_GAIN = 0.05
-#: Each attack finds at least what the one before finds, on average.
-TOY_ORDER = ("one-step", "pgd", "strongest", "bound")
+_TRAINED = "networks trained against attacks beside clean ones (models.epsilons)"
+_ATTACKED = "networks under attack, and SAEs on them (data to saes)"
 
-# Vulnerability of toy models is claimed under the strongest attack and the preprint's; the true dip
-# is between the strongest's and the bound's. Geometry is the same under every attack.
-WEIGHTS = Subjects("toy", "toy models", "inputs == 'own' and attack == 'strongest'")
-STRONGEST, ONE_STEP = (
-    Subjects("toy", "toy models, {attack} attack", f"inputs == 'own' and attack == '{attack}'")
-    for attack in ("strongest", "one-step")
-)
-BOUND = Subjects("toy", "toy models, certified bound", "inputs == 'own' and attack == 'bound'")
-COMMON = Subjects(
-    "toy", "toy models, {attack} attack", "inputs == 'common' and attack == 'strongest'"
-)
-TRAINED = Subjects("toy", "toy models", "inputs == 'own' and training in ['clean', 'adversarial']")
 FAMILIES = Subjects(
     "matched",
     "{model_architecture} {layer}, {type}, {family}",
     "about != 'one of several' and family != 'clean' and model_norm != 'clean'",
+    _TRAINED,
     per=("model_architecture", "layer", "type", "family"),
 )
 BESIDE_BASELINES = Subjects(
     "baselines",
     "{model_architecture} {layer}, {type} {sparsity:g}, {model_norm}",
     "about != 'one of several' and model_norm != 'clean'",
+    _TRAINED,
     per=("model_architecture", "layer", "type", "sparsity", "model_norm"),
 )
 CLEAN_NETWORKS, CLEAN_BESIDE_CONTROLS, INTERFERENCE = (
@@ -59,6 +42,7 @@ CLEAN_NETWORKS, CLEAN_BESIDE_CONTROLS, INTERFERENCE = (
         "{model_architecture} {layer}, {type} {sparsity:g}, {attack} {epsilon:g}" + against,
         f"about != 'one of several' and model_norm == 'clean' and quantity == '{quantity}' "
         f"and attack == @attack and epsilon == @epsilon and reference {is_clean} 'clean'",
+        _ATTACKED,
         per=("model_architecture", "layer", "type", "reference"),
         at_middle_of="sparsity",
     )
@@ -75,6 +59,7 @@ EQUAL_EPSILON, EQUAL_SUCCESS = (
         "about != 'one of several' and family != 'clean' and model_norm != 'clean' "
         f"and comparison == '{comparison}' and reference == 'noise' and quantity == 'l0' "
         "and among == 'right'",
+        _TRAINED,
         per=("model_architecture", "layer", "type", "family"),
     )
     for comparison in ("equal epsilon", "equal success")
@@ -84,6 +69,7 @@ FALLEN = Subjects(
     "{model_architecture} {layer}, {type} {sparsity:g}, {model_norm} {model_epsilon:g}",
     "about != 'one of several' and model_norm != 'clean' and reference == 'stood' "
     "and quantity == 'l0'",
+    _TRAINED,
     per=("model_architecture", "layer", "type", "model_norm"),
     at_middle_of="model_epsilon",
 )
@@ -92,116 +78,28 @@ RESTORED = Subjects(
     "{model_architecture} {layer}, {type} {sparsity:g}, clean network",
     "about != 'one of several' and model_norm == 'clean' and intervention == 'restore' "
     "and set == 'woken'",
+    _ATTACKED,
     per=("model_architecture", "layer", "type"),
 )
 DEFENDED = Subjects(
     "defences",
     "{model_architecture} {layer}, {type} {sparsity:g}, clean network",
     "about != 'one of several' and model_norm == 'clean' and defence == 'sae'",
+    _ATTACKED,
     per=("model_architecture", "layer", "type"),
     at_middle_of="sparsity",
 )
-ATTACKED = Subjects("accuracy", "", "type != 'clean'")
-
-_OVER = "clean over adversarially trained, mean over densities"
+ATTACKED = Subjects("accuracy", "", "type != 'clean'", _ATTACKED)
 
 CLAIMS = (
-    Claim(
-        "toy-packing",
-        f"adversarial training lowers features per dimension ({_OVER})",
-        PREPRINT,
-        (WEIGHTS,),
-        partial(lowered, column="features_per_dimension"),
-        Rule(">", 1),
-        reported=Reported("> 1"),
-    ),
-    Claim(
-        "toy-learned",
-        f"adversarial training lowers learned features per dimension ({_OVER})",
-        PREPRINT,
-        (WEIGHTS,),
-        partial(lowered, column="learned_features_per_dimension"),
-        Rule(">", 1),
-    ),
-    Claim(
-        "toy-interference",
-        f"adversarial training lowers interference ({_OVER})",
-        PREPRINT,
-        (WEIGHTS,),
-        partial(lowered, column="interference"),
-        Rule(">", 1),
-        reported=Reported("about 2", 2),
-    ),
-    Claim(
-        "toy-rise",
-        "vulnerability rises with superposition (Spearman over densities)",
-        PREPRINT,
-        (STRONGEST, ONE_STEP),
-        rise,
-        Rule(">", 0),
-        reported=Reported("rises"),
-    ),
-    Claim(
-        "toy-vulnerability",
-        f"adversarial training lowers vulnerability ({_OVER})",
-        PREPRINT,
-        (STRONGEST, ONE_STEP),
-        partial(lowered, column="vulnerability"),
-        Rule(">", 1),
-        reported=Reported("> 1"),
-    ),
-    Claim(
-        "toy-dip",
-        "vulnerability dips on the antipodal plateau (least over it, over its start)",
-        PREPRINT,
-        (STRONGEST, ONE_STEP, BOUND),
-        dip,
-        Rule("<", 1),
-        reported=Reported("striking dip"),
-    ),
-    Claim(
-        "toy-shrinkage-sparse",
-        "shrinkage alone explains most of the robustness gain (share, mean over densities)",
-        CONTROL,
-        (STRONGEST,),
-        partial(shrinkage, up_to=0.15),
-        Rule(">", 0.5),
-    ),
-    Claim(
-        "toy-shrinkage",
-        "shrinkage alone explains most of the robustness gain (share, mean over densities)",
-        CONTROL,
-        (STRONGEST,),
-        shrinkage,
-        Rule(">", 0.5),
-    ),
-    Claim(
-        "toy-common",
-        f"adversarial training lowers vulnerability at one common density ({_OVER})",
-        CONTROL,
-        (COMMON,),
-        partial(lowered, column="vulnerability"),
-        Rule(">", 1),
-    ),
-    *(
-        Claim(
-            f"toy-{stronger}-over-{weaker}",
-            f"check: {stronger} is at least as strong as {weaker} (loss, mean over seeds)",
-            "attack order",
-            (TRAINED,),
-            partial(loss_ratio, stronger=stronger, weaker=weaker),
-            Rule(">=", 1),
-            reported=Reported(">= 1"),
-        )
-        for weaker, stronger in pairwise(TOY_ORDER)
-    ),
+    *TOYS,
     Claim(
         "fvu-falls",
         "FVU at equal L0 falls with the training epsilon (Spearman)",
         PREPRINT,
         (FAMILIES,),
         partial(estimate, column="trend", ranked="epsilons"),
-        Rule("<", 0),
+        Rule("<", 0, RANKED),
         reported=Reported("falls"),
     ),
     # A fall is one of a tenth: SAEs of two seeds on one Gaussian differ in FVU by up to that
@@ -212,16 +110,16 @@ CLAIMS = (
         "(ratio of the two, over the clean network's, mean over epsilons)",
         CONTROL,
         (BESIDE_BASELINES,),
-        partial(estimate, column="mean_beyond"),
-        Rule("<", 0.9),
+        partial(estimate, column="mean_beyond", log=True),
+        Rule("<", 0.9, TENTH),
     ),
     Claim(
         "l0-rises",
         "L0 rises under attack (attacked over clean)",
         PREPRINT,
         (CLEAN_NETWORKS,),
-        partial(estimate, column="ratio"),
-        Rule(">", 1),
+        partial(estimate, column="ratio", log=True),
+        Rule(">", 1, RATIO),
         reported_at={
             "stem": Reported("1.1", 1.1),
             "layer1": Reported("2", 2),
@@ -234,16 +132,16 @@ CLAIMS = (
         "L0 rises more than under a control of the same norm",
         CONTROL,
         (CLEAN_BESIDE_CONTROLS,),
-        partial(estimate, column="ratio"),
-        Rule(">", 1),
+        partial(estimate, column="ratio", log=True),
+        Rule(">", 1, RATIO),
     ),
     Claim(
         "interference-share",
         "interference has a larger share in what wakes latents than under a control",
         PREPRINT,
         (INTERFERENCE,),
-        partial(estimate, column="ratio"),
-        Rule(">", 1),
+        partial(estimate, column="ratio", log=True),
+        Rule(">", 1, RATIO),
         reported=Reported("interference wakes them"),
     ),
     # Robust networks hold less interference, if the preprint is right: attacks find less to wake.
@@ -255,7 +153,7 @@ CLAIMS = (
             CONTROL,
             (subjects,),
             partial(estimate, column="trend", ranked="epsilons"),
-            Rule("<", 0),
+            Rule("<", 0, RANKED),
         )
         for which, subjects in (("epsilon", EQUAL_EPSILON), ("success", EQUAL_SUCCESS))
     ),
@@ -264,8 +162,8 @@ CLAIMS = (
         "L0 rises more in images that fall than in those that stand (ratio of the two)",
         CONTROL,
         (FALLEN,),
-        partial(estimate, column="ratio"),
-        Rule(">", 1),
+        partial(estimate, column="ratio", log=True),
+        Rule(">", 1, RATIO),
     ),
     *(
         Claim(
@@ -274,7 +172,7 @@ CLAIMS = (
             CONTROL,
             (RESTORED,),
             partial(estimate, column=column),
-            Rule(">", 0),
+            Rule(">", 0, SHARE),
         )
         for control, column in (
             ("as many random ones", "over_random"),
@@ -292,7 +190,7 @@ CLAIMS = (
             CONTROL,
             (DEFENDED,),
             partial(estimate, column=column, least=LEAST_GAIN),
-            Rule(">", LEAST_GAIN),
+            Rule(">", LEAST_GAIN, SHARE),
         )
         for control, column in (
             ("of the network as it is", "over_none"),
@@ -337,5 +235,6 @@ CLAIMS = (
         Rule("=", 0),
         reported=Reported("0"),
     ),
+    *PERTURBATIONS,
     *PREDICTIONS,
 )

@@ -4,9 +4,13 @@ Each takes a subject's rows and the spec of the table claims, and settings of it
 where the rows lack what it needs.
 """
 
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 import pandas as pd
 
+from interference.analysis.significance import p_of_mean
 from interference.analysis.statistics import rank_correlation, student
 from interference.analysis.verdicts import Measured, few_ranked, few_seeds
 from interference.config.canvas import SUPERPOSED
@@ -22,9 +26,11 @@ def ordered(rows: pd.DataFrame, spec: dict, *, column: str) -> Measured:
     return _extremes(values, few_ranked(rows["dose"].nunique(), "doses"))
 
 
-def change(rows: pd.DataFrame, spec: dict, *, column: str) -> Measured | None:
-    """A column at a dose of 3 less that at 1, of the family dose."""
-    values = _change(rows, column)
+def change(
+    rows: pd.DataFrame, spec: dict, *, column: str, family: str | None = "dose"
+) -> Measured | None:
+    """A column at a dose of 3 less that at 1. family: of these networks; None of all, in the mean."""
+    values = _change(rows, column, family)
     return None if values is None else _measured(values, spec)
 
 
@@ -51,8 +57,12 @@ def width(rows: pd.DataFrame, spec: dict, *, column: str) -> Measured | None:
     if found is None:
         return None
     ends = sorted((abs(found.low), abs(found.high)))
-    low = 0.0 if found.low < 0 < found.high else ends[0]
-    return Measured(abs(found.value), low, ends[1], found.interval, found.about, found.shortage)
+    low, p = 0.0 if found.low < 0 < found.high else ends[0], found.p
+
+    def of_size(bound: float) -> float:
+        return max(p(bound), p(-bound))
+
+    return replace(found, value=abs(found.value), low=low, high=ends[1], p=of_size)
 
 
 def slope(rows: pd.DataFrame, spec: dict, *, column: str) -> Measured:
@@ -64,7 +74,8 @@ def per_doubling(rows: pd.DataFrame, spec: dict, *, column: str) -> Measured:
     """The factor that the exponential of a column takes per doubling of the dose: 2 to its slope."""
     found = _measured(_slopes(_family(rows, "dose"), column), spec)
     value, low, high = (float(2**end) for end in (found.value, found.low, found.high))
-    return Measured(value, low, high, found.interval, found.about, found.shortage)
+    slope_p = found.p
+    return replace(found, value=value, low=low, high=high, p=lambda bound: slope_p(np.log2(bound)))
 
 
 def mean(rows: pd.DataFrame, spec: dict, *, column: str) -> Measured:
@@ -94,22 +105,22 @@ def proxy_follows(rows: pd.DataFrame, spec: dict) -> Measured | None:
     return _measured(others.groupby("seed")["of_dose"].max(), spec)
 
 
-def _family(rows: pd.DataFrame, name: str) -> pd.DataFrame:
-    return rows[rows["family"] == name]
+def _family(rows: pd.DataFrame, name: str | None) -> pd.DataFrame:
+    return rows if name is None else rows[rows["family"] == name]
 
 
 def _at(
-    rows: pd.DataFrame, family: str, dose: float, column: str, less: str | None = None
+    rows: pd.DataFrame, family: str | None, dose: float, column: str, less: str | None = None
 ) -> pd.Series | None:
-    """A column by seed, of the networks of a family at a dose; None where there are none."""
+    """A column by seed, the mean of the networks of a family at a dose; None where there are none."""
     own = _family(rows, family)
-    own = own[np.isclose(own["dose"], dose)].set_index("seed")
+    own = own[np.isclose(own["dose"], dose)].groupby("seed").mean(numeric_only=True)
     values = own[column] if less is None else own[column] - own[less]
     return None if values.empty else values
 
 
-def _change(rows: pd.DataFrame, column: str) -> pd.Series | None:
-    superposed, alone = (_at(rows, "dose", dose, column) for dose in (SUPERPOSED, 1))
+def _change(rows: pd.DataFrame, column: str, family: str | None = "dose") -> pd.Series | None:
+    superposed, alone = (_at(rows, family, dose, column) for dose in (SUPERPOSED, 1))
     return None if superposed is None or alone is None else superposed - alone
 
 
@@ -129,7 +140,8 @@ def _measured(values: pd.Series, spec: dict) -> Measured:
     low, high = student(values.to_numpy(), spec["confidence"])
     interval = f"{spec['confidence']:.0%} over {len(values)} seeds"
     value = float(values.mean())
-    return Measured(value, low, high, interval, "canvases", few_seeds(len(values)))
+    p = partial(p_of_mean, values=values.to_numpy())
+    return Measured(value, low, high, interval, "canvases", few_seeds(len(values)), p=p)
 
 
 def _ratio(part: pd.Series | None, whole: pd.Series | None, spec: dict, of: str) -> Measured | None:
@@ -145,7 +157,15 @@ def _ratio(part: pd.Series | None, whole: pd.Series | None, spec: dict, of: str)
     all_of_it = _measured(whole, spec)
     vague = all_of_it.low <= 0 <= all_of_it.high
     shortage = rest.shortage or (f"the interval of the change of {of} includes 0" if vague else "")
-    return Measured(value, value + rest.low, value + rest.high, rest.interval, rest.about, shortage)
+    rest_p = rest.p
+    return replace(
+        rest,
+        value=value,
+        low=value + rest.low,
+        high=value + rest.high,
+        shortage=shortage,
+        p=lambda bound: rest_p(bound - value),
+    )
 
 
 def _extremes(values: list[float], shortage: str) -> Measured:

@@ -8,7 +8,17 @@ from interference.analysis.frames import SAE_TYPES
 from interference.config.values import LAYERS
 
 #: Verdicts, the telling ones first.
-VERDICTS = ("reproduced", "holds here", "not reproduced", "fails here", "undecided")
+VERDICTS = (
+    "reproduced",
+    "holds here",
+    "not reproduced",
+    "fails here",
+    "no effect",
+    "no effect here",
+    "undecided",
+)
+#: What stands for a verdict on claims that no table of an experiment is about.
+NOT_TESTED = "not tested"
 #: Sources of claims that are checks, of which one sentence speaks.
 CHECKS = ("attack order", "masking check")
 

@@ -20,6 +20,9 @@ MEANS = ["log_r_full", "log_r_own", "log_r_others", "others_found", "interferenc
 #: learned, and its signal all but 0.
 OF_FEATURES = ["accuracy", "interference_to_signal", "squared_cosines", "dimensionality"]
 
+#: Terms whose gain over the clean network is a column; the first is the sum of the others.
+GAINS = {"gain_full": "log_r_full", "gain_own": "log_r_own", "gain_interference": "interference"}
+
 
 def logarithms(flips: pd.DataFrame) -> pd.DataFrame:
     """One row per (network, pair) that counts: right, and flipped over all and over own pixels, in every

@@ -4,11 +4,13 @@ Each takes a subject's rows and the spec of the table claims, and settings of it
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from interference.analysis.shrinkage import shrinkage_share
+from interference.analysis.significance import p_of_interval, p_of_mean
 from interference.analysis.statistics import rank_correlation
 from interference.analysis.verdicts import Measured, few_images, few_ranked, few_seeds, few_to_miss
 
@@ -17,12 +19,19 @@ ANTIPODAL, PLATEAU = 2, 0.1
 
 
 def estimate(
-    rows: pd.DataFrame, spec: dict, *, column: str, ranked: str = "", least: float = 0.0
+    rows: pd.DataFrame,
+    spec: dict,
+    *,
+    column: str,
+    log: bool = False,
+    ranked: str = "",
+    least: float = 0.0,
 ) -> Measured:
     """A number that a table holds with its interval.
 
     rows: the first has the number in ``column``, its interval in column_low and column_high, and what
         that is over in about, networks, sae_seeds and images.
+    log: whether the table averages it as a logarithm.
     ranked: of a rank correlation, the column of how many units it is over.
     least: of a difference of shares, the least that counts.
     """
@@ -33,13 +42,24 @@ def estimate(
     units = {"networks": first["networks"], "SAE seeds": first["sae_seeds"]}
     over = [f"{count} {name}" for name, count in units.items() if count > 1]
     over.append(f"{first['images']} images")
+    trainings = [count for count in units.values() if count > 1]
+    value, low, high = (first[f"{column}{end}"] for end in ("", "_low", "_high"))
     return Measured(
-        first[column],
-        first[f"{column}_low"],
-        first[f"{column}_high"],
+        value,
+        low,
+        high,
         f"{spec['confidence']:.0%} over {', '.join(over)}",
         first["about"],
         shortage or few_images(first["images"], spec["confidence"]),
+        p=partial(
+            p_of_interval,
+            value=value,
+            low=low,
+            high=high,
+            confidence=spec["confidence"],
+            freedom=trainings[0] - 1 if trainings else np.inf,
+            log=log,
+        ),
     )
 
 
@@ -161,6 +181,7 @@ def _over_seeds(values: list[float], shortage: str = "", cases: str = "") -> Mea
         "toy models",
         shortage or few_seeds(len(values)),
         cases,
+        partial(p_of_mean, values=values),
     )
 
 

@@ -27,7 +27,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from interference.canvas.minimum import Pairs, masks
-from interference.canvas.network import GRID, Network, patches
+from interference.canvas.network import GRID, Network, Trunk, patches
 
 #: Radii of a cell at which it is bounded, over what its gradient alone would need, others' or all.
 RADII = (0.04, 0.07, 0.12, 0.2, 0.33, 0.57, 1.0)
@@ -104,12 +104,19 @@ class _Relaxed:
         return coefficient * slope.mT, up, down
 
 
+def _own(network: Network) -> Trunk:
+    """The trunk, whose layers are known. Raises TypeError where a network is mounted in its place."""
+    if not isinstance(network.trunk, Trunk):
+        raise TypeError("a frozen network in place of the trunk has no bound")
+    return network.trunk
+
+
 class _Cells:
     """Cells whose evidence is bounded: the layers of trunk and detectors, and pixels in their order."""
 
     def __init__(self, network: Network, images: Tensor, cell: Tensor):
         """images: (N, channels, side, side) in [0, 1]; cell: (N,) int64, where in a canvas."""
-        trunk = network.trunk
+        trunk = _own(network)
         self.layers = [
             _Layer(trunk.first.weight, trunk.first.bias, GRID**2),
             _Layer(trunk.second.weight, trunk.second.bias, (GRID // 2) ** 2),
@@ -129,8 +136,9 @@ class _Cells:
     @staticmethod
     def _ordered(network: Network, images: Tensor) -> Tensor:
         """Pixels in the order in which the layers take them: (N, pixels)."""
-        x = pad(images, network.trunk.padding).permute(0, 2, 3, 1)
-        return patches(patches(x, network.trunk.stride), 2).flatten(1)
+        trunk = _own(network)
+        x = pad(images, trunk.padding).permute(0, 2, 3, 1)
+        return patches(patches(x, trunk.stride), 2).flatten(1)
 
     def losses(self, slope: Tensor, radius: Tensor) -> tuple[Tensor, Tensor]:
         """Bound how far functionals of the evidence can rise within a radius: c + a ρ, ρ ≤ radius.

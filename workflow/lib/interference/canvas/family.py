@@ -1,5 +1,6 @@
 """A family: networks that are compared on the same pairs, how they are built, and how stored."""
 
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +56,12 @@ class Pool:
         found = read_split(data, split)
         self.images = torch.from_numpy(found.pixels[:]).float() / 255
         self.labels, self.spec = torch.from_numpy(found.labels), spec
+
+    def showing(self, images: Tensor) -> "Pool":
+        """Return a pool of other cells under the same labels: (N, channels, side, side) float32."""
+        other = copy.copy(self)
+        other.images = images
+        return other
 
     def composer(
         self, cells: int, *, density: float | None = None, correlated: bool = False

@@ -14,6 +14,7 @@ from interference.canvas import measures
 from interference.canvas.certificate import certified
 from interference.canvas.family import Member, Pool, identity, read_family
 from interference.canvas.minimum import masks
+from interference.canvas.network import Trunk
 from interference.canvas.noise import spread
 from interference.canvas.pairs import Chosen, as_pairs, choose, flips, right
 from interference.canvas.streams import ACCURACY, PAIRS, canvases
@@ -56,9 +57,10 @@ def flips_of(member: Member, chosen: Chosen, noise: dict[str, Tensor], spec: dic
 
 
 def certificates(member: Member, chosen: Chosen) -> dict[str, Tensor]:
-    """Return certified radii by region, (P,) each; NaN beyond `CERTIFIED` pairs, or with hidden units."""
+    """Return certified radii by region, (P,) each; NaN beyond `CERTIFIED` pairs, and where hidden
+    units or a mounted network leave no bound."""
     bounds = {region: torch.full((len(chosen.feature),), torch.nan) for region in REGIONS}
-    if not member.network.shape.hidden:
+    if not member.network.shape.hidden and isinstance(member.network.trunk, Trunk):
         first = Chosen(*(value[:CERTIFIED] for value in vars(chosen).values()))
         every = masks(first.feature, member.network.shape.cells)["all"]
         for region, radius in certified(member.network, as_pairs(member, first, every)).items():
@@ -101,18 +103,12 @@ def _arrays(columns: dict[str, Tensor]) -> Columns:
     return {name: value.numpy() for name, value in columns.items()}
 
 
-def run(spec: dict, data: Path, family: Path, output: Path) -> None:
-    """Flip, certify and measure every network of a family; write ``output`` and two tables beside it.
+def flipped(members: list[Member], pool: Pool, spec: dict) -> dict[str, list[Columns]]:
+    """Return the rows of each member by table: flips, features and cosines.
 
-    spec: `Specs.flip`; data: the images' manifest; family: the manifest that `learn.run` wrote.
-    output: .flips.parquet, one row per network, region, canvas and feature; beside it
-    .features.parquet, one row per network and feature, and .cosines.parquet, one row per network and
-    two features. noise is over the feature's signal, half the step of its mean logit. Raises StoreError where
-    images or weights are missing or damaged.
+    spec: regime, seed and flips, as of `Specs.flip`.
     """
-    members, _ = read_family(family)
-    pool, seed = Pool(data, "evaluation", spec), spec["seed"]
-    read = min(member.read for member in members)
+    seed, read = spec["seed"], min(member.read for member in members)
     tables: dict[str, list[Columns]] = {"flips": [], "features": [], "cosines": []}
     for member in members:
         network, settings = member.network, member.settings
@@ -136,11 +132,32 @@ def run(spec: dict, data: Path, family: Path, output: Path) -> None:
         say(
             f"{member.name}: median radius {np.median(radius[0]):.3f}, own {np.median(radius[1]):.3f}"
         )
-    same = {"family": spec["family"], **identity(spec), "seed": seed}
+    return tables
+
+
+def write_flips(
+    tables: dict[str, list[Columns]], spec: dict, output: Path, **first: object
+) -> None:
+    """Write each table beside ``output`` (.flips.parquet). first: columns of one value ahead of all others."""
+    same = {**first, "family": spec["family"], **identity(spec), "seed": spec["seed"]}
     for name, parts in tables.items():
         joined = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
         path = output.with_name(output.name.replace(".flips.", f".{name}."))
         write_table(path, same | joined, spec)
+
+
+def run(spec: dict, data: Path, family: Path, output: Path) -> None:
+    """Flip, certify and measure every network of a family; write ``output`` and two tables beside it.
+
+    spec: `Specs.flip`; data: the images' manifest; family: the manifest that `learn.run` wrote.
+    output: .flips.parquet, one row per network, region, canvas and feature; beside it
+    .features.parquet, one row per network and feature, and .cosines.parquet, one row per network and
+    two features. noise is over the feature's signal, half the step of its mean logit. Raises StoreError where
+    images or weights are missing or damaged.
+    """
+    members, _ = read_family(family)
+    pool = Pool(data, "evaluation", spec)
+    write_flips(flipped(members, pool, spec), spec, output)
 
 
 def _named(member: Member, columns: Columns) -> Columns:

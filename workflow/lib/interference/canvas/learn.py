@@ -9,10 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from interference.canvas.bounded import Adversary
 from interference.canvas.compose import Composer
 from interference.canvas.family import Pool, built
+from interference.canvas.layout import turned
+from interference.canvas.measures import directions
 from interference.canvas.network import Network, Trunk
 from interference.canvas.streams import (
     ACCURACY,
@@ -53,7 +56,8 @@ def teach(spec: dict, pool: Pool) -> Taught:
     build = build_of(spec, composer)
     trunk = Trunk(build["channels"], build["side"], build["features"])
     trunk.draw(generator(spec["seed"], TRUNK))
-    return pretrain(trunk, composer, spec["trunk"], generator(spec["seed"], PRETRAINING))
+    draw = generator(spec["seed"], PRETRAINING)
+    return pretrain(trunk, build["features"], composer, spec["trunk"], draw)
 
 
 def member(settings: dict, spec: dict, taught: Taught, pool: Pool) -> Network:
@@ -77,10 +81,36 @@ def member(settings: dict, spec: dict, taught: Taught, pool: Pool) -> Network:
         adversary=adversary,
     )
     if settings["shuffled"] is not None:
-        draw = generator(spec["seed"], SHUFFLED, settings["dimensions"])
-        turns = draw if settings["shuffled"] else None
+        turns = _turns(network, composer, spec["seed"]) if settings["shuffled"] else None
         network = refit(network, composer, spec["training"], seed, turns)
     return network
+
+
+def _turns(network: Network, composer: Composer, seed: int) -> Tensor:
+    """What turns each cell's part of the bottleneck, so that directions of features have another layout."""
+    seen = evidence(network, composer, canvases(seed, SHUFFLED), CANVASES)
+    return turned(directions(seen), generator(seed, SHUFFLED, network.shape.dimensions))
+
+
+def settled(
+    network: Network, settings: dict, pools: dict[str, Pool], seed: int
+) -> tuple[Tensor, Tensor]:
+    """Return a network's thresholds, set on held-out images, and its accuracies on evaluation images,
+    (n,) each. settings: of the member; pools: of both splits."""
+    on_held_out, on_evaluation = (
+        balanced(
+            network,
+            evidence(
+                network,
+                pools[split].composer(settings["cells"], correlated=settings["correlated"]),
+                canvases(seed, purpose),
+                CANVASES,
+            ),
+        )
+        for purpose, split in ((THRESHOLDS, "heldout"), (ACCURACY, "evaluation"))
+    )
+    thresholds = equal_error(on_held_out)
+    return thresholds, accuracy(on_evaluation, thresholds)
 
 
 def run(spec: dict, data: Path, output: Path) -> None:
@@ -100,20 +130,7 @@ def run(spec: dict, data: Path, output: Path) -> None:
     accuracies = {}
     for settings in spec["members"]:
         network = member(settings, spec, taught, pools["train"])
-        logits = {
-            purpose: balanced(
-                network,
-                evidence(
-                    network,
-                    pools[split].composer(settings["cells"], correlated=settings["correlated"]),
-                    canvases(spec["seed"], purpose),
-                    CANVASES,
-                ),
-            )
-            for purpose, split in ((THRESHOLDS, "heldout"), (ACCURACY, "evaluation"))
-        }
-        thresholds = equal_error(logits[THRESHOLDS])
-        right = accuracy(logits[ACCURACY], thresholds)
+        thresholds, right = settled(network, settings, pools, spec["seed"])
         found = {**network.state_dict(), "thresholds": thresholds, "accuracy": right}
         arrays |= {f"{settings['name']}/{name}": value.numpy() for name, value in found.items()}
         accuracies[settings["name"]] = right[: settings["read"]].tolist()

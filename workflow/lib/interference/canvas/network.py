@@ -117,7 +117,8 @@ class Network(nn.Module):
         if shape.owned is not None and shape.hidden:
             raise ValueError("blocks: only a linear decoder reads a block alone; give hidden 0")
         self.shape = shape
-        self.trunk = Trunk(shape.channels, shape.side, shape.features)
+        #: A `Trunk`, or what is trained or mounted in its place.
+        self.trunk: nn.Module = Trunk(shape.channels, shape.side, shape.features)
         evidence = shape.detectors or shape.features
         self.A = nn.Parameter(torch.empty(shape.cells, evidence, shape.dimensions))
         if shape.detectors:
@@ -132,7 +133,8 @@ class Network(nn.Module):
     @torch.no_grad()
     def _draw(self, generator: torch.Generator) -> None:
         """Biases start at 0, weights Gaussian with the variance gain / inputs."""
-        self.trunk.draw(generator)
+        if isinstance(self.trunk, Trunk):
+            self.trunk.draw(generator)
         shape = self.shape
         inputs = {"A": shape.cells * self.A.shape[1], "B": shape.features}
         for name, parameter in self.named_parameters():

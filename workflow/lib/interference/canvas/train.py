@@ -22,7 +22,7 @@ from torch.optim.adam import adam
 
 from interference.canvas.bounded import Adversary, attacked, drawn
 from interference.canvas.compose import Canvases, Composer
-from interference.canvas.network import Network, Trunk
+from interference.canvas.network import Network
 from interference.canvas.streams import ATTACKED
 from interference.compute import generator
 
@@ -38,16 +38,18 @@ DECODER = ("hidden", "W", "b")
 class Taught:
     """A trunk that tells classes apart, and the linear head that it was taught with."""
 
-    trunk: Trunk
+    trunk: nn.Module
     head: nn.Linear
 
 
-def pretrain(trunk: Trunk, composer: Composer, spec: dict, draw: torch.Generator) -> Taught:
-    """Return the trunk, taught to tell apart the classes of single images.
+def pretrain(
+    trunk: nn.Module, features: int, composer: Composer, spec: dict, draw: torch.Generator
+) -> Taught:
+    """Return the trunk, taught to tell apart the classes of single images, and a head on its features.
 
-    spec: steps, batch_size (images), learning_rate. draw: of the head's start and the batches.
+    trunk: (N, channels, side, side) → (N, features); one without parameters stays as it is. spec: steps, batch_size (images), learning_rate. draw: of the head's start and the batches.
     """
-    head = nn.Linear(trunk.last.out_features, composer.classes)
+    head = nn.Linear(features, composer.classes)
     with torch.no_grad():
         head.weight.normal_(std=head.in_features**-0.5, generator=draw)
         head.bias.zero_()
@@ -87,29 +89,21 @@ def train(
 
 
 def refit(
-    network: Network, composer: Composer, spec: dict, seed: int, turns: torch.Generator | None
+    network: Network, composer: Composer, spec: dict, seed: int, turns: Tensor | None
 ) -> Network:
     """Return the network, its decoder taught anew, from where it was.
 
-    turns: None, or what each cell's part of the bottleneck is turned at random with before: a cell
-    keeps its evidence, the norms and the singular values of its part A_k, and what goes is how the
-    directions of cells were laid out beside each other. spec, seed: as of `train`.
+    turns: None, or (n, m, m) orthogonal matrices that each cell's part of the bottleneck is turned by
+    before: a cell keeps its evidence, the norms and the singular values of its part A_k, and what goes
+    is how the directions of cells were laid out beside each other. spec, seed: as of `train`.
     """
     if turns is not None:
         with torch.no_grad():
-            network.A.copy_(network.A @ _turns(len(network.A), network.A.shape[2], turns))
+            network.A.copy_(network.A.double() @ turns)
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(name.startswith(DECODER))
     _teach(network, composer, spec, seed)
     return network.requires_grad_(False)
-
-
-def _turns(count: int, size: int, draw: torch.Generator) -> Tensor:
-    """Orthogonal matrices, each alike (Mezzadri 2007, "How to generate random matrices from the
-    classical compact groups", section 5): (count, size, size)."""
-    gaussian = torch.randn(count, size, size, generator=draw)
-    Q, R = torch.linalg.qr(gaussian)
-    return Q * R.diagonal(dim1=1, dim2=2).sign()[:, None]
 
 
 def _teach(

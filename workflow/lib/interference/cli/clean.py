@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from interference.plan.catalogue import ROOMS
+from interference.plan.steps import ROOMS
 from interference.provenance import InterferenceError
 
 #: Names of a trainer's checkpoint and of a finished member of an SAE sweep.

@@ -10,7 +10,7 @@ environment.settle()
 import typer  # noqa: E402
 
 from interference.cli import analysis, clean, config, launch, plan, report, saes, steps  # noqa: E402
-from interference.plan.catalogue import ROOMS, STEPS  # noqa: E402
+from interference.plan.steps import ROOMS, STEPS  # noqa: E402
 from interference.provenance import InterferenceError  # noqa: E402
 
 app = typer.Typer(

@@ -204,6 +204,15 @@ class Corruption(Attack):
     """Which: a Gaussian blur of one pixel, contrast 0.4, or JPEG of quality 25."""
 
 
+class Least(Section):
+    """Least changes that flip a network's predictions. An experiment may leave them out."""
+
+    images: Count
+    """Attacked images, the first, that are flipped."""
+    steps: Annotated[int, Field(ge=10)]
+    """Gradient steps per image."""
+
+
 Method = Annotated[
     Fgsm | Pgd | Apgd | ApgdTargeted | Square | Strongest
     | Noise | Shuffled | Transferred | Frequency | Corruption,

@@ -134,6 +134,17 @@ class Ruler(Section):
     """Further proxies, functions of activations, as MODULE:FUNCTION; may be empty."""
 
 
+class Mount(Section):
+    """Bottlenecks on the experiment's own networks, frozen, each in place of the small trunk: cells are
+    whole images, the canvases' seed is the network's."""
+
+    cells: Annotated[int, Field(ge=3)]
+    """Cells of a canvas, and so features, n."""
+    doses: Sweep
+    """Features per dimension, n / m, one bottleneck each; cells over a dose is an integer."""
+    flips: Flips
+
+
 class Canvas(Section):
     """Networks that read canvases through a bottleneck: superposition as a dose. A canvas is a grid
     of real images, of which each is a feature that is on or off. An experiment may leave them out."""
@@ -151,7 +162,8 @@ class Canvas(Section):
     families: Annotated[list[Family], Field(min_length=1), AfterValidator(_families)]
     """Sets of networks that are compared on the same pairs: dose, one per dose; frozen, the same on
     a trunk that stays as it was taught; orthonormal, with orthonormal columns of the bottleneck;
-    shuffled, with and without every cell's directions in the bottleneck turned at random; width, a third of the features read at a third of the dimensions and at all; crossover, blocks of
+    shuffled, with and without directions in the bottleneck laid out at random, of equal norms and
+    spectrum; width, a third of the features read at a third of the dimensions and at all; crossover, blocks of
     other doses within a network; ladder, adversarial training; factorial, features by dimensions."""
     trunk: CanvasTrunk
     training: CanvasTraining
@@ -159,6 +171,7 @@ class Canvas(Section):
     adversarial: CanvasAdversarial = OPTIONAL
     transfer: Transfer = OPTIONAL
     ruler: Ruler = OPTIONAL
+    mount: Mount = OPTIONAL
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -175,14 +188,9 @@ class Canvas(Section):
 
 def _problems(canvas: Canvas) -> Iterator[str]:
     """One line per problem: field, what was found, what is allowed, the mend."""
-    for dose in canvas.doses:
-        if dose < 1 or (canvas.cells / dose) % 1:
-            possible = range(1, canvas.cells + 1)
-            near = min(possible, key=lambda m: abs(canvas.cells / m - dose))
-            yield (
-                f"doses: {dose:g} of {canvas.cells} cells makes {canvas.cells / dose:g} dimensions; "
-                f"write a dose of at least 1 that makes an integer, such as {canvas.cells / near:.6g}"
-            )
+    yield from _uneven(canvas, "")
+    if canvas.mount:
+        yield from _uneven(canvas.mount, "mount.")
     if "dose" not in canvas.families:
         yield (
             f"families: found {', '.join(canvas.families)} without dose, which all others stand "
@@ -214,6 +222,18 @@ def _problems(canvas: Canvas) -> Iterator[str]:
         yield "ruler: reads the networks of the family factorial; add it to families"
 
 
+def _uneven(section: Canvas | Mount, path: str) -> Iterator[str]:
+    """One line per dose that makes no whole number of dimensions. path: of the section."""
+    for dose in section.doses:
+        if dose < 1 or (section.cells / dose) % 1:
+            possible = range(1, section.cells + 1)
+            near = min(possible, key=lambda m: abs(section.cells / m - dose))
+            yield (
+                f"{path}doses: {dose:g} of {section.cells} cells makes {section.cells / dose:g} dimensions; "
+                f"write a dose of at least 1 that makes an integer, such as {section.cells / near:.6g}"
+            )
+
+
 def regime_of(canvas: Canvas, family: str, name: str) -> dict:
     """The regime of a family's networks, as specs have it; a crossover reads each block alone, so its
     decoder is linear."""
@@ -226,8 +246,8 @@ def members(canvas: Canvas, family: str) -> list[dict]:
 
     name: of its own in the family. cells: n. read: features that it is taught to read, the first.
     dimensions: m. dose: read / dimensions. frozen: whether the trunk stays as it is. orthonormal:
-    of the bottleneck's columns. shuffled: None, or its decoder is taught anew, and whether its cells'
-    directions in the bottleneck are turned at random before. correlated: whether it is taught on canvases of correlated features.
+    of the bottleneck's columns. shuffled: None, or its decoder is taught anew, and whether directions
+    of features are laid out at random before. correlated: whether it is taught on canvases of correlated features.
     blocks: None, or ``of``, the block of each feature, and ``dimensions`` of each block.
     epsilon, attacked: adversarial training, 0 and None without, and which of `ATTACKED`.
     """
@@ -264,6 +284,11 @@ def members(canvas: Canvas, family: str) -> list[dict]:
                 for m in (third, 2 * third, cells)
                 if m <= n
             ]
+
+
+def mounted(mount: Mount) -> list[dict]:
+    """The bottlenecks on one frozen network, as specs have them: see `members`."""
+    return [_member(mount.cells, round(mount.cells / dose), frozen=True) for dose in mount.doses]
 
 
 def _member(cells: int, dimensions: int, *, read: int | None = None, **given: Any) -> dict:

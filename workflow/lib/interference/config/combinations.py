@@ -65,6 +65,12 @@ def _canvas(config: Any) -> Iterator[str]:
                 f"canvas.regimes.{name}.classes: found {regime.classes}, but {data.dataset} has "
                 f"{known.classes}; write that or less"
             )
+    if canvas.mount and "networks" not in config.arms:
+        others = ", ".join(name for name in NETWORKS if name != "data")
+        yield (
+            "canvas.mount: found, but no networks to mount bottlenecks on; "
+            f"add {others}, or leave mount out"
+        )
     if canvas.halved and data.size % 2:
         yield (
             f"canvas.halved: images of {data.size} pixels a side have no half; write false, or an even "
@@ -126,6 +132,11 @@ def _attacks(config: Any) -> Iterator[str]:
     if config.attacks.defence_images > config.attacks.images:
         yield (
             f"attacks.defence_images: found {config.attacks.defence_images}, but attacks.images is "
+            f"{config.attacks.images}; write that or less"
+        )
+    if config.attacks.least and config.attacks.least.images > config.attacks.images:
+        yield (
+            f"attacks.least.images: found {config.attacks.least.images}, but attacks.images is "
             f"{config.attacks.images}; write that or less"
         )
     if "clean" in config.attacks.methods:

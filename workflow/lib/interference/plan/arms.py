@@ -10,7 +10,7 @@ from interference.config.canvas import members, regime_of
 from interference.config.facts import DATASETS, RESOURCES
 from interference.plan.inventory import KNOWN, SHARED, Inventory
 from interference.plan.once import once
-from interference.provenance import digest, source_path, spec
+from interference.provenance import digest, foreign_path, normalised, source_path, spec
 
 
 class Arms(Inventory):
@@ -106,7 +106,16 @@ class Arms(Inventory):
             **self._canvas_fields("dose", regime),
             seed=seed,
             ruler=self.config.canvas.ruler.model_dump(),
+            measures=self._own_measures(),
         )
+
+    def _own_measures(self) -> dict[str, str | None]:
+        """Digests of the modules of the user's own measures; None of one that Python does not find."""
+        found = {}
+        for name in self.config.canvas.ruler.measures:
+            path = foreign_path(name.partition(":")[0])
+            found[name] = digest(normalised(path.read_text(encoding="utf-8"))) if path else None
+        return found
 
     def _canvas_fields(self, family: str, regime: str) -> dict:
         canvas = self.config.canvas

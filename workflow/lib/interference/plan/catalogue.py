@@ -8,59 +8,14 @@ caption under `workflow/report` with the name of its rule.
 
 from collections.abc import Mapping
 
-from interference.plan.entries import Figure, Input, Page, Step, Table, table
-
-#: Rooms with jobs, upstream first; each has its folder of results.
-ROOMS = {
-    "data": "Images and their split.",
-    "models": "Networks trained at each epsilon, or taken from files.",
-    "attacks": "Adversarial images and what the networks make of them.",
-    "activations": "What a layer says.",
-    "saes": "Sparse autoencoders.",
-    "probes": "What SAEs see under attack, and what they cost the network.",
-    "toy": "Toy models of superposition.",
-    "canvas": "Networks that read grids of images through a bottleneck of known superposition.",
-    "analysis": "Tables and figures from what the other rooms measured.",
-    "report": "What people read: the page that a run ends with.",
-}
-
-STEPS = (
-    Step("data", "images", "Read a dataset, split it, and store images, labels and statistics."),
-    Step("models", "trunk", "Train the clean network that all of a seed start from.", gpu=True),
-    Step("models", "finetune", "Train a copy of a trunk at an epsilon.", gpu=True),
-    Step("models", "convert", "Fetch a checkpoint, check it, and convert it to safetensors."),
-    Step("models", "predict", "Predict the clean evaluation images.", gpu=True),
-    Step("attacks", "craft", "Attack a network with one method, at each of its epsilons.", gpu=True),
-    Step("activations", "part", "Store a layer's raw rows on a part of the training images, "
-         "for `extract` to put together.", gpu=True),
-    Step("activations", "extract", "Store a layer's standardised rows on training and held-out "
-         "images.", gpu=True),
-    Step("saes", "fit", "Train every sparsity and seed of one SAE type on a layer's rows.", gpu=True),
-    Step("saes", "baselines", "Reconstruct a layer's rows by PCA, and train SAEs on whitened rows "
-         "and on a Gaussian surrogate.", gpu=True),
-    Step("probes", "measure", "Count a layer's latents that are active, clean and under every "
-         "attack, and put each SAE's reconstruction in place of the layer.", gpu=True),
-    Step("probes", "intervene", "Put the latents that an attack woke back to their clean values, or "
-         "into clean images, and predict.", gpu=True),
-    Step("probes", "defend", "Attack the network through reconstructions of its layers, by SAEs and "
-         "by PCA.", gpu=True),
-    Step("probes", "gallery", "Choose the latents that an attack wakes most, and images that show "
-         "them.", gpu=True),
-    Step("toy", "train", "Train every density, seed and training mode as one stack.", gpu=True),
-    Step("toy", "vulnerability", "Attack the trained stack and measure its superposition."),
-    Step("toy", "geometry", "Write how features of a few models overlap, and what an attack does "
-         "to one input."),
-    Step("canvas", "learn", "Teach a family of networks on canvases of one regime and seed."),
-    Step("canvas", "flip", "Flip features of canvases by the least change, and measure superposition."),
-    Step("canvas", "transfer", "Show attacks on the network of one seed to those of all others."),
-    Step("canvas", "calibrate", "Measure proxies of superposition where its dose is known."),
-    Step("report", "page", "Write the page that answers the question: verdicts, charts, methods."),
-)  # fmt: skip
+from interference.plan.entries import Figure, Input, Page, Table, table
 
 #: Settings of tables whose intervals come from bootstrap resamples of images.
 BOOTSTRAP = ("confidence", "resamples", "seed")
 
 SAES = Input("fit", "saes/{model}/{layer}/{type}.parquet")
+
+LEAST = Input("least", "attacks/{model}.least.parquet")
 
 RULER = Input("calibrate", "canvas/{regime}-s{seed}.proxies.parquet")
 
@@ -124,6 +79,7 @@ TABLES = (
         {"outcomes": Input("defend", "probes/{model}/defences.parquet")},
         settings=BOOTSTRAP,
     ),
+    Table("least", {"least": LEAST}, settings=BOOTSTRAP, needs="least"),
     Table(
         "gates",
         {"accuracy": table("accuracy"), "images": Input("images", "data/images.json")},
@@ -156,6 +112,15 @@ TABLES = (
     ),
     Table("proxies", {"proxies": RULER}, arms=("canvas",), needs="ruler"),
     Table(
+        "mounted",
+        {
+            name: Input("mount", f"canvas/mounted-{{model}}-{{regime}}.{name}.parquet")
+            for name in ("flips", "features")
+        },
+        arms=("canvas",),
+        needs="mount",
+    ),
+    Table(
         "claims",
         {
             **{
@@ -170,6 +135,7 @@ TABLES = (
                     "defences",
                 )
             },
+            "least": table("least", "least"),
             "toy": Input("vulnerability", "toy/vulnerability.parquet", needs="toy"),
             **{
                 name: table(name, needs)
@@ -179,6 +145,7 @@ TABLES = (
                     ("adversarial", "ladder"),
                     ("transfer", "transfer"),
                     ("proxies", "ruler"),
+                    ("mounted", "mount"),
                 )
             },
         },
@@ -263,6 +230,14 @@ FIGURES = (
         labels={**ARCHITECTURE, "figure": "accuracy behind reconstructions"},
     ),
     Figure(
+        "least",
+        {"table": table("least"), "radii": LEAST},
+        needs="least",
+        file="{architecture}/least",
+        category="Networks",
+        labels={**ARCHITECTURE, "figure": "least changes that flip a prediction"},
+    ),
+    Figure(
         "gallery",
         {
             "latents": Input("gallery", "probes/{model}/gallery.parquet"),
@@ -301,6 +276,7 @@ FIGURES = (
             ("ladder", {"table": table("adversarial")}, "ladder", "what adversarial training buys"),
             ("transfer", {"table": table("transfer")}, "transfer", "attacks between seeds"),
             ("ruler", {"proxies": RULER}, "ruler", "proxies of superposition"),
+            ("mounted", {"table": table("mounted")}, "mount", "on frozen networks"),
         )
     ),
 )
@@ -335,6 +311,8 @@ PAGE = Page(
                 ("adversarial", "ladder"),
                 ("transfer", "transfer"),
                 ("proxies", "ruler"),
+                ("mounted", "mount"),
+                ("least", "least"),
             )
         },
         "pairs": Input(PAIRS.step, PAIRS.path, "toy"),

@@ -20,9 +20,9 @@ from interference.config.canvas import members, pixels
 from interference.config.facts import RESOURCES, channels, operations, positions
 from interference.config.schema import Config
 from interference.config.values import DISPLACED, Layer
-from interference.plan.catalogue import STEPS
 from interference.plan.jobs import Rule, rules
 from interference.plan.specs import Specs
+from interference.plan.steps import STEPS
 from interference.progress import in_bytes
 from interference.provenance import InterferenceError
 
@@ -31,8 +31,14 @@ TOY = 20_000 + 33_600
 #: Forward passes from a layer on of each image whose latents are intervened on: eight sets, put back and
 #: put in, and the clean image.
 OUTCOMES = 17
+#: Forward passes of each image whose least change is found by then: its end, and eight halvings.
+BISECTED = 9
 #: Clean images at most that a gallery chooses from.
 CANDIDATES = 2000
+#: Canvases of a training step that are attacked, where any are (`canvas.train`).
+UNDER_ATTACK = 32
+#: Canvases on which superposition is measured, and draws of noise per pair (`canvas.flip`, `canvas.noise`).
+MEASURED, DRAWS = 400, 8
 #: Seconds of a job before its work begins: Python, torch and torchvision.
 START = 2.0
 #: Each step by its rule's name.
@@ -57,6 +63,8 @@ def work(config: Config) -> dict[str, float]:
         amounts["train"] = float(models * toy.steps * toy.batch_size * TOY)
     if "canvas" in config.arms:
         amounts |= _canvas_work(config)
+        if config.canvas.mount:
+            amounts["mount"] = _mounted_work(config, Specs(config))
     if config.data is not None and config.data.pictures:
         data = config.data
         amounts["images"] = float(data.train + data.heldout + data.evaluation)
@@ -78,12 +86,28 @@ def _canvas_work(config: Config) -> dict[str, float]:
             trunk += 128 * canvas.trunk.features
             evidence = regime.detectors or canvas.trunk.features
             once = cells * (trunk + 2 * evidence * m) + 2 * m * (regime.hidden or cells)
-            steps = 3 + (2 * canvas.adversarial.steps if member["attacked"] else 0)
+            steps = 3.0
+            if member["attacked"]:
+                share = min(UNDER_ATTACK / canvas.training.batch_size, 1)
+                steps += share * (2 * canvas.adversarial.steps + 3)
             trained += steps * once * canvas.training.steps * canvas.training.batch_size
             if family in canvas.families:
                 flips = canvas.flips
                 flipped += 2 * 2 * once * flips.pairs * flips.steps * flips.starts
     return {"learn": len(canvas.seeds) * trained, "flip": len(canvas.seeds) * flipped}
+
+
+def _mounted_work(config: Config, specs: Specs) -> float:
+    """Work of all bottlenecks on frozen networks: passes of single images, of noise and of what is
+    measured, and the steps towards least changes of all pixels, of the own cell and of all others."""
+    canvas, data, mount = config.canvas, config.data, config.canvas.mount
+    single = data.train + data.heldout + data.evaluation
+    once = 2 * MEASURED + DRAWS * mount.flips.pairs
+    steps = 2 * (2 * mount.cells + 1) * mount.flips.pairs * mount.flips.steps * mount.flips.starts
+    images = single + len(mount.doses) * (once * mount.cells + steps)
+    networks = specs.models.values()
+    passed = sum(passes(config, network.architecture)["logits"] for network in networks)
+    return len(canvas.regimes) * images * passed
 
 
 def _network_work(config: Config, specs: Specs) -> Iterator[tuple[str, float]]:
@@ -105,6 +129,9 @@ def _network_work(config: Config, specs: Specs) -> Iterator[tuple[str, float]]:
         for name, method in methods.items():
             scored = len(method.epsilons) * specs.attacked(name) * to["logits"]
             yield "craft", (2 * method.gradients + 2) * scored
+        if config.attacks.least:
+            flips = config.attacks.least
+            yield "least", (2 * flips.steps + BISECTED) * flips.images * to["logits"]
         sizes = positions(data.size, config.models.stem, model.architecture)
         for layer in specs.layers:
             if specs.parts:

@@ -10,7 +10,7 @@ from string import Formatter
 class Step:
     """A kind of job: rule NAME runs `interference ROOM NAME`, which is `run` of interference.ROOM.NAME.
 
-    room: a key of `catalogue.ROOMS`.
+    room: a key of `steps.ROOMS`.
     does: the help of its verb, a sentence.
     gpu: whether it uses a GPU where there is one.
     """

@@ -69,13 +69,15 @@ class Inventory:
     @property
     def has(self) -> set[str]:
         """What entries of the catalogue and their inputs may need: the arms; ``gates``, where the
-        accuracies that the networks must have are known; families of canvases, ``transfer`` and
-        ``ruler``."""
-        canvas = self.config.canvas
+        accuracies that the networks must have are known; ``least`` changes; families of canvases,
+        ``transfer``, ``ruler`` and ``mount``."""
+        attacks, canvas = self.config.attacks, self.config.canvas
         parts = {
+            "least": attacks is not None and attacks.least is not None,
             "gates": isinstance(self.config.models, Hub),
             "transfer": canvas is not None and canvas.transfer is not None,
             "ruler": canvas is not None and canvas.ruler is not None,
+            "mount": canvas is not None and canvas.mount is not None,
         }
         present = {name for name, here in parts.items() if here}
         return {*self.config.arms, *self.families, *present}

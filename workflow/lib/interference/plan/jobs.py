@@ -13,6 +13,7 @@ from interference.config.zoo import CHECKPOINTS
 from interference.plan.catalogue import FIGURES, TABLES
 from interference.plan.specs import Specs
 from interference.progress import in_bytes
+from interference.provenance import foreign_path
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,10 @@ def _network_rules(config: Config, specs: Specs) -> Iterator[Rule]:
     adversarial = len(models) * sum(on.values())
     yield Rule("craft", "attacks", len(models) * len(methods),
                4 * adversarial * pixels, f"{adversarial:,} adversarial images")  # fmt: skip
+
+    if config.attacks.least:
+        flipped = f"{len(models) * config.attacks.least.images:,} images"
+        yield Rule("least", "attacks", len(models), 0, flipped)
 
     kept, depth = config.activations.layers, len(layers)
     rows = len(models) * sum(kept.values()) * data.train
@@ -144,6 +149,10 @@ def _canvas_rules(config: Config, specs: Specs) -> Iterator[Rule]:
                f"{flipped * canvas.flips.pairs:,} features to flip")  # fmt: skip
     yield Rule("transfer", "canvas", len(canvas.regimes) * ("transfer" in specs.has))
     yield Rule("calibrate", "canvas", times * ("ruler" in specs.has))
+    if canvas.mount:
+        jobs = len(specs.models) * len(canvas.regimes)
+        pairs = jobs * len(canvas.mount.doses) * canvas.mount.flips.pairs
+        yield Rule("mount", "canvas", jobs, 0, f"{pairs:,} features to flip")
 
 
 def missing(config: Config) -> list[str]:
@@ -164,6 +173,12 @@ def missing(config: Config) -> list[str]:
         for name, network in source.networks.items():
             if not Path(network.file).expanduser().is_file():
                 lines.append(f"missing here: models.networks.{name}.file, {network.file}")
+    if config.canvas is not None and config.canvas.ruler is not None:
+        for name in config.canvas.ruler.measures:
+            if foreign_path(name.partition(":")[0]) is None:
+                lines.append(
+                    f"missing here: canvas.ruler.measures, {name}: no module that Python finds"
+                )
     return lines
 
 

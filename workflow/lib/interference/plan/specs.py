@@ -5,6 +5,7 @@ output: a key that it reads, its code, or the spec of a job upstream. What reach
 file is not repeated here: each method names the specs of the jobs whose outputs the rule reads.
 """
 
+from interference.config.canvas import mounted, regime_of
 from interference.config.model import Model
 from interference.config.networks import Files, Hub
 from interference.config.values import Layer
@@ -81,6 +82,23 @@ class Specs(Arms):
             model=self.models[model].identity,
         )
 
+    @once
+    def mount(self, model: str, regime: str) -> str:
+        canvas, network = self.config.canvas, self.models[model]
+        return spec(
+            ("interference.canvas.mount",),
+            [self.images(), self.network(model)],
+            model=network.identity,
+            regime=regime_of(canvas, "mounted", regime),
+            halved=False,
+            family="mounted",
+            seed=network.seed,
+            members=mounted(canvas.mount),
+            trunk=canvas.trunk.model_dump(exclude={"features"}),
+            training=canvas.training.model_dump(),
+            flips=canvas.mount.flips.model_dump(),
+        )
+
     # attacks
 
     @once
@@ -97,6 +115,15 @@ class Specs(Arms):
             source=source and {"model": source[0], "attack": source[1]},
             images=self.attacked(attack),
             seed=self.config.attacks.seed,
+        )
+
+    @once
+    def least(self, model: str) -> str:
+        return spec(
+            ("interference.attacks.least",),
+            [self.images(), self.network(model), self.predict(model)],
+            model=self.models[model].identity,
+            **self.config.attacks.least.model_dump(),
         )
 
     # activations
@@ -306,8 +333,6 @@ class Specs(Arms):
 
     def settings(self, name: str) -> dict:
         """The fields of a table's spec that `Table.settings` calls by one name."""
-        if not self.has & {"networks", "canvas"}:
-            return {}
         if "networks" not in self.has and name not in BOOTSTRAP:
             return {}
         if name == "gates":

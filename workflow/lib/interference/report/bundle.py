@@ -12,9 +12,10 @@ from rocrate.model.entity import Entity
 from rocrate.rocrate import ROCrate
 
 from interference.config.load import KEPT, read_config
-from interference.plan.catalogue import ROOMS, TABLES
+from interference.plan.catalogue import TABLES
 from interference.plan.outputs import known_by
 from interference.plan.specs import Specs
+from interference.plan.steps import ROOMS
 from interference.provenance import ROOT, InterferenceError
 from interference.report.finished import CLAIMS
 from interference.store.files import replacing, sha256

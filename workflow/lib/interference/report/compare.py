@@ -8,7 +8,7 @@ import pandas as pd
 
 from interference.analysis.findings import VERDICTS
 from interference.provenance import InterferenceError, canonical
-from interference.report.finished import claims_of
+from interference.report.finished import claims_of, judged
 from interference.report.terminal import console, grid
 from interference.report.words import interval
 from interference.store.files import replacing
@@ -16,7 +16,11 @@ from interference.store.files import replacing
 #: What makes a claim of one run the claim of another.
 SAME = ["key", "claim", "scope"]
 #: What a verdict on one training is called on several.
-OF_SEVERAL = {"holds here": "reproduced", "fails here": "not reproduced"}
+OF_SEVERAL = {
+    "holds here": "reproduced",
+    "fails here": "not reproduced",
+    "no effect here": "no effect",
+}
 _TAKEN = ["verdict", "measured", "low", "high"]
 
 
@@ -49,7 +53,7 @@ def compare(first: Path, second: Path, page: Path | None = None) -> None:
     first, second: results folders, or bundles. page: an HTML file.
     Raises InterferenceError where no claim is in both.
     """
-    tables, out = (claims_of(first), claims_of(second)), console()
+    tables, out = [judged(claims_of(run)) for run in (first, second)], console()
     both = compared(*tables)
     if both.empty:
         raise InterferenceError(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from interference.report.finished import claims_of, gates_of
+from interference.report.finished import claims_of, gates_of, judged
 from interference.report.headlines import headlines
 from interference.report.terminal import console, grid
 from interference.report.words import checks
@@ -20,10 +20,11 @@ def conclude(results: Path) -> None:
 
     results: its folder. Raises StoreError where a table is missing or damaged.
     """
-    claims, out = claims_of(results), console()
+    every, out = claims_of(results), console()
+    claims = judged(every)
     out.print(f"\nDo adversarial examples come from superposition? {results.name} finds:\n")
     out.print(grid(_answers(claims)))
-    for line in _remarks(results, claims):
+    for line in [*_remarks(results, claims), *_chance(claims, len(every) - len(claims))]:
         out.print(line, soft_wrap=True)
     out.print()
     for name, place in _places(results):
@@ -53,6 +54,14 @@ def _remarks(results: Path, claims: pd.DataFrame) -> Iterator[str]:
         learned = read_json(manifest).get("learned", "something")
         if learned != "something":
             yield f"{manifest.stem} learned {learned} in training: see {manifest} and its log."
+
+
+def _chance(claims: pd.DataFrame, untested: int) -> Iterator[str]:
+    """Yield how many verdicts survive the false discovery rate, and how many claims have none."""
+    survive, decided = ((claims["survives"].isin(said)).sum() for said in (["yes"], ["yes", "no"]))
+    yield f"{survive} of {decided} verdicts survive the false discovery rate over all claims."
+    if untested:
+        yield f"{untested} claims are about other experiments, and not tested here."
 
 
 def _places(results: Path) -> Iterator[tuple[str, str]]:

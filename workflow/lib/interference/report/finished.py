@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from interference.analysis.findings import NOT_TESTED
 from interference.analysis.frames import read_frame
 from interference.provenance import InterferenceError
 
@@ -33,6 +34,11 @@ def find(results: Path | None) -> Path:
 def claims_of(results: Path) -> pd.DataFrame:
     """The table claims. Raises StoreError where it is missing or damaged."""
     return read_frame(results / CLAIMS)
+
+
+def judged(claims: pd.DataFrame) -> pd.DataFrame:
+    """The rows of claims that the run is about at all."""
+    return claims[claims["verdict"] != NOT_TESTED]
 
 
 def gates_of(results: Path) -> pd.DataFrame | None:

@@ -6,10 +6,15 @@ from itertools import chain, zip_longest
 
 import pandas as pd
 
+from interference.report.finished import judged
+
 #: The most sentences that an experiment of several arms has.
 MOST = 8
 #: Verdicts that say yes to a claim, and no.
-YES, NO = {"reproduced", "holds here"}, {"not reproduced", "fails here"}
+YES = {"reproduced", "holds here"}
+NO = {"not reproduced", "fails here", "no effect", "no effect here"}
+#: Those of them that are about one training.
+HERE = ("holds here", "fails here", "no effect here")
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,8 @@ QUESTIONS = (
              ("canvas-proxy-orders", "canvas-proxy-follows"), "proxies and regimes", ("interference_to_signal", "squared_cosines")),
     Question("canvas", "Does adversarial training work at least by half through less interference?",
              ("canvas-hardened-route",), "regimes"),
+    Question("canvas", "Do networks trained against attacks leave attacks less interference?",
+             ("canvas-mounted-interference",), "regimes"),
     Question("networks", "Do layers of robust networks have sparser structure than covariance explains?",
              ("fvu-beyond-gaussian",), "layers"),
     Question("networks", "Do attacks wake more latents than every control as strong?", ("l0-over-control",), "layers and SAE types"),
@@ -74,6 +81,7 @@ QUESTIONS = (
 def headlines(claims: pd.DataFrame, most: int = MOST) -> list[Headline]:
     """The answered questions, at most ``most``: the first of each arm, then the second of each, and so on;
     in the order of `QUESTIONS`. claims: the table."""
+    claims = judged(claims)
     answered = [found for question in QUESTIONS for found in _answered(question, claims)]
     arms: dict[str, list[Headline]] = {}
     for found in answered:
@@ -92,7 +100,7 @@ def _answered(question: Question, claims: pd.DataFrame) -> Iterator[Headline]:
         _together(set(part["verdict"])) for _, part in rows.groupby(_subjects(rows), sort=False)
     ]
     evidence = tuple(_measured(part) for _, part in rows.groupby("key", sort=False))
-    here = bool(rows["verdict"].isin(["holds here", "fails here"]).any())
+    here = bool(rows["verdict"].isin(HERE).any())
     yield Headline(question, _answer(said, question.cases, here), evidence, _shown(said, here))
 
 

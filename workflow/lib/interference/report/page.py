@@ -17,12 +17,13 @@ import pyarrow.parquet as pq
 import yaml
 
 from interference.analysis.figures.style import layers
-from interference.analysis.findings import VERDICTS
+from interference.analysis.findings import NOT_TESTED, VERDICTS
 from interference.analysis.frames import SAE_TYPES, read_frames
 from interference.provenance import canonical
 from interference.report.charts import canvas, graph, latents, networks
 from interference.report.charts import toy as toy_charts
 from interference.report.charts.base import Chart
+from interference.report.finished import judged
 from interference.report.headlines import headlines
 from interference.report.methods import asked, methods
 from interference.report.shell import render
@@ -36,7 +37,9 @@ TEXTS = {
     "canvas": "A pixel of one image can reach the answer about another through the bottleneck alone. So "
     "what an attack gains there is interference, by construction.",
     "networks": "Nobody knows the features of a real network. What sparse autoencoders see of them stands "
-    "beside what they see where there is nothing to find, and beside controls as strong as the attack.",
+    "beside what they see where there is nothing to find, and beside controls as strong as the attack. "
+    "On canvases, where superposition is known, neither FVU nor the number of latents that an attack wakes "
+    "was a valid proxy of it.",
 }
 
 
@@ -63,6 +66,7 @@ def run(
     splice: Sequence[Path] = (),
     interventions: Sequence[Path] = (),
     defences: Sequence[Path] = (),
+    least: Sequence[Path] = (),
     gates: Sequence[Path] = (),
     toy: Sequence[Path] = (),
     pairs: Sequence[Path] = (),
@@ -72,19 +76,20 @@ def run(
     adversarial: Sequence[Path] = (),
     transfer: Sequence[Path] = (),
     proxies: Sequence[Path] = (),
+    mounted: Sequence[Path] = (),
     pictures: Sequence[Path] = (),
 ) -> None:
     """Write the page, and the config beside it, which the page's commands are run with.
 
     spec: ``config``, the experiment's whole config, YAML; ``figures``, paths of its figures by name.
-    claims … proxies: the tables, by name; pairs, example: of toy/geometry; pictures: galleries, PNG.
+    claims … mounted: the tables, by name; pairs, example: of toy/geometry; pictures: galleries, PNG.
     """
     given = {
         "claims": claims, "accuracy": accuracy, "saes": saes, "matched": matched,
         "baselines": baselines, "l0": l0, "fair": fair, "splice": splice,
-        "interventions": interventions, "defences": defences, "gates": gates, "toy": toy, "pairs": pairs,
+        "interventions": interventions, "defences": defences, "least": least, "gates": gates, "toy": toy, "pairs": pairs,
         "example": example, "dose": dose, "crossover": crossover, "adversarial": adversarial,
-        "transfer": transfer, "proxies": proxies,
+        "transfer": transfer, "proxies": proxies, "mounted": mounted,
     }  # fmt: skip
     paths = {name: found for name, found in given.items() if found}
     tables = {name: read_frames(found) for name, found in paths.items()}
@@ -103,7 +108,7 @@ def compose(
 
     sources: what the page is made of, see `_sources`; pictures: a gallery, see `_gallery`.
     """
-    config, claims = yaml.safe_load(spec["config"]), tables["claims"]
+    config, claims = yaml.safe_load(spec["config"]), judged(tables["claims"])
     name = config["experiment"]
     place = f"results/{name}/report/config.yaml"
     found = verdicts(claims, spec["figures"])
@@ -124,6 +129,7 @@ def compose(
         layers=layers(networks_here),
         types={key: text for key, text in SAE_TYPES.items() if key in set(claims["type"])},
         verdicts=found,
+        untested=_untested(tables["claims"]),
         values={verdict.key: _values(verdict, charts) for verdict in found},
         commands={v.figure: command(name, f"analysis/{v.figure}.svg", place) for v in found},
         sections=sections,
@@ -150,6 +156,15 @@ def _sections(config: dict, tables: Mapping[str, pd.DataFrame]) -> Iterator[Arm]
     for arm, (section, charts) in drawn.items():
         if section in config:
             yield Arm(arm, ARMS[arm], TEXTS[arm], charts)
+
+
+def _untested(claims: pd.DataFrame) -> list[dict]:
+    """Claims that the run is not about, by what they would take: a list of wordings under each."""
+    rows = claims[claims["verdict"] == NOT_TESTED]
+    return [
+        {"takes": why, "wordings": part["claim"].tolist()}
+        for why, part in rows.groupby("why", sort=False)
+    ]
 
 
 def _values(verdict: Verdict, charts: Mapping[str, Chart]) -> dict[str, str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
+from interference.analysis.findings import NOT_TESTED
 from interference.provenance import InterferenceError
 from interference.report.finished import claims_of, gates_of
 from interference.report.terminal import console, grid
@@ -51,8 +52,9 @@ def _cells(row: dict) -> tuple[str, str, str]:
     """A claim's verdict, its number, and the rest: what it is about, what is reported, and why."""
     reported = "" if row["reported"] == "not reported" else f"reported {row['reported']}"
     why = "" if row["why"] == "one training" else row["why"]  # which the verdict says
-    rest = "; ".join(filter(None, [row["scope"], reported, why]))
-    return row["verdict"], interval(row), rest
+    chance = "may be chance, among so many claims" if row["survives"] == "no" else ""
+    rest = "; ".join(filter(None, [row["scope"], reported, why, chance]))
+    return row["verdict"], "" if row["verdict"] == NOT_TESTED else interval(row), rest
 
 
 def _show_gates(out: Console, gates: pd.DataFrame | None) -> None:

@@ -16,6 +16,7 @@ _COLOURS = {
     "holds here": "green",
     "not reproduced": "red",
     "fails here": "red",
+    "no effect": "red",
 }
 
 

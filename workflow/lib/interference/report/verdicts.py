@@ -26,6 +26,7 @@ CHARTS = {
     "adversarial": "ladder",
     "transfer": "transfer",
     "proxies": "ruler",
+    "mounted": "mounted",
 }
 #: Beginning of a claim's key → chart and figure, where its table has several.
 OF_KEYS = {
@@ -45,6 +46,7 @@ FIGURES = {
     "adversarial": "canvas_ladder",
     "transfer": "canvas_transfer",
     "proxies": "canvas_ruler",
+    "mounted": "canvas_mounted",
 }
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 from pylatexenc.latexencode import UnicodeToLatexEncoder
 
+from interference.report.finished import judged
 from interference.report.verdicts import ARMS
 from interference.report.words import arm_of, interval, together
 from interference.store.files import replacing
@@ -37,7 +38,7 @@ def writings(tables: Mapping[str, pd.DataFrame]) -> Iterator[Writing]:
 
     tables: its tables by name, claims among them.
     """
-    claims = tables["claims"]
+    claims = judged(tables["claims"])
     by_claim = claims.groupby("claim", sort=False)
     cells = pd.DataFrame({"claim": claim, "verdict": together(rows)} for claim, rows in by_claim)
     yield Writing("verdicts", "Verdicts, claim by claim.", cells, (0.5, 0.4))

@@ -5,11 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from interference.analysis.flips import MEANS, OF_FEATURES, means
+from interference.analysis.flips import GAINS, MEANS, OF_FEATURES, means
 from interference.analysis.frames import read_frames
-
-#: Terms whose gain over the clean network is a column.
-GAINS = {"gain_full": "log_r_full", "gain_own": "log_r_own", "gain_interference": "interference"}
 
 
 def build(spec: dict, flips: Sequence[Path], features: Sequence[Path]) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Every claim of `analysis.claims` beside what this run measured, with a verdict."""
+"""Every claim of `analysis.claims` beside what this run measured, with a verdict; or what it would take."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
@@ -9,11 +9,16 @@ import pandas as pd
 
 from interference.analysis.claim import Claim
 from interference.analysis.claims import CLAIMS
+from interference.analysis.findings import CHECKS, NOT_TESTED
 from interference.analysis.frames import read_frames
-from interference.analysis.verdicts import Measured, verdict
+from interference.analysis.significance import adjusted
+from interference.analysis.verdicts import Measured, Rule, verdict
 
 COLUMNS = ["key", "claim", "scope", "layer", "type", "against", "about", "source", "reported", "measured", "low", "high", "interval",
-           "bound", "of_reported", "verdict", "why"]  # fmt: skip
+           "bound", "equivalence", "of_reported", "verdict", "why", "p", "false_discovery_rate",
+           "survives"]  # fmt: skip
+#: Those of them that are numbers.
+NUMBERS = ("measured", "low", "high", "of_reported", "p", "false_discovery_rate")
 
 
 def build(
@@ -25,37 +30,69 @@ def build(
     fair: Sequence[Path] = (),
     interventions: Sequence[Path] = (),
     defences: Sequence[Path] = (),
+    least: Sequence[Path] = (),
     toy: Sequence[Path] = (),
     dose: Sequence[Path] = (),
     crossover: Sequence[Path] = (),
     adversarial: Sequence[Path] = (),
     transfer: Sequence[Path] = (),
     proxies: Sequence[Path] = (),
+    mounted: Sequence[Path] = (),
 ) -> pd.DataFrame:
-    """One row per claim and subject, of the tables that are given.
+    """One row per claim and subject, of the tables that are given; last one per claim that has none.
 
     spec: ``confidence`` of intervals; of networks ``attack`` and ``epsilon``, at which
         claims about attacked images are read.
-    accuracy, matched, baselines, l0, fair, interventions, defences: the tables, of networks.
+    accuracy, matched, baselines, l0, fair, interventions, defences, least: the tables, of networks.
     toy: the measurements of toy models, one row per model, inputs and attack.
-    dose, crossover, adversarial, transfer, proxies: the tables, of canvases.
+    dose, crossover, adversarial, transfer, proxies, mounted: the tables, of canvases.
     """
     given = {
         "accuracy": accuracy, "matched": matched, "baselines": baselines, "l0": l0,
-        "fair": fair, "interventions": interventions, "defences": defences, "toy": toy,
+        "fair": fair, "interventions": interventions, "defences": defences, "least": least,
+        "toy": toy,
         "dose": dose, "crossover": crossover, "adversarial": adversarial, "transfer": transfer,
-        "proxies": proxies,
+        "proxies": proxies, "mounted": mounted,
     }  # fmt: skip
-    return decide({name: read_frames(paths) for name, paths in given.items() if paths}, spec)
+    rows = decide({name: read_frames(paths) for name, paths in given.items() if paths}, spec)
+    return pd.concat([rows, untested(set(rows["key"]))], ignore_index=True)
 
 
 def decide(tables: Mapping[str, pd.DataFrame], spec: dict) -> pd.DataFrame:
-    """The table claims. tables: of `build`'s inputs those that there are, by name."""
+    """The rows of claims that the tables decide, or cannot. tables: of `build`'s inputs those that there
+    are, by name."""
     rows = []
     for claim, scope, subject in _pairs(tables, spec):
         measured = claim.quantity(subject, spec)
         if measured is not None:
             rows.append(_row(claim, scope, subject, measured))
+    return surviving(pd.DataFrame(rows, columns=COLUMNS), spec["confidence"])
+
+
+def surviving(rows: pd.DataFrame, confidence: float) -> pd.DataFrame:
+    """The rows with the rate of false discoveries at which each verdict is one, and whether it survives
+    the rate that the confidence allows; empty of what has no p-value, or is undecided."""
+    rate = adjusted(rows["p"].to_numpy())
+    said = np.where(rate <= 1 - confidence, "yes", "no")
+    tested = ~np.isnan(rate) & (rows["verdict"] != "undecided")
+    return rows.assign(false_discovery_rate=rate, survives=np.where(tested, said, ""))
+
+
+def untested(keys: set[str]) -> pd.DataFrame:
+    """One row per claim that no table of the experiment is about: what it would take. keys: of all others.
+
+    There is none of checks.
+    """
+    rows: list[dict] = []
+    for claim in CLAIMS:
+        if claim.key not in keys and claim.source not in CHECKS:
+            takes = dict.fromkeys(subjects.takes for subjects in claim.subjects)
+            rows.append({
+                **dict.fromkeys(COLUMNS, ""), **dict.fromkeys(NUMBERS, np.nan),
+                "key": claim.key, "claim": claim.wording, "source": claim.source,
+                "reported": claim.reported.text, **_of_rule(claim.rule),
+                "verdict": NOT_TESTED, "why": f"it takes {', or '.join(takes)}",
+            })  # fmt: skip
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -86,9 +123,18 @@ def _row(claim: Claim, scope: str, subject: pd.DataFrame, measured: Measured) ->
         "low": measured.low,
         "high": measured.high,
         "interval": measured.interval,
-        "bound": str(claim.rule),
+        **_of_rule(claim.rule),
         "of_reported": np.nan if size is None else claim.rule.of_reported(measured.value, size),
         **verdict(measured, claim.rule, size),
+    }
+
+
+def _of_rule(rule: Rule) -> dict[str, str]:
+    """The columns bound and equivalence."""
+    region = rule.equivalence
+    return {
+        "bound": str(rule),
+        "equivalence": "{:.3g} to {:.3g}".format(*region) if region else "",
     }
 
 

@@ -16,9 +16,11 @@ def build(spec: dict, transfers: Sequence[Path]) -> pd.DataFrame:
     success: share of its attacks, or of noise, that flip the feature in another network, mean over the
         others. over_noise: that share less noise's. targets: how many others. pairs: of all of them.
 
-    transfers: one row per (…, source_seed, target_seed, region).
+    transfers: one row per (…, source_seed, target_seed, region); those of a source shown to itself, which
+        are a check, do not count.
     """
     rows = read_frames(transfers)
+    rows = rows[rows["source_seed"] != rows["target_seed"]]
     pair = [*(name for name in BY if name != "region"), "target_seed"]
     noise = rows[rows["region"] == "noise"].set_index(pair)["success"].rename("noise")
     rows = rows.join(noise, on=pair)

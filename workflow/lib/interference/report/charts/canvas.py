@@ -74,6 +74,8 @@ def charts(tables: Mapping[str, pd.DataFrame]) -> Iterator[Chart]:
         yield _transfer(tables["transfer"])
     if "proxies" in tables and len(tables["proxies"]):
         yield _ruler(tables["proxies"])
+    if "mounted" in tables and len(tables["mounted"]):
+        yield _mounted(tables["mounted"])
 
 
 def over_seeds(table: pd.DataFrame, by: list[str], columns: Mapping[str, tuple[str, str]],
@@ -193,6 +195,34 @@ def _transfer(table: pd.DataFrame) -> Chart:
         finished(drawn, "Share of pairs that transferred attacks flip, by region and dose.", controls),
         ("transfer",),
         "canvas_transfer",
+    )  # fmt: skip
+
+
+def _mounted(table: pd.DataFrame) -> Chart:
+    table = table.assign(dose=[f"{dose:g}" for dose in table["dose"]])
+    controls = _controls(table)
+    controls += menu("dose", "dose", options(table["dose"], ["3"]))
+    norms = {"l2": "L2", "linf": "Linf"}
+    there = [norm for norm in norms if norm in set(table["model_norm"])] or ["l2"]
+    controls.append(pick("norm", "networks trained in", there, norms))
+    # the clean networks are the start of each norm's curve
+    parts = [table[table["model_norm"].isin(["clean", norm])].assign(norm=norm) for norm in there]
+    by = [*BY, "dose", "norm", "model_epsilon"]
+    columns = {name: RADII[name] for name in ("log_r_own", "log_r_full")}
+    frame = over_seeds(pd.concat(parts), by, columns, exponential=True)
+    base = picked(alt.Chart(inline(frame)), *controls)
+    x = alt.X("model_epsilon:Q", title="training ε of the network (pixels in [0, 1])")
+    y = alt.Y("value:Q", title=RADIUS, scale=span("log"))
+    drawn = curves(base, x, y, _tips("mean", model_epsilon="ε"), color=_legend(columns))
+    return Chart(
+        "mounted",
+        "On frozen networks",
+        "Bottlenecks taught on networks that were trained for something else, clean or against "
+        "attacks. The distance of the curves is interference. Bars are Student’s 95 % intervals over "
+        "seeds.",
+        finished(drawn, "Least changes on frozen networks, over their training epsilon.", controls),
+        ("mounted",),
+        "canvas_mounted",
     )  # fmt: skip
 
 
