@@ -101,3 +101,9 @@ def test_every_network_has_bottlenecks_of_every_dose(experiment):
     found = {model: sorted(rows["dose"]) for model, rows in mounted.groupby("model")}
     assert found == dict.fromkeys(models, doses)
     assert (mounted["pairs"] >= 24).all()
+
+
+def test_the_readme_says_how_many_verdicts_survive(published):
+    said = published["survives"].value_counts()
+    text = (REPO / "README.md").read_text(encoding="utf-8")
+    assert f"{said['yes']} of {said['yes'] + said['no']} decided verdicts survive" in text

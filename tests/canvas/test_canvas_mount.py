@@ -76,7 +76,11 @@ def one(request, small_images, network):
         split: pool.showing(mount.told(trunk, pool.images)[:, :, None, None])
         for split, pool in pools.items()
     }
-    return mount.mounted(MEMBERS[1], spec, trunk, said), pools["evaluation"], said["evaluation"]
+    return (
+        mount.mounted(MEMBERS[1], spec, trunk, mount.teach(spec, said["train"]), said),
+        pools["evaluation"],
+        said["evaluation"],
+    )
 
 
 def test_what_a_network_says_is_what_its_own_classifier_reads(network):

@@ -23,7 +23,7 @@ from interference.report.drawings import COLUMN, LEAST_LETTERS, PAGE, drawings, 
 from interference.report.export import PREAMBLE, export
 from interference.report.finished import CLAIMS, judged
 from interference.report.references import bibtex
-from interference.report.words import arm_of
+from interference.report.verdicts import arm_of
 from interference.report.writings import Writing, latex, markdown, writings
 from interference.store.files import sha256
 from tests.support import REPO

@@ -19,8 +19,7 @@ from interference.report import page as page_module
 from interference.report.finished import judged
 from interference.report.methods import asked, methods
 from interference.report.shell import number
-from interference.report.verdicts import ARMS
-from interference.report.words import arm_of
+from interference.report.verdicts import ARMS, arm_of
 from tests.support import REPO
 from tests.support.pages import (
     PUBLISHED,

@@ -15,7 +15,7 @@ from interference.report.finished import CLAIMS as TABLE
 from interference.report.finished import find, judged
 from interference.report.headlines import headlines
 from interference.report.show import select
-from interference.report.words import arm_of
+from interference.report.verdicts import arm_of
 from tests.support import REPO
 from tests.support.published import read_claims
 

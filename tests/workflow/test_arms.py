@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from interference.report.finished import judged
-from interference.report.words import arm_of
+from interference.report.verdicts import arm_of
 from tests.support import REPO
 from tests.support.checkout import NETWORK_SECTIONS, NETWORKS_ONLY, TINY, Checkout, without
 

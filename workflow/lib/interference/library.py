@@ -5,7 +5,7 @@ then. Where something is not there, the error says what is.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NoReturn, get_args
@@ -37,7 +37,7 @@ class Sae:
     sparsity: float
     seed: int
     metrics: Mapping[str, float]
-    dictionary: "Dictionary"
+    dictionary: "Dictionary" = field(repr=False)
 
 
 @dataclass(frozen=True)

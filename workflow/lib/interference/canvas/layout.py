@@ -44,4 +44,5 @@ def _bases(V: Tensor, draw: torch.Generator) -> Tensor:
     columns = torch.randn(n, m, m, generator=draw, dtype=V.dtype)
     columns[:, :, 0] = V
     Q, R = torch.linalg.qr(columns)
-    return (Q * R.diagonal(dim1=1, dim2=2).sign()[:, None]).mT
+    signs = torch.where(R.diagonal(dim1=1, dim2=2) < 0, -1.0, 1.0)  # a direction of 0 has none
+    return (Q * signs[:, None]).mT

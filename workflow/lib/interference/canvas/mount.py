@@ -14,7 +14,7 @@ from interference.canvas.family import Member, Pool, built
 from interference.canvas.flip import flipped, write_flips
 from interference.canvas.learn import settled
 from interference.canvas.streams import INIT, PRETRAINING, TRAINING, canvases
-from interference.canvas.train import pretrain, train
+from interference.canvas.train import Taught, pretrain, train
 from interference.compute import generator
 from interference.models.architectures import HOOKS
 from interference.models.network import Network, load_network
@@ -51,16 +51,25 @@ def told(trunk: Mounted, images: Tensor) -> Tensor:
     return torch.cat([trunk(part) for part in images.split(BATCH)])
 
 
-def mounted(settings: dict, spec: dict, trunk: Mounted, pools: dict[str, Pool]) -> Member:
+def teach(spec: dict, pool: Pool) -> Taught:
+    """Return a head that tells classes apart by what a trunk says, which detectors start from.
+
+    pool: of training images, each cell of which is what the trunk says of one.
+    """
+    draw = generator(spec["seed"], PRETRAINING)
+    return pretrain(Given(), pool.images.shape[1], pool.composer(1), spec["trunk"], draw)
+
+
+def mounted(
+    settings: dict, spec: dict, trunk: Mounted, taught: Taught, pools: dict[str, Pool]
+) -> Member:
     """Return a network whose bottleneck and decoder are taught on what a trunk says.
 
-    settings: one of spec["members"]. pools: of the splits train, heldout and evaluation, each cell
-    of which is what the trunk says of an image.
+    settings: one of spec["members"]. taught: `teach`. pools: of the splits train, heldout and
+    evaluation, each cell of which is what the trunk says of an image.
     """
-    seed, (_, features, *_) = spec["seed"], pools["train"].images.shape
+    seed, features = spec["seed"], pools["train"].images.shape[1]
     composer = pools["train"].composer(settings["cells"])
-    draw = generator(seed, PRETRAINING)
-    taught = pretrain(Given(), features, pools["train"].composer(1), spec["trunk"], draw)
     regime = spec["regime"]
     build = {
         "channels": features,
@@ -96,7 +105,8 @@ def run(spec: dict, data: Path, model: Path, output: Path) -> None:
         for split, pool in pools.items()
     }
     trunk = Mounted(network, scale)
-    members = [mounted(settings, spec, trunk, of_images) for settings in spec["members"]]
+    taught = teach(spec, of_images["train"])
+    members = [mounted(each, spec, trunk, taught, of_images) for each in spec["members"]]
     tables = flipped(members, pools["evaluation"], spec)
     del tables["cosines"]
     write_flips(tables, spec, output, **spec["model"])

@@ -10,7 +10,8 @@ from interference.analysis.findings import NOT_TESTED
 from interference.provenance import InterferenceError
 from interference.report.finished import claims_of, gates_of
 from interference.report.terminal import console, grid
-from interference.report.words import arm_of, interval
+from interference.report.verdicts import arm_of
+from interference.report.words import interval
 
 
 def show(results: Path, verdicts: Collection[str] = (), arms: Collection[str] = ()) -> None:

@@ -50,6 +50,12 @@ FIGURES = {
 }
 
 
+def arm_of(key: str) -> str:
+    """The arm that a claim is about, a key of `ARMS`."""
+    first = key.partition("-")[0]
+    return first if first in ARMS else "networks"
+
+
 @dataclass(frozen=True)
 class Verdict:
     """One claim with all of its subjects.
@@ -89,13 +95,12 @@ def _verdict(key: str, rows: pd.DataFrame, figures: Mapping[str, Sequence[str]])
             chart, figure = other, drawn
     first = rows.iloc[0]
     counts = {v: int((rows["verdict"] == v).sum()) for v in VERDICTS}
-    arm = key.partition("-")[0]
     return Verdict(
         key=key,
         wording=first["claim"],
         source=first["source"],
         bound=first["bound"],
-        arm=arm if arm in ARMS else "networks",
+        arm=arm_of(key),
         counts={name: count for name, count in counts.items() if count},
         rows=rows.to_dict("records"),
         chart=chart,

@@ -6,13 +6,6 @@ from collections.abc import Mapping
 import pandas as pd
 
 from interference.analysis.findings import CHECKS, VERDICTS
-from interference.report.verdicts import ARMS
-
-
-def arm_of(key: str) -> str:
-    """The arm that a claim is about, a key of `ARMS`."""
-    first = key.partition("-")[0]
-    return first if first in ARMS else "networks"
 
 
 def interval(row: Mapping, places: int = 3) -> str:

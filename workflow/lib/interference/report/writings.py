@@ -9,8 +9,8 @@ import pandas as pd
 from pylatexenc.latexencode import UnicodeToLatexEncoder
 
 from interference.report.finished import judged
-from interference.report.verdicts import ARMS
-from interference.report.words import arm_of, interval, together
+from interference.report.verdicts import ARMS, arm_of
+from interference.report.words import interval, together
 from interference.store.files import replacing
 
 #: What Markdown takes for more than a letter.
