@@ -39,11 +39,12 @@ endif
 
 help:
 	@echo "make run     set up, then run the whole experiment of config.yaml and build its report"
-	@echo "make test    set up, then check everything; on a real Slurm, a run and three faults"
+	@echo "make test    set up, then check everything but types and what needs a Slurm"
 	@echo "make setup   only set up: an environment in .venv from envs/requirements.txt"
 	@echo "make bench   set up, then time trainers, images and extraction beside peers: results/benchmarks"
 	@echo "make bench-gpu  the same of trainers, extraction, attacks and training on a GPU"
 	@echo "make quality run, then compare what our SAEs and two libraries' reach on its activations"
+	@echo "make types   set up, then check the types of the whole package"
 	@echo "make docs    set up, then build the documents as a site: docs/_build/index.html"
 	@echo "make peers   only set up the libraries that SAEs are compared with, in .venv-peers"
 	@echo "make plan    what a run would do and cost: jobs, rows, bytes, hours"
@@ -51,7 +52,7 @@ help:
 	@echo "make slurm-scale         what large plans, submission and groups cost, on such a Slurm"
 	@echo "make slurm-cluster       a Slurm of three nodes on this machine, to try things (root, Debian)"
 	@echo "make slurm-cluster-down  end it"
-	@echo "make test-slurm          set up, then try on a real Slurm all faults that make test leaves out"
+	@echo "make test-slurm          set up, then try a run and every fault on a real Slurm"
 	@echo "make clean   remove .venv and .venv-peers (results stay)"
 	@echo
 	@echo "CONFIG=workflow/experiments/NAME.yaml picks another experiment, CORES=N limits the cores."
@@ -84,10 +85,10 @@ run: checked
 	$(BIN)/interference report conclude "$$results"
 
 test: $(READY) $(PEERS_READY)
-	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m pytest -n 4 --dist loadgroup -m "not thorough"
+	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m pytest -n 3 --dist loadgroup -m "not slurm"
 
 test-slurm: $(READY)
-	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m pytest -n 4 --dist loadgroup -m thorough tests/slurm
+	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m pytest -n 4 --dist loadgroup -m slurm tests/slurm
 
 # Where Snakemake looks for a profile by its name.
 slurm-profile:
@@ -121,6 +122,9 @@ bench-gpu: $(READY) $(PEERS_READY)
 quality: run $(PEERS_READY)
 	$(PEERS)/bin/python -m tests.benchmarks.quality
 
+types: $(READY)
+	$(BIN)/python -m mypy
+
 # A warning, such as a link to a page or heading that is not there, is an error.
 docs: $(READY)
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build
@@ -136,5 +140,5 @@ $(PEERS_READY): $(READY) tests/benchmarks/peers.txt
 clean:
 	rm -rf $(VENV) $(PEERS)
 
-.PHONY: help setup anew checked plan run test test-slurm bench bench-gpu quality docs peers clean \
-	slurm-profile slurm-scale slurm-cluster slurm-cluster-down
+.PHONY: help setup anew checked plan run test test-slurm bench bench-gpu quality types docs peers \
+	clean slurm-profile slurm-scale slurm-cluster slurm-cluster-down

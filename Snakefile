@@ -23,6 +23,7 @@ include: "workflow/rules/saes.smk"
 include: "workflow/rules/probes.smk"
 include: "workflow/rules/toy.smk"
 include: "workflow/rules/canvas.smk"
+include: "workflow/rules/rivals.smk"
 include: "workflow/rules/analysis.smk"
 include: "workflow/rules/report.smk"
 

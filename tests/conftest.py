@@ -75,13 +75,6 @@ def completed(tmp_path_factory) -> Checkout:
     return checkout
 
 
-@pytest.fixture(scope="session")
-def again(completed, tmp_path_factory) -> tiny.Again:
-    """Part of the tiny experiment once more, in another folder and by another executor; after the
-    completed run, whose machine code it finds."""
-    return tiny.run_again(tmp_path_factory.mktemp("again"))
-
-
 @pytest.fixture
 def after_a_run(completed) -> Iterator[Checkout]:
     """The completed run; whatever a test edits in it is put back. Of one worker's tests alone: all

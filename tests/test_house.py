@@ -40,6 +40,7 @@ FLOORS = [
     ("probes",),
     ("toy",),
     ("canvas",),
+    ("rivals",),
     ("analysis",),
     ("report",),
     ("library", "cluster"),

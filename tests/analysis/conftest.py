@@ -8,7 +8,7 @@ import pytest
 
 from interference.probes.intervene import INTERVENTIONS, SETS
 from interference.store.files import write_json
-from tests.support import planted
+from tests.support import planted, rivalry
 
 #: name, training norm, epsilon, seed
 NETWORKS = [("clean-s0", "clean", 0.0, 0), ("l2-1-s0", "l2", 1.0, 0), ("l2-2-s0", "l2", 2.0, 0)]
@@ -209,6 +209,7 @@ def results(tmp_path_factory):
         "least": {"least": paths["least"]},
         "toy": {"toy": paths["toy"]},
         **_of_canvases(folder),
+        **rivalry.written(folder),
     }
 
 

@@ -11,9 +11,11 @@ from matplotlib.figure import Figure
 from interference.analysis.figures import style
 from interference.analysis.figures.style import save
 from interference.analysis.tables import (
+    abundance,
     accuracy,
     adversarial,
     baselines,
+    bottlenecks,
     crossover,
     defences,
     dose,
@@ -55,6 +57,8 @@ WHICH = {
     "canvas_graphs": {},
     "canvas_ruler": {},
     "canvas_mounted": {},
+    "bottlenecks": {},
+    "abundance": {},
 }
 
 
@@ -84,6 +88,8 @@ def tables(results):
         "canvas_mounted": mounted.build({}, **results["mounted"]),
         "canvas_graphs": pd.concat([planted.cosines(seed) for seed in (0, 1)], ignore_index=True),
         "canvas_ruler": pd.concat([planted.proxies(seed) for seed in (0, 1)], ignore_index=True),
+        "bottlenecks": bottlenecks.build(BOOTSTRAP, **results["bottlenecks"]),
+        "abundance": abundance.build({}, **results["abundance"]),
     }
 
 

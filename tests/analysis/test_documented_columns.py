@@ -7,9 +7,11 @@ import pytest
 from interference.analysis.frames import MEMBER, MODEL
 from interference.analysis.statistics import OVER
 from interference.analysis.tables import (
+    abundance,
     accuracy,
     adversarial,
     baselines,
+    bottlenecks,
     claims,
     crossover,
     defences,
@@ -31,7 +33,7 @@ from interference.saes.dictionary import Dictionary
 from interference.saes.metrics import score
 from tests.support import REPO
 from tests.support.documented import columns, columns_of, sections
-from tests.support.tables import MOUNTED, OF_CANVASES, OF_NETWORKS
+from tests.support.tables import MOUNTED, OF_CANVASES, OF_NETWORKS, OF_RIVALS
 
 pytestmark = pytest.mark.xdist_group("analysis")
 
@@ -71,12 +73,14 @@ def tables(results):
         "transfer": transfer.build({}, **results["transfer"]),
         "proxies": proxies.build({}, **results["proxies"]),
         "mounted": mounted.build({}, **results["mounted"]),
+        "bottlenecks": bottlenecks.build(BOOTSTRAP, **results["bottlenecks"]),
+        "abundance": abundance.build({}, **results["abundance"]),
     }
 
 
 @pytest.mark.parametrize(
     "name",
-    [*OF_NETWORKS, "toy", *OF_CANVASES, MOUNTED],
+    [*OF_NETWORKS, "toy", *OF_CANVASES, MOUNTED, *OF_RIVALS],
 )
 def test_every_column_of_a_table_is_named_and_no_other(name, tables):
     found, said = set(tables[name].columns), columns_of(f"analysis/tables/{name}")

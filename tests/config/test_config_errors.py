@@ -23,6 +23,7 @@ FILES = [
     *sorted((REPO / "tests" / "experiments").glob("*.yaml")),
 ]
 GOOD = yaml.safe_load((REPO / "config.yaml").read_text())
+RIVALS = yaml.safe_load((REPO / "workflow/experiments/rivals.yaml").read_text())["rivals"]
 MISSING = object()
 NETWORKS = ("data", "models", "attacks", "activations", "saes")
 COLOUR = GOOD["data"] | {
@@ -41,6 +42,11 @@ SHUFFLED = {**FGSM, "type": "shuffled", "of": "fgsm"}
 TRANSFERRED = {**FGSM, "type": "transferred", "of": "fgsm", "across": "seed"}
 JUMPRELU = {"l0": [0.01], "warmup_fraction": 0.05, "initial_threshold": 0.1, "bandwidth": 0.1}
 MATRYOSHKA = {**GOOD["saes"]["types"]["topk"], "prefixes": [0.5, 1.0]}
+
+
+def rivals(section, **changes):
+    """Rivals in the default config, with other values in one of their sections."""
+    return {"rivals": {**RIVALS, section: {**RIVALS[section], **changes}}}
 
 
 def changed(changes):
@@ -467,6 +473,38 @@ WRONG = {
         {"toys": GOOD["toy"], "toy": MISSING},
         ["toys: unknown key", "did you mean toy?"],
     ),
+    # rivals
+    "rivals without images": (
+        {section: MISSING for section in (*NETWORKS, "canvas")} | {"rivals": RIVALS},
+        ["data: missing, but found rivals, made of its images; add it"],
+    ),
+    "rivals of one seed": (
+        {"rivals": RIVALS | {"seeds": [0]}},
+        ["rivals.seeds", "2"],
+    ),
+    "a bottleneck as wide as its classes": (
+        rivals("bottlenecks", widths=[2, 10]),
+        [
+            "rivals.bottlenecks.widths: 10 has no frame of 10 class vectors",
+            "2, 3, 4, 5, 6, 7, 8, 9",
+        ],
+    ),
+    "an odd bottleneck of an odd number of classes": (
+        rivals("bottlenecks", classes=7, widths=[2, 3]),
+        ["rivals.bottlenecks.widths: 3 has no frame of 7 class vectors", "write some of 2, 4, 6"],
+    ),
+    "more classes than there are": (
+        rivals("abundance", classes=[2, 11]),
+        ["rivals.abundance.classes: found 11, but there are 10; write that or less"],
+    ),
+    "more attacked images of rivals than there are": (
+        rivals("bottlenecks", attack=RIVALS["bottlenecks"]["attack"] | {"images": 5000}),
+        ["rivals.bottlenecks.attack.images: found 5000, but data.evaluation is", "or less"],
+    ),
+    "a radius of rivals in pixels of 255": (
+        rivals("abundance", epsilons=[8.0]),
+        ["rivals.abundance.epsilons: found 8", "at most 1", "write 0.0313725 if"],
+    ),
     # canvases
     "bottlenecks to mount and no networks": (
         {
@@ -484,7 +522,7 @@ WRONG = {
     ),
     "canvases without images": (
         {section: MISSING for section in NETWORKS},
-        ["data: missing, but found canvas, which is composed of its images; add it"],
+        ["data: missing, but found canvas, made of its images; add it"],
     ),
     "a dose that makes no whole number of dimensions": (
         {"canvas/doses": [1.0, 7.0]},
@@ -733,7 +771,7 @@ def test_the_command_line_never_shows_a_traceback_for_a_config(tmp_path, monkeyp
 
 
 def test_the_schema_is_json_and_names_every_section():
-    assert list(json.loads(json.dumps(schema()))["properties"]) == list(GOOD)
+    assert list(json.loads(json.dumps(schema()))["properties"]) == [*GOOD, "rivals"]
 
 
 def test_results_go_where_they_can_be_written(tmp_path):

@@ -96,6 +96,17 @@ def test_work_of_mounted_bottlenecks_is_what_a_hand_counts():
     assert costs.work(config)["mount"] == pytest.approx(2 * images * whole)
 
 
+def test_work_of_rivals_is_what_a_hand_counts():
+    """Two seeds, 10 steps of 32 images of 28 × 28 pixels, each trained clean and under attack of one step."""
+    found = costs.work(read_config(REPO / "tests/experiments/every.yaml"))
+    seen, once = 2 * 10 * 32, 2 * 784
+    # 2 widths × 3 geometries of 8 hidden units: forward and twice back; half of it again under attack
+    assert found["classify"] == pytest.approx(6 * (3 + 8) * once * 8 * seen)
+    # 2 numbers of classes × 4 and 8 hidden units; SAEs of twice as many latents on three kinds of rows
+    saes = 3 * 2 * 10 * 16 * 12 * 2 * (4**2 + 8**2)
+    assert found["count"] == pytest.approx(2 * ((3 + 8) * once * 12 * seen + saes))
+
+
 def test_work_of_defences_is_what_a_hand_counts():
     """16 images: two steps with a gradient and a look at where they end, then three predictions; the
     network as it is, and at each of two layers an SAE and PCA beside it."""
@@ -108,7 +119,7 @@ def test_work_of_defences_is_what_a_hand_counts():
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
 def test_every_step_but_cheap_ones_has_work(path):
     config = read_config(path)
-    cheap = {"convert", "vulnerability", "geometry", "transfer", "calibrate", "page"}
+    cheap = {"convert", "vulnerability", "geometry", "transfer", "calibrate", "aim", "page"}
     cheap |= set() if config.data and config.data.pictures else {"images"}
     steps = {rule.name for rule in rules(config) if rule.room != "analysis"} - cheap
     assert {rule.partition("/")[0] for rule in costs.work(config)} == steps
@@ -200,7 +211,8 @@ def test_every_experiment_that_ships_is_costed_with_the_rates_that_ship(path):
 def test_rates_that_ship_are_of_rules_that_have_work():
     paper = costs.work(read_config(REPO / "workflow" / "experiments" / "paper.yaml"))
     default = costs.work(read_config(REPO / "config.yaml"))
-    used = paper.keys() | default.keys() | {"part", "mount"}
+    rivals = costs.work(read_config(REPO / "workflow" / "experiments" / "rivals.yaml"))
+    used = paper.keys() | default.keys() | rivals.keys() | {"part", "mount"}
     _, core = costs.shipped("core")
     _, gpu = costs.shipped("gpu")
     assert core.keys() == used

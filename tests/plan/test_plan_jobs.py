@@ -9,7 +9,7 @@ from interference.plan.jobs import describe, missing, rules
 from interference.plan.specs import Specs
 from interference.plan.steps import STEPS
 from tests.support import REPO
-from tests.support.tables import DRAWN, LEFT_OUT, OF_NETWORKS
+from tests.support.tables import DRAWN, LEFT_OUT, OF_NETWORKS, OF_RIVALS
 
 FILES = [
     REPO / "config.yaml",
@@ -59,6 +59,18 @@ def of_canvases(specs):
         jobs["mount"] = [specs.mount(m, regime) for m in specs.models for regime in canvas.regimes]
         jobs["mounted_table"] = [specs.table("mounted")]
         jobs["canvas_mounted_figure"] = [specs.figure("canvas_mounted")]
+    return jobs
+
+
+def of_rivals(specs):
+    jobs = {
+        "images": [specs.images()],
+        "classify": [specs.classify(seed) for seed in specs.config.rivals.seeds],
+        "aim": [specs.aim()],
+        "count": [specs.count(seed) for seed in specs.config.rivals.seeds],
+    }
+    for name in OF_RIVALS:
+        jobs |= {f"{name}_table": [specs.table(name)], f"{name}_figure": [specs.figure(name)]}
     return jobs
 
 
@@ -112,6 +124,8 @@ def implied(specs):
         }
     if specs.config.canvas is not None:
         jobs |= of_canvases(specs)
+    if specs.config.rivals is not None:
+        jobs |= of_rivals(specs)
     jobs["claims_table"] = [specs.table("claims")]
     jobs["page"] = [specs.page()]
     return {rule: len(set(specs)) for rule, specs in jobs.items() if specs}

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support import tiny
 from tests.support.slurm.cluster import Cluster, missing, running
 
 
@@ -21,3 +22,10 @@ def cluster(slurm_is_here) -> Iterator[Cluster]:
     """Three idle nodes, each with 16 CPUs, 64 GB and 2 GPUs of its own claim."""
     with running() as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def by_slurm(slurm_is_here, completed, tmp_path_factory) -> tiny.BySlurm:
+    """Part of the tiny experiment once more, in another folder; after the completed run, whose machine code
+    it finds."""
+    return tiny.run_by_slurm(tmp_path_factory.mktemp("by-slurm"))

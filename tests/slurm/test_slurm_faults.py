@@ -9,7 +9,6 @@ import pytest
 from tests.support.slurm.journals import journal
 
 pytestmark = pytest.mark.slurm
-thorough = pytest.mark.thorough
 
 
 def test_a_cancelled_job_is_submitted_again(cluster, tmp_path):
@@ -22,7 +21,6 @@ def test_a_cancelled_job_is_submitted_again(cluster, tmp_path):
         assert all(len(jobs.starts(other.output)) == 1 for other in others)
 
 
-@thorough
 def test_a_job_that_runs_out_of_time_gets_twice_as_much(cluster, tmp_path):
     with journal(cluster, tmp_path, tasks=1) as jobs:
         struck = jobs.start_of("first/0.txt")
@@ -34,7 +32,6 @@ def test_a_job_that_runs_out_of_time_gets_twice_as_much(cluster, tmp_path):
         jobs.finish()
 
 
-@thorough
 def test_a_job_that_runs_out_of_memory_gets_twice_as_much(cluster, tmp_path):
     with journal(cluster, tmp_path, tasks=1, megabytes=550) as jobs:
         struck = jobs.start_of("first/0.txt")
@@ -45,7 +42,6 @@ def test_a_job_that_runs_out_of_memory_gets_twice_as_much(cluster, tmp_path):
         jobs.finish()
 
 
-@thorough
 def test_a_requeued_job_runs_again_and_uses_up_no_retry(cluster, tmp_path):
     with journal(cluster, tmp_path) as jobs:
         struck, *_ = jobs.all_started()
@@ -55,7 +51,6 @@ def test_a_requeued_job_runs_again_and_uses_up_no_retry(cluster, tmp_path):
         jobs.finish()
 
 
-@thorough
 def test_a_drained_node_ends_its_jobs_and_gets_no_others(cluster, tmp_path):
     with journal(cluster, tmp_path) as jobs:
         first, *_ = jobs.all_started()
@@ -84,7 +79,6 @@ def test_a_preempted_job_waits_and_runs_again(cluster, tmp_path):
         jobs.finish()
 
 
-@thorough
 def test_jobs_and_run_outlive_a_restart_of_the_controller_of_slurm(cluster, tmp_path):
     with journal(cluster, tmp_path) as jobs:
         before = jobs.all_started()

@@ -18,7 +18,6 @@ from tests.support.slurm.launches import Launch
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slurm
-thorough = pytest.mark.thorough
 
 NODES = {"node1", "node2", "node3"}
 
@@ -69,7 +68,6 @@ def test_a_second_launch_is_refused_until_the_controller_is_killed_and_then_wait
     assert len(run.starts("first")) == 2, "no job of the first rule was submitted again"
 
 
-@thorough
 def test_a_controller_out_of_time_is_requeued_and_resumes(run):
     run.start("--minutes=2")  # a minute at a time
     run.until_running()  # at whichever start: a busy machine may need more than a minute
@@ -81,7 +79,6 @@ def test_a_controller_out_of_time_is_requeued_and_resumes(run):
     assert len(run.starts("first")) == 2
 
 
-@thorough
 def test_of_two_launches_at_one_instant_one_is_refused(run):
     with ThreadPoolExecutor() as pool:
         both = list(pool.map(lambda _: run.interference("launch", "--", *run.arguments), range(2)))
@@ -92,7 +89,6 @@ def test_of_two_launches_at_one_instant_one_is_refused(run):
     run.finish()
 
 
-@thorough
 def test_a_cancelled_controller_can_be_launched_again(run):
     run.start()
     run.until_running()
@@ -103,7 +99,6 @@ def test_a_cancelled_controller_can_be_launched_again(run):
     run.finish()
 
 
-@thorough
 def test_stop_leaves_jobs_and_a_folder_that_a_launch_resumes(run):
     run.start()
     jobs = run.until_running()
@@ -117,7 +112,6 @@ def test_stop_leaves_jobs_and_a_folder_that_a_launch_resumes(run):
     assert len(run.starts("first")) == 2
 
 
-@thorough
 def test_stop_with_its_jobs_ends_them_too(run):
     run.start()
     run.until_running()
@@ -130,7 +124,6 @@ def test_stop_with_its_jobs_ends_them_too(run):
     assert len(run.starts("first")) == 4, "both were cancelled and ran again"
 
 
-@thorough
 def test_a_job_that_was_cancelled_while_nobody_watched_is_made_again(run):
     run.start()
     lost, _kept = run.until_running()
@@ -142,7 +135,6 @@ def test_a_job_that_was_cancelled_while_nobody_watched_is_made_again(run):
     assert [len(run.starts(f"first/{task}.txt")) for task in (0, 1)].count(2) == 1
 
 
-@thorough
 def test_a_controller_whose_node_crashes_starts_on_another_and_the_first_ends(run):
     drain(run.cluster, NODES - {"node1"})
     run.start()
@@ -162,7 +154,6 @@ def test_a_controller_whose_node_crashes_starts_on_another_and_the_first_ends(ru
     assert len(run.starts("first")) == 2
 
 
-@thorough
 def test_stop_ends_a_controller_that_waits_for_its_next_start(run):
     run.start()
     run.until_running()
@@ -179,7 +170,6 @@ def test_stop_ends_a_controller_that_waits_for_its_next_start(run):
     run.finish()
 
 
-@thorough
 def test_two_experiments_of_one_folder_are_two_runs(run):
     other = run.another("other")
     run.start()
@@ -196,7 +186,6 @@ def test_two_experiments_of_one_folder_are_two_runs(run):
     other.finish()
 
 
-@thorough
 def test_jobs_of_a_snakemake_started_by_hand_are_waited_for_and_its_lock_is_left(run):
     by_hand = subprocess.Popen(
         ["snakemake", "--profile=profiles/slurm", *run.arguments],
@@ -224,7 +213,6 @@ def test_jobs_of_a_snakemake_started_by_hand_are_waited_for_and_its_lock_is_left
     assert len(run.starts("first")) == 2
 
 
-@thorough
 @pytest.mark.parametrize("edited", [False, True], ids=["same", "edited"])
 def test_what_jobs_made_while_nobody_watched_is_known_by_what_made_it(run, edited):
     run.start()
@@ -243,7 +231,6 @@ def test_what_jobs_made_while_nobody_watched_is_known_by_what_made_it(run, edite
     assert re.search(r"params have changed since last execution:\s+first\n", planned), planned
 
 
-@thorough
 def test_a_failed_run_fails_its_controller_with_the_same_code(run):
     run = replace(run, arguments=(*run.arguments, "--retries=0"))
     (run.folder / "task.py").write_text("raise SystemExit(3)\n")

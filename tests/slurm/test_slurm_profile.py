@@ -100,7 +100,6 @@ def test_make_slurm_profile_leaves_a_profile_of_the_user_as_it_is(kind, tmp_path
 
 
 @pytest.mark.slurm
-@pytest.mark.thorough
 def test_snakemake_finds_the_profile_by_its_name_after_make_slurm_profile(cluster, tmp_path):
     made = make(tmp_path)
     assert made.returncode == 0, made.stderr

@@ -37,6 +37,7 @@ def test_an_example_asks_slurm_and_srun_for_the_same_ranks_one_a_gpu(example):
 
 
 @pytest.mark.slurm
+@pytest.mark.xdist_group("by_slurm")
 def test_two_nodes_train_one_network_in_two_ranks_each(cluster, completed, tmp_path):
     checkout = Checkout.copy(tmp_path)
     for room in ("data", "models"):

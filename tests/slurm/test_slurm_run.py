@@ -1,6 +1,9 @@
-"""An experiment on a cluster: every rule, on every node, by the real profile.
+"""An experiment on a cluster: every rule, on every node, by the real profile; and one config, one result.
 
-That results are those of one machine, to the byte, is shown in test_reproducibility.py.
+The completed run used two cores of this machine, was killed with all its processes somewhere in the middle
+of jobs, and was then taken up again. This one, in another folder, was Slurm's, one job at a node or several.
+What both made must agree to the byte, so they answer for the seed, the cores, the executor, the folder and
+the interruption at once.
 """
 
 from dataclasses import dataclass
@@ -11,19 +14,19 @@ import yaml
 
 from interference.plan.catalogue import FIGURES, TABLES
 from tests.support import REPO
-from tests.support.checkout import rule_blocks
+from tests.support.checkout import contents, rule_blocks
 from tests.support.slurm.controller import PLACE
-from tests.support.tiny import PART, Again
+from tests.support.tiny import PART
 
-pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("again")]
+pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("by_slurm")]
 
 PROFILE = yaml.safe_load((REPO / "profiles" / "slurm" / "config.yaml").read_text())
 #: Rules whose verbs use a GPU where there is one.
 GPU_RULES = {"trunk", "finetune", "craft", "part", "predict",
              "extract", "least", "measure", "intervene", "defend", "gallery", "fit", "baselines", "train"}  # fmt: skip
-#: Rules that the tiny experiment lacks: of networks from files, which test_paper.py runs, and of canvases,
-#: which test_verbs_and_digests.py runs. And the page, which needs every job.
-ELSEWHERE = {"convert", "transfer", "calibrate", "mount", "page"}
+#: Rules that the tiny experiment lacks: of networks from files, which test_paper.py runs, and of canvases
+#: and rivals, which test_verbs_and_digests.py runs. And the page, which needs every job.
+ELSEWHERE = {"convert", "transfer", "calibrate", "mount", "classify", "aim", "count", "page"}
 #: Rules of a loop, which differ by their inputs alone: some of them run.
 OF_LOOPS = {entry.rule for entry in (*TABLES, *FIGURES)}
 
@@ -40,14 +43,9 @@ class Job:
 
 
 @pytest.fixture(scope="module")
-def run(slurm_is_here, again) -> Again:
-    return again
-
-
-@pytest.fixture(scope="module")
-def jobs(run) -> list[Job]:
+def jobs(by_slurm) -> list[Job]:
     """Every job of the workflow that Slurm ran, read from the rules' logs."""
-    done = run.checkout.snakemake("--summary", *run.targets)
+    done = by_slurm.checkout.snakemake("--summary", *by_slurm.targets)
     logs = {
         Path(fields[3]): fields[2]
         for line in done.stdout.splitlines()
@@ -56,18 +54,18 @@ def jobs(run) -> list[Job]:
     return [
         Job(rule, node, int(slurm), int(cpus), gpus)
         for log, rule in logs.items()
-        for node, slurm, cpus, gpus in PLACE.findall((run.checkout.folder / log).read_text())
+        for node, slurm, cpus, gpus in PLACE.findall((by_slurm.checkout.folder / log).read_text())
     ]
 
 
-def test_every_rule_ran_by_slurm_and_each_job_once(run, jobs):
+def test_every_rule_ran_by_slurm_and_each_job_once(by_slurm, jobs):
     ran = {job.rule for job in jobs}
     assert ran - OF_LOOPS == rule_blocks().keys() - ELSEWHERE - OF_LOOPS
     assert ran & OF_LOOPS == {name.partition("/")[0] for name in PART} & OF_LOOPS | {
         "toy_table",
         "dose_table",
     }
-    assert len(jobs) == len(run.checkout.recorded())
+    assert len(jobs) == len(by_slurm.checkout.recorded())
 
 
 def test_jobs_ran_on_every_node(jobs):
@@ -79,8 +77,8 @@ def test_jobs_see_a_gpu_where_their_verb_uses_one_and_none_elsewhere(jobs):
     assert {job.gpus for job in jobs if job.rule in GPU_RULES} <= {"0", "1"}
 
 
-def test_partitions_follow_from_what_jobs_ask_for(run, jobs):
-    partitions = {int(ended["JobId"]): ended["Partition"] for ended in run.ended}
+def test_partitions_follow_from_what_jobs_ask_for(by_slurm, jobs):
+    partitions = {int(ended["JobId"]): ended["Partition"] for ended in by_slurm.ended}
     for job in jobs:
         assert partitions[job.slurm] == ("gpu" if job.rule in GPU_RULES else "cpu"), job
 
@@ -96,12 +94,29 @@ def test_figures_of_an_arm_are_one_slurm_job_and_all_other_jobs_have_their_own(j
     assert len(alone) == len(set(alone))
 
 
-def test_every_slurm_job_completed(run):
-    assert {job["JobState"] for job in run.ended} == {"COMPLETED"}
-    assert "Trying to restart" not in run.said
+def test_every_slurm_job_completed(by_slurm):
+    assert {job["JobState"] for job in by_slurm.ended} == {"COMPLETED"}
+    assert "Trying to restart" not in by_slurm.said
 
 
 def test_a_job_has_the_cpus_of_the_profile_which_cores_do_not_clip(jobs):
     for job in jobs:
         if job.rule in GPU_RULES:
             assert job.cpus == PROFILE["set-resources"][job.rule]["cpus_per_task"]
+
+
+def test_results_are_those_of_one_machine_to_the_byte(by_slurm, completed):
+    first, second = contents(completed.results), contents(by_slurm.checkout.results)
+    assert second.keys() <= first.keys()
+    assert {name for name in second if first[name] != second[name]} == set()
+
+
+def test_the_comparison_covers_every_kind_of_result(by_slurm):
+    names = contents(by_slurm.checkout.results)
+    kinds = {name.rsplit(".", 1)[-1] for name in names if ".zarr/c/" not in name}
+    assert kinds == {"json", "parquet", "safetensors", "csv", "svg", "png"}
+    assert any(".zarr/c/" in name for name in names)
+
+
+def test_nothing_is_left_to_do_after_it(by_slurm):
+    assert by_slurm.checkout.plan(*by_slurm.targets).jobs == set()

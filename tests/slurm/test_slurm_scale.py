@@ -13,7 +13,13 @@ from tests.support.slurm.scale import ONE_GROUP, dry_run, total
 SMALL, LARGE = (1, 13), (1, 52)
 
 
-@pytest.mark.parametrize("arguments", [(), ("--profile=profiles/slurm",)], ids=["local", "slurm"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param((), id="local"),
+        pytest.param(("--profile=profiles/slurm",), id="slurm", marks=pytest.mark.slurm),
+    ],
+)
 def test_a_job_of_a_dry_run_costs_no_more_in_a_large_plan(arguments, tmp_path):
     checkout = Checkout.copy(tmp_path)
     small, large = (dry_run(checkout, *size, *arguments) for size in (SMALL, LARGE))
@@ -22,7 +28,6 @@ def test_a_job_of_a_dry_run_costs_no_more_in_a_large_plan(arguments, tmp_path):
 
 
 @pytest.mark.slurm
-@pytest.mark.thorough
 def test_short_jobs_in_one_group_are_one_slurm_job(cluster, tmp_path):
     apart, _ = total(cluster, tmp_path / "apart", 3)
     together, _ = total(cluster, tmp_path / "together", 3, *ONE_GROUP)

@@ -43,7 +43,7 @@ def specs_of(values: dict) -> dict[str, str]:
             jobs[f"intervene/{model}/{layer}"] = specs.intervene(model, layer)
         jobs[f"defend/{model}"] = specs.defend(model)
     jobs |= {step: getattr(specs, step)() for step in ("train", "vulnerability", "geometry")}
-    jobs |= _of_canvases(specs)
+    jobs |= _of_canvases(specs) | _of_rivals(specs)
     for table in catalogue.TABLES:
         if specs.jobs(table):
             jobs[table.rule] = specs.table(table.name)
@@ -71,6 +71,12 @@ def _of_canvases(specs: Specs) -> dict[str, str]:
             for model in specs.models:
                 jobs[f"mount/{model}/{regime}"] = specs.mount(model, regime)
     return jobs
+
+
+def _of_rivals(specs: Specs) -> dict[str, str]:
+    steps = ("classify", "count")
+    jobs = {f"{step}/{seed}": getattr(specs, step)(seed) for seed in specs.trials for step in steps}
+    return jobs | ({"aim": specs.aim()} if specs.trials else {})
 
 
 def jobs_of(values: dict) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Names of tables and figures of networks and canvases, written by hand: what tests hold the catalogue to."""
+"""Names of tables and figures, written by hand: what tests hold the catalogue to."""
 
 #: Tables of networks alone.
 OF_NETWORKS = ("accuracy", "saes", "matched", "baselines", "l0", "fair", "splice", "interventions",
@@ -13,3 +13,5 @@ LEFT_OUT = ("least",)
 OF_CANVASES = ("dose", "crossover", "adversarial", "transfer", "proxies")
 #: Of bottlenecks on networks of an experiment.
 MOUNTED = "mounted"
+#: Tables of the preprint's rivals, each of which a figure of its name shows.
+OF_RIVALS = ("bottlenecks", "abundance")

@@ -13,7 +13,7 @@ import yaml
 
 from tests.support import REPO
 from tests.support.checkout import TINY, Checkout
-from tests.support.slurm.cluster import missing, running
+from tests.support.slurm.cluster import running
 from tests.support.slurm.controller import snakemake
 from tests.support.specs import Patterns
 from tests.support.tables import DRAWN, OF_NETWORKS
@@ -122,10 +122,10 @@ def complete(checkout: Checkout, seed: int = 1) -> None:
 
 
 @dataclass(frozen=True)
-class Again:
-    """`PART` of the experiment in another folder, and the outputs that were asked for.
+class BySlurm:
+    """`PART` of the experiment in another folder, by Slurm, and the outputs that were asked for.
 
-    said: what Snakemake printed; ended: what Slurm logged of its jobs, where it ran them
+    said: what Snakemake printed; ended: what Slurm logged of its jobs.
     """
 
     checkout: Checkout
@@ -134,19 +134,15 @@ class Again:
     ended: list[dict[str, str]]
 
 
-def run_again(folder: Path) -> Again:
-    """Run `PART` of it by Slurm, where this machine can start one, or else on one core."""
+def run_by_slurm(folder: Path) -> BySlurm:
+    """Run `PART` of it on a cluster of its own."""
     checkout = Checkout.copy(folder)
     outputs = checkout.plan("--forceall").outputs
     targets = [outputs[job][0] for job in PART]
-    if missing():
-        done = checkout.snakemake("--cores", "1", *targets)
-        assert done.returncode == 0, done.stdout
-        return Again(checkout, targets, done.stdout, [])
     with running() as cluster:
         # fewer cores than any machine has, so that a job that Snakemake clips by them is seen
         arguments = (*targets, "--configfile", TINY, "--cores=1")
         environment = checkout.environment
         with snakemake(cluster, checkout.folder, *arguments, environment=environment) as run:
             said = run.finish()
-        return Again(checkout, targets, said, cluster.ended())
+        return BySlurm(checkout, targets, said, cluster.ended())

@@ -149,9 +149,22 @@ CANVAS = {
     "canvas_transfer_figure": 1,
     "canvas_ruler_figure": 1,
 }
+#: Six seeds.
+RIVALS = {
+    "images": 1,
+    "classify": 6,
+    "aim": 1,
+    "count": 6,
+    "bottlenecks_table": 1,
+    "abundance_table": 1,
+    "claims_table": 1,
+    "bottlenecks_figure": 1,
+    "abundance_figure": 1,
+}
 #: experiment that ships → jobs a rule
 JOBS = {
     "canvas": CANVAS,
+    "rivals": RIVALS,
     "toy-full": TOY,
     "toy-preprint": TOY,
     "toy-elhage": TOY,

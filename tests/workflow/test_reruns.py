@@ -43,6 +43,10 @@ def test_the_tiny_experiment_runs_these_jobs(after_a_run):
     assert after_a_run.plan("--forceall").jobs == JOBS
 
 
+def test_a_run_that_was_killed_and_resumed_has_nothing_left_to_do(after_a_run):
+    assert after_a_run.plan().jobs == set()
+
+
 def test_a_plan_is_the_dry_run_of_the_command_line(after_a_run):
     """`plan` asks a process that has loaded Snakemake before: tests.support.planner."""
     given = ("--configfile", TINY, "--dry-run", "--forceall")

@@ -54,6 +54,9 @@ NEEDS = {
     "canvas transfer": {"numpy", "pyarrow", "safetensors", "torch", "zarr"},
     "canvas calibrate": {"numba", "numpy", "pyarrow", "safetensors", "torch", "zarr"},
     "canvas mount": NETWORK,
+    "rivals classify": {"numba", "numpy", "pyarrow", "safetensors", "torch", "zarr"},
+    "rivals aim": {"numba", "numpy", "pyarrow", "safetensors", "torch", "zarr"},
+    "rivals count": {"numba", "numpy", "pyarrow", "safetensors", "torch", "zarr"},
     "analysis table": {"numpy", "pandas", "pyarrow"},
     "analysis figure": {"matplotlib", "numpy", "pandas", "pyarrow", "safetensors"},
     "report page": {"matplotlib", "numpy", "pandas", "pyarrow"},
@@ -92,7 +95,7 @@ OF_FILES = {"models convert"}
 
 
 def run_others(checkout: Checkout) -> None:
-    """Run a job of each SAE type, attack and step of canvases that the tiny experiment lacks."""
+    """Run a job of each SAE type, attack and step of canvases and rivals that the tiny experiment lacks."""
     config = yaml.safe_load((REPO / TINY).read_text(encoding="utf-8"))
     every = yaml.safe_load((REPO / "tests/experiments/every.yaml").read_text(encoding="utf-8"))
     types, methods = config["saes"]["types"], config["attacks"]["methods"]
@@ -107,15 +110,16 @@ def run_others(checkout: Checkout) -> None:
     others |= methods.keys() - there
     config["canvas"]["families"].append("factorial")
     config["canvas"] |= {name: every["canvas"][name] for name in ("transfer", "ruler", "mount")}
+    config["rivals"] = every["rivals"]
     (checkout.folder / "others.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     targets = [
         outputs[0]
         for job, outputs in checkout.plan(config="others.yaml").outputs.items()
         if job.endswith(tuple(f"/clean-s0/{name}" for name in others))
         or job.endswith(tuple(f"/clean-s0/stem/{name}" for name in others))
-        or job in ("transfer/dense", "calibrate/dense/0", "mount/clean-s0/dense")
+        or job in ("transfer/dense", "calibrate/dense/0", "mount/clean-s0/dense", "aim", "count/0")
     ]
-    assert len(targets) == len(others) + 3 >= 8
+    assert len(targets) == len(others) + 5 >= 10
     done = checkout.snakemake("--cores", "1", *targets, config="others.yaml")
     assert done.returncode == 0, done.stdout
 

@@ -46,6 +46,7 @@ SAES = f"{RESULTS}/saes"
 PROBES = f"{RESULTS}/probes"
 TOY = f"{RESULTS}/toy"
 CANVAS = f"{RESULTS}/canvas"
+RIVALS = f"{RESULTS}/rivals"
 ANALYSIS = f"{RESULTS}/analysis"
 REPORT = f"{RESULTS}/report"
 LOGS = f"{RESULTS}/logs"
@@ -110,6 +111,7 @@ wildcard_constraints:
     converted=one_of(specs.converted),
     architecture=one_of(specs.architectures),
     seed=r"\d+",
+    trial=r"\d+",
     part=r"\d+",
     attack=one_of(specs.attacks),
     layer=one_of(specs.layers),

@@ -16,6 +16,7 @@ from interference.analysis.quantities import (
     lost_beyond_pgd,
     zero_gradients,
 )
+from interference.analysis.rivals import RIVALS
 from interference.analysis.toys import TOYS
 from interference.analysis.verdicts import LEAST_GAIN, RANKED, RATIO, SHARE, TENTH, Rule
 
@@ -237,4 +238,5 @@ CLAIMS = (
     ),
     *PERTURBATIONS,
     *PREDICTIONS,
+    *RIVALS,
 )

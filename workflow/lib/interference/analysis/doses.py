@@ -5,13 +5,12 @@ where the rows lack what it needs.
 """
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from interference.analysis.significance import p_of_mean
-from interference.analysis.statistics import rank_correlation, student
+from interference.analysis.quantities import mean_over_seeds
+from interference.analysis.statistics import rank_correlation
 from interference.analysis.verdicts import Measured, few_ranked, few_seeds
 from interference.config.canvas import SUPERPOSED
 
@@ -136,12 +135,7 @@ def _slopes(rows: pd.DataFrame, column: str) -> pd.Series:
 
 
 def _measured(values: pd.Series, spec: dict) -> Measured:
-    """A mean over seeds with Student's interval."""
-    low, high = student(values.to_numpy(), spec["confidence"])
-    interval = f"{spec['confidence']:.0%} over {len(values)} seeds"
-    value = float(values.mean())
-    p = partial(p_of_mean, values=values.to_numpy())
-    return Measured(value, low, high, interval, "canvases", few_seeds(len(values)), p=p)
+    return mean_over_seeds(values, spec, "canvases")
 
 
 def _ratio(part: pd.Series | None, whole: pd.Series | None, spec: dict, of: str) -> Measured | None:

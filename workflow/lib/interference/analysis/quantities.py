@@ -11,7 +11,7 @@ import pandas as pd
 
 from interference.analysis.shrinkage import shrinkage_share
 from interference.analysis.significance import p_of_interval, p_of_mean
-from interference.analysis.statistics import rank_correlation
+from interference.analysis.statistics import rank_correlation, student
 from interference.analysis.verdicts import Measured, few_images, few_ranked, few_seeds, few_to_miss
 
 #: Features per dimension of antipodal pairs, and how near to it counts as the plateau, relative.
@@ -155,6 +155,14 @@ def zero_gradients(rows: pd.DataFrame, spec: dict) -> Measured | None:
     attack and epsilon; None where no method takes gradients."""
     zero = rows.loc[rows["type"] != "noise", "zero_gradients"]
     return None if zero.empty else _extremes(zero, f"{len(zero)} (model, attack, epsilon)")
+
+
+def mean_over_seeds(values: pd.Series, spec: dict, about: str) -> Measured:
+    """A mean of one value per seed, with Student's interval. about: whose number it is."""
+    low, high = student(values.to_numpy(), spec["confidence"])
+    interval = f"{spec['confidence']:.0%} over {len(values)} seeds"
+    p = partial(p_of_mean, values=values.to_numpy())
+    return Measured(float(values.mean()), low, high, interval, about, few_seeds(len(values)), p=p)
 
 
 def _by_seed(

@@ -8,6 +8,7 @@ from interference.config.attacks import ATTACKS
 from interference.config.canvas import pixels
 from interference.config.facts import BLOCK, DATASETS, channels, positions
 from interference.config.model import models_of, source_of
+from interference.config.rivals import disagreements
 from interference.config.values import DISPLACED
 
 #: Classes of MadryLab's networks.
@@ -21,11 +22,12 @@ def problems(config: Any) -> list[str]:
     lacking = [*_arms(config)]
     if lacking:
         return lacking
-    of_canvases = [*_canvas(config)] if "canvas" in config.arms else []
+    own = [*_canvas(config)] if "canvas" in config.arms else []
+    own += [*_rivals(config)] if "rivals" in config.arms else []
     if "networks" not in config.arms:
-        return of_canvases
+        return own
     return [
-        *of_canvases,
+        *own,
         *_channels(config),
         *_radii(config),
         *_attacks(config),
@@ -37,9 +39,11 @@ def problems(config: Any) -> list[str]:
 
 
 def _arms(config: Any) -> Iterator[str]:
-    if config.canvas is not None and config.data is None:
-        yield "data: missing, but found canvas, which is composed of its images; add it"
-    shared = () if config.canvas is None else ("data",)
+    reading = {"canvas": config.canvas, "rivals": config.rivals}
+    reading = {name: section for name, section in reading.items() if section is not None}
+    if reading and config.data is None:
+        yield f"data: missing, but found {' and '.join(reading)}, made of its images; add it"
+    shared = ("data",) if reading else ()
     own = [name for name in NETWORKS if name not in shared]
     present = [name for name in own if getattr(config, name) is not None]
     missing = [name for name in own if name not in present]
@@ -49,10 +53,11 @@ def _arms(config: Any) -> Iterator[str]:
             f"{', '.join(NETWORKS)}: add what is missing (config.yaml shows every key), or remove "
             f"{', '.join(present)} for an experiment without them"
         )
-    if not present and config.toy is None and config.canvas is None:
+    if not present and config.toy is None and not reading:
         yield (
-            f"toy: missing, and so are {', '.join(NETWORKS)} and canvas; add toy (toy models), data and "
-            "canvas (canvases), all of the others (networks), or several; config.yaml shows every key"
+            f"toy: missing, and so are {', '.join(NETWORKS)}, canvas and rivals; add toy (toy models), "
+            "data and canvas (canvases) or rivals, all of the others (networks), or several; config.yaml "
+            "shows every key"
         )
 
 
@@ -84,6 +89,13 @@ def _canvas(config: Any) -> Iterator[str]:
                 f"canvas are at most {diameter:g}; write {radius / 255:.6g} if pixels of 0 to 255 were "
                 "meant"
             )
+
+
+def _rivals(config: Any) -> Iterator[str]:
+    data = config.data
+    pixels = data.channels * data.size**2
+    known = DATASETS[data.dataset].classes
+    yield from disagreements(config.rivals, known, pixels, data.evaluation)
 
 
 def _channels(config: Any) -> Iterator[str]:

@@ -18,6 +18,7 @@ from interference.config.canvas import Canvas
 from interference.config.combinations import problems
 from interference.config.facts import DATASETS
 from interference.config.networks import Models
+from interference.config.rivals import Rivals
 from interference.config.saes import Saes
 from interference.config.toy import Toy
 from interference.config.values import (
@@ -159,7 +160,8 @@ class Analysis(Section):
 
 class Config(Section):
     """One experiment: networks (data to saes, all or none of these), toy models (toy), networks on
-    canvases (canvas, and data), or several of these."""
+    canvases (canvas, and data), the networks of the preprint's rivals (rivals, and data), or several of
+    these."""
 
     experiment: Name
     """Name of the experiment: results go to results/EXPERIMENT/."""
@@ -172,6 +174,7 @@ class Config(Section):
     analysis: Analysis
     toy: Toy = OPTIONAL
     canvas: Canvas = OPTIONAL
+    rivals: Rivals = OPTIONAL
 
     @model_validator(mode="after")
     def _combinations(self) -> Self:
@@ -188,6 +191,11 @@ class Config(Section):
 
     @property
     def arms(self) -> list[str]:
-        """Which of "networks", "toy" and "canvas" the experiment has."""
-        sections = {"networks": self.models, "toy": self.toy, "canvas": self.canvas}
+        """Which of "networks", "toy", "canvas" and "rivals" the experiment has."""
+        sections = {
+            "networks": self.models,
+            "toy": self.toy,
+            "canvas": self.canvas,
+            "rivals": self.rivals,
+        }
         return [arm for arm, section in sections.items() if section is not None]

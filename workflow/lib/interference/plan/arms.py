@@ -1,4 +1,5 @@
-"""Specs of the jobs that networks are not needed for: of images, of toy models and of canvases.
+"""Specs of the jobs that the arm of networks is not needed for: of images, of toy models, of canvases
+and of the preprint's rivals.
 
 `plan.specs` says what a spec is.
 """
@@ -8,13 +9,14 @@ from pathlib import Path
 
 from interference.config.canvas import members, regime_of
 from interference.config.facts import DATASETS, RESOURCES
+from interference.config.rivals import members as classifiers
 from interference.plan.inventory import KNOWN, SHARED, Inventory
 from interference.plan.once import once
 from interference.provenance import digest, foreign_path, normalised, source_path, spec
 
 
 class Arms(Inventory):
-    """Specs of images, toy models and canvases of one experiment."""
+    """Specs of images, toy models, canvases and rivals of one experiment."""
 
     # data
 
@@ -116,6 +118,42 @@ class Arms(Inventory):
             path = foreign_path(name.partition(":")[0])
             found[name] = digest(normalised(path.read_text(encoding="utf-8"))) if path else None
         return found
+
+    # rivals
+
+    @once
+    def classify(self, seed: int) -> str:
+        rivals = self.config.rivals
+        return spec(
+            ("interference.rivals.classify",),
+            [self.images()],
+            **rivals.bottlenecks.model_dump(include={"classes", "hidden", "steps"}),
+            seed=seed,
+            members=classifiers(rivals.bottlenecks),
+            training=rivals.training.model_dump(),
+        )
+
+    @once
+    def aim(self) -> str:
+        bottlenecks = self.config.rivals.bottlenecks
+        return spec(
+            ("interference.rivals.aim",),
+            [self.images(), *(self.classify(seed) for seed in self.trials)],
+            classes=bottlenecks.classes,
+            attack=bottlenecks.attack.model_dump(),
+            seed=self.trials[0],
+        )
+
+    @once
+    def count(self, seed: int) -> str:
+        rivals = self.config.rivals
+        return spec(
+            ("interference.rivals.count",),
+            [self.images()],
+            **rivals.abundance.model_dump(),
+            seed=seed,
+            training=rivals.training.model_dump(),
+        )
 
     def _canvas_fields(self, family: str, regime: str) -> dict:
         canvas = self.config.canvas

@@ -26,6 +26,24 @@ def _flipped(families: str) -> dict[str, Input]:
     return {name: Input("flip", f"{folder}.{name}.parquet") for name in ("flips", "features")}
 
 
+#: Tables that claims are read from → what of the experiment makes them.
+JUDGED = {
+    **dict.fromkeys(
+        ("accuracy", "matched", "baselines", "l0", "fair", "interventions", "defences"), "networks"
+    ),
+    "least": "least",
+    "dose": "canvas",
+    "crossover": "crossover",
+    "adversarial": "ladder",
+    "transfer": "transfer",
+    "proxies": "ruler",
+    "mounted": "mount",
+    "bottlenecks": "rivals",
+    "abundance": "rivals",
+}
+#: Tables that the page shows beside them, likewise.
+SHOWN = {"saes": "networks", "splice": "networks", "gates": "gates", "toy": "toy"}
+
 TABLES = (
     Table(
         "accuracy",
@@ -121,35 +139,27 @@ TABLES = (
         needs="mount",
     ),
     Table(
+        "bottlenecks",
+        {
+            "aims": Input("aim", "rivals/aims.parquet"),
+            "landings": Input("aim", "rivals/aims.landings.parquet"),
+            "passes": Input("aim", "rivals/aims.passes.parquet"),
+        },
+        arms=("rivals",),
+        settings=("resamples", "seed"),
+    ),
+    Table(
+        "abundance",
+        {"counts": Input("count", "rivals/counts-s{trial}.parquet")},
+        arms=("rivals",),
+    ),
+    Table(
         "claims",
         {
-            **{
-                name: table(name, "networks")
-                for name in (
-                    "accuracy",
-                    "matched",
-                    "baselines",
-                    "l0",
-                    "fair",
-                    "interventions",
-                    "defences",
-                )
-            },
-            "least": table("least", "least"),
+            **{name: table(name, needs) for name, needs in JUDGED.items()},
             "toy": Input("vulnerability", "toy/vulnerability.parquet", needs="toy"),
-            **{
-                name: table(name, needs)
-                for name, needs in (
-                    ("dose", "canvas"),
-                    ("crossover", "crossover"),
-                    ("adversarial", "ladder"),
-                    ("transfer", "transfer"),
-                    ("proxies", "ruler"),
-                    ("mounted", "mount"),
-                )
-            },
         },
-        arms=("networks", "toy", "canvas"),
+        arms=("networks", "toy", "canvas", "rivals"),
         settings=("confidence", "headline"),
     ),
 )
@@ -279,6 +289,20 @@ FIGURES = (
             ("mounted", {"table": table("mounted")}, "mount", "on frozen networks"),
         )
     ),
+    *(
+        Figure(
+            name,
+            {"table": table(name)},
+            ("rivals",),
+            file=name,
+            category="Rivals",
+            labels={"figure": shown},
+        )
+        for name, shown in (
+            ("bottlenecks", "where attacks point in a bottleneck"),
+            ("abundance", "effective features over classes and hidden units"),
+        )
+    ),
 )
 
 #: What the page reads: tables, what graphs of toy models are drawn from, and galleries. One more is an
@@ -287,37 +311,10 @@ PAGE = Page(
     "page",
     {
         "claims": table("claims"),
-        **{
-            name: table(name, "networks")
-            for name in (
-                "accuracy",
-                "saes",
-                "matched",
-                "baselines",
-                "l0",
-                "fair",
-                "splice",
-                "interventions",
-                "defences",
-            )
-        },
-        **{
-            name: table(name, needs)
-            for name, needs in (
-                ("gates", "gates"),
-                ("toy", "toy"),
-                ("dose", "canvas"),
-                ("crossover", "crossover"),
-                ("adversarial", "ladder"),
-                ("transfer", "transfer"),
-                ("proxies", "ruler"),
-                ("mounted", "mount"),
-                ("least", "least"),
-            )
-        },
+        **{name: table(name, needs) for name, needs in {**JUDGED, **SHOWN}.items()},
         "pairs": Input(PAIRS.step, PAIRS.path, "toy"),
         "example": Input(EXAMPLE.step, EXAMPLE.path, "toy"),
         "pictures": Input("gallery_figure", "analysis/figures/gallery/{model}.png", "networks"),
     },
-    arms=("networks", "toy", "canvas"),
+    arms=("networks", "toy", "canvas", "rivals"),
 )

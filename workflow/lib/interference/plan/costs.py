@@ -18,6 +18,7 @@ from pathlib import Path
 
 from interference.config.canvas import members, pixels
 from interference.config.facts import RESOURCES, channels, operations, positions
+from interference.config.rivals import members as classifiers
 from interference.config.schema import Config
 from interference.config.values import DISPLACED, Layer
 from interference.plan.jobs import Rule, rules
@@ -65,6 +66,8 @@ def work(config: Config) -> dict[str, float]:
         amounts |= _canvas_work(config)
         if config.canvas.mount:
             amounts["mount"] = _mounted_work(config, Specs(config))
+    if "rivals" in config.arms:
+        amounts |= _rival_work(config)
     if config.data is not None and config.data.pictures:
         data = config.data
         amounts["images"] = float(data.train + data.heldout + data.evaluation)
@@ -108,6 +111,28 @@ def _mounted_work(config: Config, specs: Specs) -> float:
     networks = specs.models.values()
     passed = sum(passes(config, network.architecture)["logits"] for network in networks)
     return len(canvas.regimes) * images * passed
+
+
+def _rival_work(config: Config) -> dict[str, float]:
+    """Rule → work on networks of the preprint's rivals: training, half of it under attack where there is
+    one, and SAEs; attacks on classifiers are left out. A pass is that of the first layer."""
+    rivals, data = config.rivals, config.data
+    seen = len(rivals.seeds) * rivals.training.steps * rivals.training.batch_size
+    once = 2 * data.channels * data.size**2
+
+    def passes(steps: int, epsilon: float) -> int:
+        return 6 + 2 * steps if epsilon else 3
+
+    bottlenecks, counted = rivals.bottlenecks, rivals.abundance
+    taught = sum(passes(bottlenecks.steps, own["epsilon"]) for own in classifiers(bottlenecks))
+    mlps = sum(passes(counted.steps, epsilon) for epsilon in (0.0, *counted.epsilons))
+    units, sae = sum(counted.widths), counted.sae
+    squares = sum(width**2 for width in counted.widths) * sae.expansion_factor
+    rows = len(rivals.seeds) * sae.steps * sae.batch_size * (1 + 2 * len(counted.epsilons))
+    return {
+        "classify": float(taught * once * bottlenecks.hidden * seen),
+        "count": float(len(counted.classes) * (mlps * once * units * seen + 12 * squares * rows)),
+    }
 
 
 def _network_work(config: Config, specs: Specs) -> Iterator[tuple[str, float]]:

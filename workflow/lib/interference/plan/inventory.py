@@ -152,6 +152,13 @@ class Inventory:
         """The trained families among the names."""
         return [name for name in self.trained_families if name in names]
 
+    # the preprint's rivals
+
+    @property
+    def trials(self) -> list[int]:
+        """Seeds of the networks of the preprint's rivals."""
+        return self.config.rivals.seeds if self.config.rivals else []
+
     # the attack that claims are about
 
     def controls(self) -> dict:
@@ -223,6 +230,7 @@ class Inventory:
             "hardened": self.families_among("ladder"),
             "shared": self.families_among(*SHARED),
             "known": self.families_among(*KNOWN),
+            "trial": self.trials,
         }
         kinds = wildcards(path)
         filled = product(*([given[kind]] if kind in given else names_of[kind] for kind in kinds))

@@ -7,6 +7,7 @@ from pathlib import Path
 from interference.config.canvas import members
 from interference.config.facts import channels, parameters
 from interference.config.networks import Files, Hub
+from interference.config.rivals import members as classifiers
 from interference.config.schema import Config
 from interference.config.values import Layer
 from interference.config.zoo import CHECKPOINTS
@@ -48,6 +49,8 @@ def _all_rules(config: Config, specs: Specs) -> Iterator[Rule]:
         yield from _toy_rules(config)
     if "canvas" in config.arms:
         yield from _canvas_rules(config, specs)
+    if "rivals" in config.arms:
+        yield from _rival_rules(config)
     for entry in (*TABLES, *FIGURES):
         yield Rule(entry.rule, "analysis", len(specs.jobs(entry)))
     yield Rule("page", "report", 1)
@@ -153,6 +156,25 @@ def _canvas_rules(config: Config, specs: Specs) -> Iterator[Rule]:
         jobs = len(specs.models) * len(canvas.regimes)
         pairs = jobs * len(canvas.mount.doses) * canvas.mount.flips.pairs
         yield Rule("mount", "canvas", jobs, 0, f"{pairs:,} features to flip")
+
+
+def _rival_rules(config: Config) -> Iterator[Rule]:
+    rivals, data = config.rivals, config.data
+    seeds, hidden, classes = (
+        len(rivals.seeds),
+        rivals.bottlenecks.hidden,
+        rivals.bottlenecks.classes,
+    )
+    trained, widest = classifiers(rivals.bottlenecks), max(rivals.bottlenecks.widths)
+    # of one classifier: hidden units, bottleneck and class vectors, as wide as the widest of its stack
+    one = (data.channels * data.size**2 + 1) * hidden + (hidden + classes) * widest + classes
+    aimed = f"{seeds * len(trained) * rivals.bottlenecks.attack.images:,} attacked images"
+    counted = rivals.abundance
+    mlps = seeds * len(counted.classes) * len(counted.widths) * (1 + len(counted.epsilons))
+    yield Rule("classify", "rivals", seeds, 4 * seeds * len(trained) * one,
+               f"{seeds * len(trained)} classifiers")  # fmt: skip
+    yield Rule("aim", "rivals", 1, 0, aimed)
+    yield Rule("count", "rivals", seeds, 0, f"{mlps} MLPs")
 
 
 def missing(config: Config) -> list[str]:

@@ -12,6 +12,7 @@ ROOMS = {
     "probes": "What SAEs see under attack, and what they cost the network.",
     "toy": "Toy models of superposition.",
     "canvas": "Networks that read grids of images through a bottleneck of known superposition.",
+    "rivals": "What the preprint's rivals claim, on networks that see real images.",
     "analysis": "Tables and figures from what the other rooms measured.",
     "report": "What people read: the page that a run ends with.",
 }
@@ -49,5 +50,8 @@ STEPS = (
     Step("canvas", "transfer", "Show attacks on the network of one seed to those of all others."),
     Step("canvas", "calibrate", "Measure proxies of superposition where its dose is known."),
     Step("canvas", "mount", "Teach bottlenecks on a frozen network, and flip features through it."),
+    Step("rivals", "classify", "Teach classifiers through bottlenecks, of one seed."),
+    Step("rivals", "aim", "Attack them, and ask whether the geometry of class vectors foretold it."),
+    Step("rivals", "count", "Count effective features over classes, hidden units and epsilon."),
     Step("report", "page", "Write the page that answers the question: verdicts, charts, methods."),
 )  # fmt: skip

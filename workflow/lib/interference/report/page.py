@@ -77,12 +77,14 @@ def run(
     transfer: Sequence[Path] = (),
     proxies: Sequence[Path] = (),
     mounted: Sequence[Path] = (),
+    bottlenecks: Sequence[Path] = (),
+    abundance: Sequence[Path] = (),
     pictures: Sequence[Path] = (),
 ) -> None:
     """Write the page, and the config beside it, which the page's commands are run with.
 
     spec: ``config``, the experiment's whole config, YAML; ``figures``, paths of its figures by name.
-    claims … mounted: the tables, by name; pairs, example: of toy/geometry; pictures: galleries, PNG.
+    claims … abundance: the tables, by name; pairs, example: of toy/geometry; pictures: galleries, PNG.
     """
     given = {
         "claims": claims, "accuracy": accuracy, "saes": saes, "matched": matched,
@@ -90,6 +92,7 @@ def run(
         "interventions": interventions, "defences": defences, "least": least, "gates": gates, "toy": toy, "pairs": pairs,
         "example": example, "dose": dose, "crossover": crossover, "adversarial": adversarial,
         "transfer": transfer, "proxies": proxies, "mounted": mounted,
+        "bottlenecks": bottlenecks, "abundance": abundance,
     }  # fmt: skip
     paths = {name: found for name, found in given.items() if found}
     tables = {name: read_frames(found) for name, found in paths.items()}

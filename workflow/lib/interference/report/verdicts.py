@@ -10,7 +10,7 @@ from interference.analysis.claims import CLAIMS
 from interference.analysis.findings import VERDICTS
 
 #: Arms of an experiment as the page calls them.
-ARMS = {"toy": "Toy models", "canvas": "Canvases", "networks": "Networks"}
+ARMS = {"toy": "Toy models", "canvas": "Canvases", "rivals": "Rivals", "networks": "Networks"}
 #: table that claims are read from → its chart
 CHARTS = {
     "toy": "toy",

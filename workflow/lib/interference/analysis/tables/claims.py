@@ -38,6 +38,8 @@ def build(
     transfer: Sequence[Path] = (),
     proxies: Sequence[Path] = (),
     mounted: Sequence[Path] = (),
+    bottlenecks: Sequence[Path] = (),
+    abundance: Sequence[Path] = (),
 ) -> pd.DataFrame:
     """One row per claim and subject, of the tables that are given; last one per claim that has none.
 
@@ -46,6 +48,7 @@ def build(
     accuracy, matched, baselines, l0, fair, interventions, defences, least: the tables, of networks.
     toy: the measurements of toy models, one row per model, inputs and attack.
     dose, crossover, adversarial, transfer, proxies, mounted: the tables, of canvases.
+    bottlenecks, abundance: the tables, of the preprint's rivals.
     """
     given = {
         "accuracy": accuracy, "matched": matched, "baselines": baselines, "l0": l0,
@@ -53,6 +56,7 @@ def build(
         "toy": toy,
         "dose": dose, "crossover": crossover, "adversarial": adversarial, "transfer": transfer,
         "proxies": proxies, "mounted": mounted,
+        "bottlenecks": bottlenecks, "abundance": abundance,
     }  # fmt: skip
     rows = decide({name: read_frames(paths) for name, paths in given.items() if paths}, spec)
     return pd.concat([rows, untested(set(rows["key"]))], ignore_index=True)

@@ -1,0 +1,96 @@
+"""The step that counts effective features of MLPs over classes, hidden units and training epsilon.
+
+As Bereska et al. (arXiv 2512.13568) do: one hidden layer, taught clean or half under attack; an SAE on
+its units; F = exp(H(p)), p_i ∝ the mean of latent i, and ψ = F / H. A network taught at an epsilon is
+looked at on clean images and on images under attack at that epsilon, with an SAE of each. Their SAEs see
+the images that F is of; here an SAE learns from training images, and F is of evaluation images.
+
+Beside it stands the same count of the hidden units themselves, with no SAE.
+"""
+
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from interference.compute import generator
+from interference.progress import say
+from interference.rivals.classifiers import images
+from interference.rivals.descent import Attack, Pool, attacked, teach
+from interference.rivals.network import Stack, drawn
+from interference.rivals.streams import BATCHES, INIT, SAE
+from interference.rivals.tied import trained
+from interference.saes.metrics import effective_features
+from interference.store.tables import write_table
+
+#: Norm of the attacks in training.
+NORM = "linf"
+
+
+def start(width: int, spec: dict, pixels: int) -> Stack:
+    """Return an MLP of so many hidden units per number of classes, before training."""
+    classes, most = spec["classes"], max(spec["classes"])
+    network = drawn(pixels, width, None, most, generator(spec["seed"], INIT, width))
+    arrays = {name: array.repeat(len(classes), 1, 1) for name, array in network.items()}
+    return Stack(**arrays, A=None, classes=torch.tensor(classes))
+
+
+def rows(pool: Pool, stack: Stack, count: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Return images of each network's classes and labels, drawn by a seed: (S, n, pixels), (S, n)."""
+    return pool.batch(stack.classes, count, generator(seed, SAE))
+
+
+def measures(units: Tensor, fit: Tensor, settings: dict, draw: torch.Generator) -> list[dict]:
+    """Return what is counted of each network. units, fit: (S, n, H), measured, and what SAEs learn from.
+
+    features: F of the SAE's latents; units: of the hidden units. fvu: of the SAE. l0: mean active
+    latents.
+    """
+    sae = trained(fit, settings, draw)
+    latents = sae.encode(units)
+    error = (sae.decode(latents) - units).double().square().sum((1, 2))
+    deviation = (units - units.mean(1, keepdim=True)).double().square().sum((1, 2))
+    return [
+        {
+            "features": effective_features(own.double().mean(0).numpy()),
+            "units": effective_features(unit.double().mean(0).numpy()),
+            "fvu": share,
+            "l0": float((own > 0).sum(1).double().mean()),
+        }
+        for own, unit, share in zip(latents, units, (error / deviation).tolist())
+    ]
+
+
+def run(spec: dict, data: Path, output: Path) -> None:
+    """Teach MLPs of one seed, and write one row per (classes, width, epsilon, images).
+
+    images: clean, or attacked at the network's own epsilon. accuracy: on these images.
+    spec: `Specs.count`; data: the images' manifest. Raises StoreError where images are missing or
+    damaged.
+    """
+    most = max(spec["classes"])
+    pools = {split: Pool(*images(data, split, most)) for split in ("train", "evaluation")}
+    pixels, seed = pools["train"].pixels.shape[1], spec["seed"]
+    table: list[dict] = []
+    for width, epsilon in product(spec["widths"], (0.0, *spec["epsilons"])):
+        stack, attack = start(width, spec, pixels), Attack(NORM, epsilon, spec["steps"])
+        teach(stack, pools["train"], spec["training"], attack, generator(seed, BATCHES))
+        for kind in ("clean", "attacked") if epsilon else ("clean",):
+            seen = {}
+            for split, pool in pools.items():
+                x, labels = rows(pool, stack, spec["rows"], seed)
+                if kind == "attacked":
+                    x = attacked(stack, x, labels, attack)
+                seen[split] = stack.hidden(x)
+            right = (stack.read(seen["evaluation"]).argmax(2) == labels).double().mean(1)
+            found = measures(
+                seen["evaluation"], seen["train"], spec["sae"], generator(seed, SAE, width)
+            )
+            for classes, own, share in zip(spec["classes"], found, right.tolist()):
+                which = {"classes": classes, "width": width, "epsilon": epsilon, "images": kind}
+                table.append({**which, "seed": seed, "accuracy": share, **own})
+        say(f"{width} hidden units, trained at {epsilon:g}: {len(stack)} networks counted")
+    columns = {name: np.array([row[name] for row in table]) for name in table[0]}
+    write_table(output, columns, spec)

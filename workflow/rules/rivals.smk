@@ -1,0 +1,63 @@
+rule classify:
+    input:
+        data=f"{DATA}/images.json",
+        images=ancient(f"{DATA}/images.zarr"),
+    output:
+        manifest=f"{RIVALS}/classifiers-s{{trial}}.json",
+        weights=f"{RIVALS}/classifiers-s{{trial}}.safetensors",
+    log:
+        f"{LOGS}/rivals/classify/s{{trial}}.log",
+    benchmark:
+        f"{BENCHMARKS}/rivals/classify/s{{trial}}.tsv"
+    resources:
+        mem_mb=scaled(2000),
+        runtime=scaled(120),
+    params:
+        spec=lambda wildcards: specs.classify(int(wildcards.trial)),
+    shell:
+        "interference rivals classify --spec {params.spec:q} --data {input.data}"
+        " --output {output.manifest} > {log} 2>&1"
+
+
+rule aim:
+    input:
+        data=f"{DATA}/images.json",
+        images=ancient(f"{DATA}/images.zarr"),
+        classifiers=each("rivals/classifiers-s{trial}.json"),
+        weights=ancient(each("rivals/classifiers-s{trial}.safetensors")),
+    output:
+        aims=f"{RIVALS}/aims.parquet",
+        landings=f"{RIVALS}/aims.landings.parquet",
+        passes=f"{RIVALS}/aims.passes.parquet",
+    log:
+        f"{LOGS}/rivals/aim/all.log",
+    benchmark:
+        f"{BENCHMARKS}/rivals/aim/all.tsv"
+    resources:
+        mem_mb=scaled(2000),
+        runtime=scaled(120),
+    params:
+        spec=lambda wildcards: specs.aim(),
+    shell:
+        "interference rivals aim --spec {params.spec:q} --data {input.data}"
+        " --classifiers {input.classifiers} --output {output.aims} > {log} 2>&1"
+
+
+rule count:
+    input:
+        data=f"{DATA}/images.json",
+        images=ancient(f"{DATA}/images.zarr"),
+    output:
+        counts=f"{RIVALS}/counts-s{{trial}}.parquet",
+    log:
+        f"{LOGS}/rivals/count/s{{trial}}.log",
+    benchmark:
+        f"{BENCHMARKS}/rivals/count/s{{trial}}.tsv"
+    resources:
+        mem_mb=scaled(2000),
+        runtime=scaled(120),
+    params:
+        spec=lambda wildcards: specs.count(int(wildcards.trial)),
+    shell:
+        "interference rivals count --spec {params.spec:q} --data {input.data}"
+        " --output {output.counts} > {log} 2>&1"
