@@ -46,6 +46,7 @@ help:
 	@echo "make quality run, then compare what our SAEs and two libraries' reach on its activations"
 	@echo "make types   set up, then check the types of the whole package"
 	@echo "make docs    set up, then build the documents as a site: docs/_build/index.html"
+	@echo "make links   set up, then open every link of the documents: needs a network"
 	@echo "make peers   only set up the libraries that SAEs are compared with, in .venv-peers"
 	@echo "make plan    what a run would do and cost: jobs, rows, bytes, hours"
 	@echo "make slurm-profile       link profiles/slurm so that snakemake --profile slurm finds it"
@@ -129,6 +130,9 @@ types: $(READY)
 docs: $(READY)
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build
 
+links: $(READY)
+	$(BIN)/sphinx-build -q -b linkcheck docs docs/_build/links
+
 peers: $(PEERS_READY)
 
 $(PEERS_READY): $(READY) tests/benchmarks/peers.txt
@@ -140,5 +144,5 @@ $(PEERS_READY): $(READY) tests/benchmarks/peers.txt
 clean:
 	rm -rf $(VENV) $(PEERS)
 
-.PHONY: help setup anew checked plan run test test-slurm bench bench-gpu quality types docs peers \
-	clean slurm-profile slurm-scale slurm-cluster slurm-cluster-down
+.PHONY: help setup anew checked plan run test test-slurm bench bench-gpu quality types docs links \
+	peers clean slurm-profile slurm-scale slurm-cluster slurm-cluster-down

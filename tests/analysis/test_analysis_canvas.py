@@ -218,7 +218,7 @@ def test_figures_are_drawn_where_no_pair_counts(name, tables):
     from interference.analysis.figures import canvas_crossover, canvas_dose, canvas_ladder
 
     figure = {"dose": canvas_dose, "crossover": canvas_crossover, "adversarial": canvas_ladder}
-    assert figure[name].draw(tables()[name].iloc[:0], {}).axes
+    assert figure[name].draw(tables()[name].iloc[:0], {"confidence": 0.95}).axes
 
 
 def test_gains_of_mounted_networks_are_over_the_clean_one_of_the_seed_at_the_dose(tmp_path):

@@ -4,6 +4,7 @@ import importlib
 import inspect
 from xml.etree import ElementTree
 
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
@@ -52,13 +53,13 @@ WHICH = {
     "defences": {"architecture": "resnet18"},
     "canvas_dose": {},
     "canvas_crossover": {},
-    "canvas_ladder": {},
-    "canvas_transfer": {},
+    "canvas_ladder": {"confidence": 0.95},
+    "canvas_transfer": {"confidence": 0.95},
     "canvas_graphs": {},
     "canvas_ruler": {},
-    "canvas_mounted": {},
-    "bottlenecks": {},
-    "abundance": {},
+    "canvas_mounted": {"confidence": 0.95},
+    "bottlenecks": {"confidence": 0.95},
+    "abundance": {"confidence": 0.95},
 }
 
 
@@ -300,3 +301,28 @@ def test_figures_are_drawn_where_only_the_clean_network_exists(results):
 
 def test_the_matched_figure_is_drawn_from_an_empty_table(tables):
     assert isinstance(draw("matched", tables["matched"].iloc[:0]), Figure)
+
+
+@pytest.mark.parametrize(
+    ("name", "columns"),
+    [
+        ("canvas_ladder", ["gain_full", "gain_own", "gain_interference"]),
+        ("canvas_transfer", ["success"]),
+        ("canvas_mounted", ["log_r_own", "log_r_full", "interference"]),
+    ],
+)
+def test_bars_over_seeds_are_as_long_as_the_confidence_asks(name, columns, tables):
+    table = tables[name].copy()
+    table[columns] = table[columns].add(0.1 * table["seed"] ** 2, axis=0)  # seeds differ
+
+    def lengths(confidence):
+        figure = draw(name, table, confidence=confidence)
+        bars = [bars for axis in figure.axes for bars in axis.collections]
+        return np.array([np.ptp(path.vertices[:, 1]) for bar in bars for path in bar.get_paths()])
+
+    long, short = lengths(0.95), lengths(0.5)
+    drawn = np.isfinite(short)  # one seed has no interval
+    # by tables of Student's quantiles of 0.975 and 0.75, for two seeds and for three
+    ratios = np.array([12.7062 / 1.0, 4.3027 / 0.8165])
+    assert drawn.sum() > 3
+    assert (np.abs((long / short)[drawn, None] / ratios - 1).min(1) < 1e-3).all()

@@ -10,6 +10,7 @@ from interference.config import facts
 from interference.config.load import check_config, read_config
 from interference.plan import costs
 from interference.plan.jobs import rules
+from interference.plan.work import TOY, passes, work_of
 from interference.provenance import InterferenceError
 from tests.support import REPO
 
@@ -23,7 +24,7 @@ def tiny(**sections):
 
 def test_a_small_image_takes_less_and_a_small_stem_or_a_wide_network_more():
     def to_logits(**models):
-        return costs.passes(tiny(models={**TINY["models"], **models}), "resnet18")["logits"]
+        return passes(tiny(models={**TINY["models"], **models}), "resnet18")["logits"]
 
     whole = facts.FLOPS["resnet18"]["logits"] * (28 / 224) ** 2
     assert to_logits(width=None) == pytest.approx(whole)
@@ -32,7 +33,7 @@ def test_a_small_image_takes_less_and_a_small_stem_or_a_wide_network_more():
 
 
 def test_work_is_what_a_hand_counts():
-    work, to = costs.work(tiny()), costs.passes(tiny(), "resnet18")
+    work, to = work_of(tiny()), passes(tiny(), "resnet18")
     whole, layer2 = to["logits"], to["layer2"]
     # 400 images, one epoch; then one for each of two networks, one of which is attacked in one step
     assert work["trunk"] == pytest.approx(3 * 400 * whole)
@@ -48,14 +49,14 @@ def test_work_is_what_a_hand_counts():
     dense = 16 * 32 + 32 * 64
     assert work["fit/topk"] == pytest.approx(2 * 10 * dense * 3200 * 2)
     assert work["baselines"] == pytest.approx(2 * 10 * dense * 3200 * 2)
-    assert work["train"] == 3 * 2 * 100 * 32 * costs.TOY
+    assert work["train"] == 3 * 2 * 100 * 32 * TOY
 
 
 def test_work_of_probes_is_what_a_hand_counts():
     """32 images, clean, under four attacks, and displaced in two ways; two SAEs of each of two types in
     each of two layers, of which one of each type is intervened on, and one has a gallery of the 80
     evaluation images."""
-    to, members = costs.passes(tiny(), "resnet18"), 2 * 2
+    to, members = passes(tiny(), "resnet18"), 2 * 2
     expected = intervened = shown = 0
     for layer, positions, dense in (("stem", 49, 16 * 32), ("layer2", 16, 32 * 64)):
         rest = to["logits"] - to[layer]
@@ -69,18 +70,18 @@ def test_work_of_probes_is_what_a_hand_counts():
         intervened += 32 * (2 * to[layer] + 2 * 17 * (rest + 2 * dense * positions))
         # clean, attacked and under noise, encoded; attacked once more, and all evaluation images
         shown += 3 * 32 * (to[layer] + 2 * dense * positions) + (32 + 80) * to[layer]
-    assert costs.work(tiny())["measure"] == pytest.approx(2 * expected)
-    assert costs.work(tiny())["intervene"] == pytest.approx(2 * intervened)
-    assert costs.work(tiny())["gallery"] == pytest.approx(2 * shown)
+    assert work_of(tiny())["measure"] == pytest.approx(2 * expected)
+    assert work_of(tiny())["intervene"] == pytest.approx(2 * intervened)
+    assert work_of(tiny())["gallery"] == pytest.approx(2 * shown)
 
 
 def test_work_of_canvases_is_what_a_hand_counts():
     """Two seeds of networks with 6 and 2 dimensions on 6 cells of 14 × 14 pixels, with 8 features each."""
     trunk = 2 * (196 * 16 + 16 * 16 * 16 + 64 * 8)
     passes = sum(6 * (trunk + 2 * 8 * m) + 2 * m * 6 for m in (6, 2))
-    assert costs.work(tiny())["learn"] == pytest.approx(2 * 3 * passes * 20 * 32)
+    assert work_of(tiny())["learn"] == pytest.approx(2 * 3 * passes * 20 * 32)
     # 12 pairs, each over all cells and over all but one, 4 steps forward and back
-    assert costs.work(tiny())["flip"] == pytest.approx(2 * 2 * 2 * passes * 12 * 4)
+    assert work_of(tiny())["flip"] == pytest.approx(2 * 2 * 2 * passes * 12 * 4)
 
 
 def test_work_of_mounted_bottlenecks_is_what_a_hand_counts():
@@ -92,13 +93,13 @@ def test_work_of_mounted_bottlenecks_is_what_a_hand_counts():
     config = tiny(canvas=canvas)
     images = config.data.train + config.data.heldout + config.data.evaluation
     images += 2 * ((800 + 8 * 5) * 6 + 2 * 3 * 5 * (6 + 1 + 6))
-    whole = costs.passes(config, "resnet18")["logits"]
-    assert costs.work(config)["mount"] == pytest.approx(2 * images * whole)
+    whole = passes(config, "resnet18")["logits"]
+    assert work_of(config)["mount"] == pytest.approx(2 * images * whole)
 
 
 def test_work_of_rivals_is_what_a_hand_counts():
     """Two seeds, 10 steps of 32 images of 28 × 28 pixels, each trained clean and under attack of one step."""
-    found = costs.work(read_config(REPO / "tests/experiments/every.yaml"))
+    found = work_of(read_config(REPO / "tests/experiments/every.yaml"))
     seen, once = 2 * 10 * 32, 2 * 784
     # 2 widths × 3 geometries of 8 hidden units: forward and twice back; half of it again under attack
     assert found["classify"] == pytest.approx(6 * (3 + 8) * once * 8 * seen)
@@ -110,10 +111,10 @@ def test_work_of_rivals_is_what_a_hand_counts():
 def test_work_of_defences_is_what_a_hand_counts():
     """16 images: two steps with a gradient and a look at where they end, then three predictions; the
     network as it is, and at each of two layers an SAE and PCA beside it."""
-    whole = costs.passes(tiny(), "resnet18")["logits"]
+    whole = passes(tiny(), "resnet18")["logits"]
     codes = 4 * (49 * 16 * 32 + 16 * 32 * 64)  # encoded and decoded, at both layers
     expected = 2 * 16 * (2 * 2 + 1 + 3) * (5 * whole + codes)
-    assert costs.work(tiny())["defend"] == pytest.approx(expected)
+    assert work_of(tiny())["defend"] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
@@ -122,12 +123,12 @@ def test_every_step_but_cheap_ones_has_work(path):
     cheap = {"convert", "vulnerability", "geometry", "transfer", "calibrate", "aim", "page"}
     cheap |= set() if config.data and config.data.pictures else {"images"}
     steps = {rule.name for rule in rules(config) if rule.room != "analysis"} - cheap
-    assert {rule.partition("/")[0] for rule in costs.work(config)} == steps
+    assert {rule.partition("/")[0] for rule in work_of(config)} == steps
 
 
 def test_without_parts_one_job_takes_all_images():
-    alone = costs.work(tiny(activations={**TINY["activations"], "parts": 1}))
-    shared = costs.work(tiny())
+    alone = work_of(tiny(activations={**TINY["activations"], "parts": 1}))
+    shared = work_of(tiny())
     assert "part" not in alone
     assert alone["extract"] == pytest.approx(shared["part"] + shared["extract"])
 
@@ -140,7 +141,9 @@ def finished(tmp_path):
         for name, value in seconds.items():
             path = tmp_path / "benchmarks" / f"{name}.tsv"
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(f"s\th:m:s\n99\t-\n{costs.START + value}\t-\n")
+            rows = [(99, "-", "NA", "NA"), (costs.START + value, "-", "NA", "NA")]
+            lines = ["s\th:m:s\tmax_rss\tcpu_time", *("\t".join(map(str, row)) for row in rows)]
+            path.write_text("\n".join([*lines, ""]))
         return tmp_path
 
     return write
@@ -176,7 +179,7 @@ BENCHMARKS = {
 
 def test_rates_are_those_of_a_finished_run_beyond_the_start_of_a_job(finished):
     seconds = {name: i + 2.0 for i, name in enumerate(chain(*BENCHMARKS.values()))}
-    rates, work = costs.measured(tiny(), finished(**seconds)), costs.work(tiny())
+    rates, work = costs.measured(tiny(), finished(**seconds)), work_of(tiny())
     assert rates.keys() == work.keys() == BENCHMARKS.keys()
     for rule, names in BENCHMARKS.items():
         assert rates[rule] == pytest.approx(work[rule] / sum(seconds[name] for name in names)), rule
@@ -209,9 +212,9 @@ def test_every_experiment_that_ships_is_costed_with_the_rates_that_ship(path):
 
 
 def test_rates_that_ship_are_of_rules_that_have_work():
-    paper = costs.work(read_config(REPO / "workflow" / "experiments" / "paper.yaml"))
-    default = costs.work(read_config(REPO / "config.yaml"))
-    rivals = costs.work(read_config(REPO / "workflow" / "experiments" / "rivals.yaml"))
+    paper = work_of(read_config(REPO / "workflow" / "experiments" / "paper.yaml"))
+    default = work_of(read_config(REPO / "config.yaml"))
+    rivals = work_of(read_config(REPO / "workflow" / "experiments" / "rivals.yaml"))
     used = paper.keys() | default.keys() | rivals.keys() | {"part", "mount"}
     _, core = costs.shipped("core")
     _, gpu = costs.shipped("gpu")
@@ -238,3 +241,16 @@ def test_more_gpus_take_less_until_each_job_has_one():
     assert walls[-1] == pytest.approx(
         sum(cost.gpu / cost.rule.jobs for cost in found if cost.gpu is not None)
     )
+
+
+def test_expected_seconds_of_steps_are_the_hours_of_their_rules_and_jobs_are_all():
+    core, gpu = costs.shipped("core")[1], costs.shipped("gpu")[1]
+    plan, steps = costs.costs(tiny(), core, gpu), costs.expected(tiny())
+    assert sum(step.jobs for step in steps.values()) == sum(c.rule.jobs for c in plan)
+    assert sum(step.core for step in steps.values()) == pytest.approx(
+        3600 * sum(c.core for c in plan)
+    )
+    (trunk,) = (c for c in plan if c.rule.name == "trunk")
+    assert steps["models/trunk"] == (1, pytest.approx(3600 * trunk.core))
+    tables = [c for c in plan if c.rule.name.endswith("_table")]
+    assert steps["analysis/tables"].jobs == len(tables)

@@ -8,6 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
+from tests.support import default
 from tests.support.pages import PUBLISHED, page_of, written
 
 pytestmark = pytest.mark.xdist_group("pages")
@@ -52,10 +53,11 @@ def opened(browser: Browser, address: str, **options) -> Opened:
     return found
 
 
-@pytest.fixture(scope="module", params=PUBLISHED)
+@pytest.fixture(scope="module", params=[*PUBLISHED, "default"])
 def here(request, browser, tmp_path_factory) -> Iterator[Opened]:
-    """The page of published results, for all tests of it."""
-    address = written(page_of(request.param), tmp_path_factory.mktemp("page"))
+    """The page of published results, or of tables of the default's shape, for all tests of it."""
+    page = default.page() if request.param == "default" else page_of(request.param)
+    address = written(page, tmp_path_factory.mktemp("page"))
     found = opened(browser, address)
     yield found
     found.page.close()

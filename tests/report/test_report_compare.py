@@ -79,6 +79,13 @@ def test_the_page_shows_every_claim_once_and_names_are_text(claims):
     assert text == html((strange, "b"), both, [*summary(both, 62, 62)])
 
 
+def test_the_page_carries_no_script_of_charts_since_it_has_none(claims):
+    both = compared(claims, claims)
+    text = html(("a", "b"), both, [*summary(both, 62, 62)])
+    assert "vega-lite" not in text.replace('mode: "vega-lite"', "")
+    assert len(text.encode()) < 200_000
+
+
 def test_runs_without_a_common_claim_are_refused(claims, tmp_path):
     for name, table in (("a", claims[:5]), ("b", claims[5:])):
         write_frame(table, tmp_path / name / CLAIMS, {})

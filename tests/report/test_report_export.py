@@ -200,13 +200,22 @@ def test_a_bundle_is_verified_in_another_folder_and_a_changed_one_is_not(exporte
         "analysis/tables/claims.parquet",
         "toy/models.json",
         "envs/requirements.txt",
+        "provenance.md",
     } <= packed
+    made = json.loads((moved / "provenance.json").read_text(encoding="utf-8"))
+    assert {"python", "torch"} <= made["versions"].keys()
+    assert "processor" in made["machine"]
+    by_step = {step["step"]: step for step in made["steps"]}
+    assert by_step["toy/train"]["measured"] == 1
+    assert made["core"] > by_step["toy/train"]["core"] > 0
+    assert f"{made['core']:,.0f} core seconds" in (moved / "provenance.md").read_text("utf-8")
     (moved / KEPT).write_text("experiment: other\n")
     (moved / "analysis/tables/claims.csv").unlink()
+    (moved / "provenance.json").write_text("{}")
     (moved / "more.txt").touch()
     with pytest.raises(
         InterferenceError,
-        match=r"config.yaml was changed.*claims.csv is missing.*more.txt was added",
+        match=r"config.yaml was changed.*claims.csv is missing.*provenance.json was changed.*more.txt was added",
     ):
         [*bundle.verify(moved)]
 

@@ -18,13 +18,16 @@ from interference.provenance import canonical
 from interference.report import page as page_module
 from interference.report.finished import judged
 from interference.report.methods import asked, methods
+from interference.report.provenance import gathered
 from interference.report.shell import number
 from interference.report.verdicts import ARMS, arm_of
-from tests.support import REPO
+from tests.support import REPO, default
 from tests.support.pages import (
+    PROVENANCE,
     PUBLISHED,
     Reader,
     charts_of,
+    composed,
     page_of,
     spec_of,
     tables_of,
@@ -131,6 +134,24 @@ def test_a_chart_shows_the_numbers_of_its_table(experiment):
         np.testing.assert_allclose(found["mean"].max(), table["mean"].max(), rtol=1e-4)
 
 
+def test_intervals_of_canvases_have_the_confidence_of_the_config():
+    spec = {**spec_of("canvas")}
+    assert "confidence: 0.95" in spec["config"]
+    spec["config"] = spec["config"].replace("confidence: 0.95", "confidence: 0.5")
+    page = composed(spec, {name: tables_of("canvas")[name] for name in ("claims", "dose")})
+    assert "Student’s 50 % intervals" in page
+    texts = charts_of(page)["dose-ratio"]["datasets"].values()
+    found = pd.read_csv(io.StringIO(max((t for t in texts if isinstance(t, str)), key=len))).query(
+        "regime == 'dense' and family == 'dose' and what == 'attack' and dose == 3"
+    )
+    rows = tables_of("canvas")["dose"].query("regime == 'dense' and family == 'dose' and dose == 3")
+    mean, sd = rows["interference"].mean(), rows["interference"].std(ddof=1)
+    student = 0.726687 * sd / 6**0.5  # the quantile of 0.75 with 5 degrees of freedom
+    np.testing.assert_allclose(
+        found[["low", "high"]].to_numpy()[0], np.exp([mean - student, mean + student]), rtol=1e-4
+    )
+
+
 def test_the_same_tables_give_the_same_bytes_in_any_process():
     code = (
         "import hashlib; from tests.support.pages import page_of;"
@@ -157,9 +178,7 @@ def test_names_come_out_as_text():
     table = tables_of("toy-full")["toy"].assign(training="</script><script>alert(2)</script>")
     spec = {**spec_of("toy-full")}
     spec["config"] = spec["config"].replace("toy-full", "'<img src=x onerror=alert(3)>'")
-    page = page_module.compose(
-        spec, {"claims": hostile, "toy": table}, sources=[], pictures=None
-    )  # fmt: skip
+    page = composed(spec, {"claims": hostile, "toy": table})
     reader = Reader(page)
     plain = Reader(page_of("toy-full"))
     assert [tag for tag, _ in reader.elements] == [tag for tag, _ in plain.elements]
@@ -190,7 +209,32 @@ def test_a_page_needs_nothing_from_elsewhere():
 
 
 def test_pages_are_small():
-    assert len(page_of("fashion").encode()) < 5e6
+    for page in (page_of("fashion"), default.page()):
+        assert len(page.encode()) < 5e6
+
+
+def test_the_page_from_tables_of_the_defaults_shape_has_every_chart_of_the_defaults():
+    """But least changes, which have none. The toy models' graph is of random directions."""
+    assert charts_of(default.page()).keys() == {
+        "accuracy", "saes", "matched", "baselines", "splice", "l0", "fair", "interventions", "defences",
+        "dose", "dose-ratio", "toy", "toy-phase", "toy-graph",
+    }  # fmt: skip
+    config, tables = default.SPECS.config, default.tables()
+    networks, layers = len(default.SPECS.models), len(default.SPECS.layers)
+    sweep = sum(len(settings.sweep) for settings in config.saes.types.named.values())
+    assert len(tables["saes"]) >= networks * layers * sweep
+    assert tables["toy"]["density"].nunique() == config.toy.densities.count
+    scored = 1 + sum(len(method.epsilons) for method in config.attacks.methods.values())
+    assert len(tables["accuracy"]) >= networks * scored
+    assert "holds here" in default.page()
+
+
+def test_the_page_says_versions_machine_and_what_the_plan_expects():
+    cells = [cells for _, cells in Reader(page_of("canvas")).rows]
+    for name, value in {**PROVENANCE["versions"], **PROVENANCE["machine"]}.items():
+        assert [name, value] in cells
+    assert ["toy/train", "1", "18,000"] in cells
+    assert "18,000 core seconds (5.0 core hours) in 1 jobs" in page_of("canvas")
 
 
 def widened(table: pd.DataFrame, networks: list[tuple[str, float]]) -> pd.DataFrame:
@@ -213,7 +257,7 @@ def test_the_page_of_the_preprints_plan_is_below_15_megabytes():
     networks = [("clean", 0.0), *(("l2", epsilon) for epsilon in epsilons)]
     networks += [("linf", epsilon / 255) for epsilon in (0.5, 1, 2, 4, 8)]
     tables = {name: widened(table, networks) for name, table in tables_of("fashion").items()}
-    page = page_module.compose(spec_of("paper"), tables, sources=[], pictures=None)
+    page = composed(spec_of("paper"), tables)
     assert charts_of(page).keys() == CHARTS["fashion"] - {"dose", "dose-ratio", "mounted"}
     assert "L∞ 8/255" in max(charts_of(page)["saes"]["datasets"].values(), key=len)
     assert len(page.encode()) < 15e6
@@ -223,7 +267,7 @@ def test_the_page_of_the_preprints_plan_is_below_15_megabytes():
 def test_tables_without_rows_have_no_chart(experiment):
     """As `fair` has none where no network has anything right."""
     tables = {name: table.iloc[:0] for name, table in tables_of(experiment).items()}
-    page = page_module.compose(spec_of(experiment), tables, sources=[], pictures=None)
+    page = composed(spec_of(experiment), tables)
     assert charts_of(page) == {}
     assert rows_of(page) == []
 
@@ -236,7 +280,7 @@ def test_gates_of_checkpoints_are_in_the_page():
     tables = {name: table.iloc[:0] for name, table in tables_of("fashion").items()} | {
         "gates": gates
     }
-    page = page_module.compose(spec_of("paper"), tables, sources=[], pictures=None)
+    page = composed(spec_of("paper"), tables)
     cells = ["resnet18_l2_eps0", "clean accuracy", "0.6981", "[0.69, 0.71]", "0.6979", "pass"]
     assert cells in [cells for _, cells in Reader(page).rows]
 
@@ -270,4 +314,11 @@ def test_page_and_config_say_what_made_them_and_the_config_is_the_same(tmp_path)
     again = read_config(tmp_path / "config.yaml")
     assert again == read_config(REPO / "workflow/experiments/toy-full.yaml")
     assert json.loads(Specs(again).page()) == spec
-    assert claims.stem in (tmp_path / "page.html").read_text(encoding="utf-8")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert claims.stem in page
+    made = gathered(again)
+    cells = [cells for _, cells in Reader(page).rows]
+    for name, value in {**made["versions"], **made["machine"]}.items():
+        assert [name, value] in cells
+    page_module.run(spec, tmp_path / "again.html", claims=[claims])
+    assert (tmp_path / "again.html").read_text(encoding="utf-8") == page

@@ -63,6 +63,20 @@ def test_a_run_ends_in_a_dozen_lines_of_80_columns(name, folder):
     assert ABOUT[name] in "\n".join(lines)
 
 
+def test_a_run_ends_with_its_cost_where_that_was_measured(folder):
+    write(folder, "toy-full")
+    assert "core seconds" not in said("conclude")
+    benchmark = folder / "toy-full/benchmarks/toy/train/models.tsv"
+    benchmark.parent.mkdir(parents=True)
+    benchmark.write_text("s\tmax_rss\tcpu_time\n1500\t1.0\t1234.5\n", encoding="utf-8")
+    lines = said("conclude").splitlines()
+    assert lines[-1].split(maxsplit=1) == [
+        "cost",
+        "1,234 core seconds: interference report cost results/toy-full",
+    ]
+    assert max(map(len, lines)) <= 80
+
+
 def test_questions_that_come_first_are_answered_in_full_sentences(folder):
     claims = write(folder, "canvas")
     text = " ".join(said("conclude").split())

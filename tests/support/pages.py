@@ -15,6 +15,15 @@ from tests.support.published import read_claims
 
 #: Published results by the name of their experiment and folder.
 PUBLISHED = ("fashion", "canvas", "toy-full")
+#: What `provenance.gathered` may say.
+PROVENANCE = {
+    "versions": {"interference": "0.1.0", "torch": "2.11.0"},
+    "machine": {"processor": "znver5 (x86_64)", "cores": "2"},
+    "steps": [{"step": "toy/train", "jobs": 1, "expected": 18000.0}],
+    "jobs": 1,
+    "expected": 18000.0,
+    "expected_on": "one core",
+}
 
 
 @cache
@@ -36,7 +45,12 @@ def tables_of(experiment: str) -> dict[str, pd.DataFrame]:
 @cache
 def page_of(experiment: str) -> str:
     """The page of published results."""
-    return compose(spec_of(experiment), tables_of(experiment), sources=[], pictures=None)
+    return composed(spec_of(experiment), tables_of(experiment))
+
+
+def composed(spec: dict, tables: dict[str, pd.DataFrame], pictures: dict | None = None) -> str:
+    """A page of these tables, as if this machine were `PROVENANCE`."""
+    return compose(spec, tables, sources=[], pictures=pictures, provenance=PROVENANCE)
 
 
 def charts_of(page: str) -> dict[str, dict]:

@@ -39,6 +39,35 @@ def test_every_relative_link_of_a_page_leads_to_a_file_and_a_heading_that_exist(
             assert heading in anchors(target.read_text(encoding="utf-8")), link
 
 
+def outside(page) -> list[tuple[str, str]]:
+    """Words and address of each link of a page that leads elsewhere, outside of code."""
+    prose = re.sub(r"```.*?```|`[^`]*`", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    return re.findall(r"\[([^\]]*)\]\((\w+:[^)\s]+)\)", prose)
+
+
+#: Addresses that have a form: what begins so → all of it.
+FORMS = {
+    "https://arxiv.org/": r"https://arxiv\.org/abs/\d\d(0[1-9]|1[0-2])\.\d{4,5}",
+    "https://doi.org/": r"https://doi\.org/10\.\d{4,}/\S+",
+    "https://github.com/": r"https://github\.com/[\w.-]+/[\w.-]+(/\S+)?",
+}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_that_lead_elsewhere_have_the_form_of_their_kind(page):
+    """Whether they open, `make links` asks, on a machine with a network."""
+    for words, address in outside(page):
+        assert address.startswith("https://"), address
+        for start, form in FORMS.items():
+            assert not address.startswith(start) or re.fullmatch(form, address), address
+        if named := re.search(r"arXiv (\S+)", words):
+            assert address == f"https://arxiv.org/abs/{named[1]}", words
+
+
+def test_readme_leads_to_the_paper():
+    assert "https://arxiv.org/abs/2508.17456" in dict(outside(PAGES[0])).values()
+
+
 def test_the_picture_of_the_rules_shows_those_of_the_default():
     drawn = (REPO / "workflow" / "report" / "readme" / "rules.svg").read_text(encoding="utf-8")
     planned = {rule.name for rule in rules(read_config(REPO / "config.yaml"))}

@@ -62,6 +62,7 @@ NEEDS = {
     "report page": {"matplotlib", "numpy", "pandas", "pyarrow"},
     "report conclude": {"numpy", "pandas", "pyarrow"},
     "report show": {"numpy", "pandas", "pyarrow"},
+    "report cost": {"numpy", "pandas", "pyarrow"},
     "clean": set(),
     "config check": set(),
     "config describe": set(),
@@ -72,6 +73,7 @@ NEEDS = {
 BY_HAND = {
     "report conclude": ["results/tiny"],
     "report show": ["results/tiny"],
+    "report cost": ["results/tiny"],
     "clean": ["results/tiny", "--dry-run"],
     "config check": ["tests/experiments/tiny.yaml"],
     "config describe": [],

@@ -35,6 +35,14 @@ def show(
     show(find(results), verdict or (), arm or ())
 
 
+def cost(results: Results = None) -> None:
+    """Print what a finished run took, step by step, beside what its plan expects."""
+    from interference.report.cost import cost
+    from interference.report.finished import find
+
+    cost(find(results))
+
+
 def export(
     results: Results = None,
     to: Annotated[

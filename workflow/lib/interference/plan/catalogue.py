@@ -12,6 +12,8 @@ from interference.plan.entries import Figure, Input, Page, Table, table
 
 #: Settings of tables whose intervals come from bootstrap resamples of images.
 BOOTSTRAP = ("confidence", "resamples", "seed")
+#: Settings of figures that draw Student's intervals over what a table has a row of each.
+STUDENT = ("confidence",)
 
 SAES = Input("fit", "saes/{model}/{layer}/{type}.parquet")
 
@@ -275,18 +277,31 @@ FIGURES = (
             inputs,
             ("canvas",),
             needs,
+            settings,
             file=f"canvas_{name}",
             category="Canvases",
             labels={"figure": shown},
         )
-        for name, inputs, needs, shown in (
-            ("dose", {"table": table("dose")}, None, "least changes over the dose"),
-            ("graphs", {"cosines": COSINES}, None, "graphs of directions over the dose"),
-            ("crossover", {"table": table("crossover")}, "crossover", "doses within a network"),
-            ("ladder", {"table": table("adversarial")}, "ladder", "what adversarial training buys"),
-            ("transfer", {"table": table("transfer")}, "transfer", "attacks between seeds"),
-            ("ruler", {"proxies": RULER}, "ruler", "proxies of superposition"),
-            ("mounted", {"table": table("mounted")}, "mount", "on frozen networks"),
+        for name, inputs, needs, settings, shown in (
+            ("dose", {"table": table("dose")}, None, (), "least changes over the dose"),
+            ("graphs", {"cosines": COSINES}, None, (), "graphs of directions over the dose"),
+            ("crossover", {"table": table("crossover")}, "crossover", (), "doses within a network"),
+            (
+                "ladder",
+                {"table": table("adversarial")},
+                "ladder",
+                STUDENT,
+                "what adversarial training buys",
+            ),
+            (
+                "transfer",
+                {"table": table("transfer")},
+                "transfer",
+                STUDENT,
+                "attacks between seeds",
+            ),
+            ("ruler", {"proxies": RULER}, "ruler", (), "proxies of superposition"),
+            ("mounted", {"table": table("mounted")}, "mount", STUDENT, "on frozen networks"),
         )
     ),
     *(
@@ -294,6 +309,7 @@ FIGURES = (
             name,
             {"table": table(name)},
             ("rivals",),
+            settings=STUDENT,
             file=name,
             category="Rivals",
             labels={"figure": shown},

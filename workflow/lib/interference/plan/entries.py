@@ -44,12 +44,14 @@ class Entry(ABC):
     inputs: inputs by the name that the shell line and the module use.
     arms: arms that it describes; it has jobs where the experiment has one of them.
     needs: what of `Inventory.has` it has no jobs without, beside an arm.
+    settings: names of the settings that it reads of the config, see `Inventory.settings`.
     """
 
     name: str
     inputs: Mapping[str, Input]
     arms: tuple[str, ...] = ("networks",)
     needs: str | None = None
+    settings: tuple[str, ...] = ()
 
     @property
     @abstractmethod
@@ -64,12 +66,7 @@ class Entry(ABC):
 
 @dataclass(frozen=True)
 class Table(Entry):
-    """A table, made by one job; its module returns the rows.
-
-    settings: names of the settings that it reads of the config, see `Specs.settings`.
-    """
-
-    settings: tuple[str, ...] = ()
+    """A table, made by one job; its module returns the rows."""
 
     @property
     def rule(self) -> str:

@@ -9,6 +9,8 @@ from interference.config.model import Model, models_of, source_of
 from interference.config.networks import Hub, Trained
 from interference.config.schema import Config
 from interference.config.values import DISPLACED, LAYERS, Layer
+from interference.config.zoo import gates
+from interference.plan.catalogue import BOOTSTRAP
 from interference.plan.entries import Entry, Input, wildcards
 
 #: Families of the table dose; those whose networks attacks pass between; those that the ruler measures.
@@ -254,3 +256,21 @@ class Inventory:
             for name, read in entry.inputs.items()
             if read.needs is None or read.needs in self.has
         }
+
+    def fields(self, entry: Entry) -> dict:
+        """What a table or figure reads of the config, by the names of its `settings`."""
+        return {k: v for name in entry.settings for k, v in self.settings(name).items()}
+
+    def settings(self, name: str) -> dict:
+        """The fields of a spec that `Entry.settings` calls by one name."""
+        if "networks" not in self.has and name not in BOOTSTRAP:
+            return {}
+        if name == "gates":
+            return {"gates": gates(list(self.models))}
+        if name == "controls":
+            return {"controls": self.controls()}
+        if name == "headline":
+            return self.headline_attack()
+        if name == "noise":
+            return {"noise": self.noise}
+        return {name: getattr(self.config.analysis, name)}

@@ -9,9 +9,8 @@ from interference.config.canvas import mounted, regime_of
 from interference.config.model import Model
 from interference.config.networks import Files, Hub
 from interference.config.values import Layer
-from interference.config.zoo import gates
 from interference.plan.arms import Arms, code_of, templates
-from interference.plan.catalogue import BOOTSTRAP, FIGURES, PAGE, TABLES
+from interference.plan.catalogue import FIGURES, PAGE, TABLES
 from interference.plan.entries import Entry
 from interference.plan.once import once
 from interference.provenance import spec
@@ -289,14 +288,15 @@ class Specs(Arms):
         """The spec of one table of the catalogue."""
         table = TABLES_BY_NAME[name]
         roots = ("interference.analysis.frames", f"interference.analysis.tables.{name}")
-        fields = {k: v for setting in table.settings for k, v in self.settings(setting).items()}
-        return spec(roots, self._upstream(table), table=name, **fields)
+        return spec(roots, self._upstream(table), table=name, **self.fields(table))
 
     @once
     def figure(self, name: str, /, **which: str) -> str:
         """The spec of one figure of the catalogue; ``which`` are its job's wildcards."""
         roots = ("interference.analysis.frames", f"interference.analysis.figures.{name}")
-        return spec(roots, self._upstream(FIGURES_BY_NAME[name], **which), figure=name, **which)
+        figure = FIGURES_BY_NAME[name]
+        upstream = self._upstream(figure, **which)
+        return spec(roots, upstream, figure=name, **which, **self.fields(figure))
 
     @once
     def page(self) -> str:
@@ -330,17 +330,3 @@ class Specs(Arms):
         return (
             self.figure(name, **which) if kind == "figure" else getattr(self, step)(*which.values())
         )
-
-    def settings(self, name: str) -> dict:
-        """The fields of a table's spec that `Table.settings` calls by one name."""
-        if "networks" not in self.has and name not in BOOTSTRAP:
-            return {}
-        if name == "gates":
-            return {"gates": gates(list(self.models))}
-        if name == "controls":
-            return {"controls": self.controls()}
-        if name == "headline":
-            return self.headline_attack()
-        if name == "noise":
-            return {"noise": self.noise}
-        return {name: getattr(self.config.analysis, name)}

@@ -1,11 +1,13 @@
-"""Results for others to check and run again: an RO-Crate of config, tables, manifests and environment.
+"""Results for others to check and run again: an RO-Crate of config, tables, manifests, cost and environment.
 
 The crate follows the profile Workflow RO-Crate: the Snakefile is its main entity. Files lie in it as
 in the results, each with its SHA-256, and tables and manifests have the specs of their jobs inside: the
 slice of the config and the digest of the code that made them.
 """
 
+import hashlib
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 from rocrate.model.entity import Entity
@@ -16,14 +18,17 @@ from interference.plan.catalogue import TABLES
 from interference.plan.outputs import known_by
 from interference.plan.specs import Specs
 from interference.plan.steps import ROOMS
-from interference.provenance import ROOT, InterferenceError
+from interference.provenance import InterferenceError
+from interference.report.cost import as_json, as_markdown, record
 from interference.report.finished import CLAIMS
+from interference.report.provenance import CLONE
 from interference.store.files import replacing, sha256
 
-#: The clone that this package lies in, and what of it a run needs beside the code.
-CLONE = ROOT.parents[2]
+#: What of the clone a run needs beside the code.
 OF_CLONE = ("envs/requirements.txt", "CITATION.cff", "LICENSE")
 METADATA = "ro-crate-metadata.json"
+#: Versions, machine and cost, for programs and for readers.
+RECORD, READABLE = "provenance.json", "provenance.md"
 
 
 def contents(results: Path) -> list[Path]:
@@ -54,6 +59,11 @@ def pack(results: Path, folder: Path) -> None:
     sources += [(path, path.relative_to(results).as_posix()) for path in contents(results)]
     for path, name in sources:
         crate.add_file(path, name, properties=_facts(path))
+    made = record(results)
+    for name, text in ((RECORD, as_json(made)), (READABLE, as_markdown(made))):
+        data = text.encode()
+        facts = {"sha256": hashlib.sha256(data).hexdigest(), "contentSize": str(len(data))}
+        crate.add_file(BytesIO(data), name, properties=facts)
     with replacing(folder) as temporary:
         crate.write(temporary)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from interference.plan.benchmarks import benchmarks
 from interference.report.finished import claims_of, gates_of, judged
 from interference.report.headlines import headlines
 from interference.report.terminal import console, grid
@@ -65,8 +66,10 @@ def _chance(claims: pd.DataFrame, untested: int) -> Iterator[str]:
 
 
 def _places(results: Path) -> Iterator[tuple[str, str]]:
-    """Yield where to look."""
+    """Yield where to look, and what it cost, where that was measured."""
     yield "every claim", f"interference report show {results}"
     yield "tables", str(results / "analysis" / "tables")
     yield "figures", str(results / "analysis" / "figures")
     yield "report", str(results / "report" / "page.html")
+    if cores := [job.core for _, job in benchmarks(results)]:
+        yield "cost", f"{sum(cores):,.0f} core seconds: interference report cost {results}"

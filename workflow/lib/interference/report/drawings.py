@@ -60,7 +60,7 @@ def draw(drawing: Drawing, specs: Specs, results: Path) -> Figure:
         paths = [results / path for path in specs.paths(read.path, **drawing.which)]
         one = declared[name].annotation is Path
         inputs[name] = paths[0] if one else shown(read_frames(paths), drawing.which)
-    return module.draw(which=drawing.which, **inputs)
+    return module.draw(which=drawing.which | specs.fields(drawing.entry), **inputs)
 
 
 def fit(figure: Figure) -> None:

@@ -10,9 +10,10 @@ from interference.analysis.frames import read_frame
 from interference.config.load import KEPT, read_config
 from interference.plan.specs import Specs
 from interference.provenance import InterferenceError
-from interference.report.bundle import CLONE, pack
+from interference.report.bundle import pack
 from interference.report.drawings import Drawing, save_all
 from interference.report.finished import CLAIMS
+from interference.report.provenance import CLONE
 from interference.report.references import bibtex
 from interference.report.writings import Writing, in_latex, write, writings
 from interference.store.files import replacing

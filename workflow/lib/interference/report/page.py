@@ -19,6 +19,7 @@ import yaml
 from interference.analysis.figures.style import layers
 from interference.analysis.findings import NOT_TESTED, VERDICTS
 from interference.analysis.frames import SAE_TYPES, read_frames
+from interference.config.load import read_config
 from interference.provenance import canonical
 from interference.report.charts import canvas, graph, latents, networks
 from interference.report.charts import toy as toy_charts
@@ -26,6 +27,7 @@ from interference.report.charts.base import Chart
 from interference.report.finished import judged
 from interference.report.headlines import headlines
 from interference.report.methods import asked, methods
+from interference.report.provenance import gathered
 from interference.report.shell import render
 from interference.report.verdicts import ARMS, Verdict, command, verdicts
 from interference.store.files import replacing
@@ -96,20 +98,25 @@ def run(
     }  # fmt: skip
     paths = {name: found for name, found in given.items() if found}
     tables = {name: read_frames(found) for name, found in paths.items()}
-    with replacing(output.with_name("config.yaml")) as temporary:
+    config = output.with_name("config.yaml")
+    with replacing(config) as temporary:
         temporary.write_text(f"# {canonical(spec)}\n{spec['config']}", encoding="utf-8")
-    page = compose(spec, tables, sources=[*_sources(paths)], pictures=_gallery(pictures))
+    page = compose(
+        spec, tables, sources=[*_sources(paths)], pictures=gallery(pictures),
+        provenance=gathered(read_config(config)),
+    )  # fmt: skip
     with replacing(output) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
 
 def compose(
     spec: dict, tables: Mapping[str, pd.DataFrame], *, sources: Sequence[dict],
-    pictures: dict | None,
+    pictures: dict | None, provenance: dict,
 ) -> str:  # fmt: skip
     """The page as HTML. tables: by name; claims must be there.
 
-    sources: what the page is made of, see `_sources`; pictures: a gallery, see `_gallery`.
+    sources: what the page is made of, see `_sources`; pictures: a gallery, see `gallery`; provenance: of
+    `provenance.gathered`.
     """
     config, claims = yaml.safe_load(spec["config"]), judged(tables["claims"])
     name = config["experiment"]
@@ -142,6 +149,7 @@ def compose(
         pictures=pictures,
         methods=[*methods(config)],
         sources=sources,
+        provenance=provenance,
         config=spec["config"],
         again=f"snakemake --cores all --configfile {place}",
         library=f"Vega-Lite {alt.SCHEMA_VERSION}, by Altair {alt.__version__} and vl-convert "
@@ -153,7 +161,7 @@ def _sections(config: dict, tables: Mapping[str, pd.DataFrame]) -> Iterator[Arm]
     """Yield the arms that the experiment has, with their charts."""
     drawn = {
         "toy": ("toy", [*toy_charts.charts(tables), *graph.charts(tables)]),
-        "canvas": ("canvas", [*canvas.charts(tables)]),
+        "canvas": ("canvas", [*canvas.charts(tables, config["analysis"]["confidence"])]),
         "networks": ("models", [*networks.charts(tables), *latents.charts(tables)]),
     }
     for arm, (section, charts) in drawn.items():
@@ -197,7 +205,7 @@ def _sources(paths: Mapping[str, Sequence[Path]]) -> Iterator[dict]:
         }
 
 
-def _gallery(pictures: Sequence[Path]) -> dict | None:
+def gallery(pictures: Sequence[Path]) -> dict | None:
     """The first gallery, which is of a clean network: its name and PNG in base64; None of none."""
     if not pictures:
         return None

@@ -15,17 +15,17 @@ GAINS = {
     "gain_alive": "that still tell classes apart",
     "gain_beyond": "beyond the hidden units' own",
 }
-#: Coverage of the bars, and the distance of lines over that of widths.
-CONFIDENCE, STEP = 0.95, 0.07
+#: Distance of lines over that of widths.
+STEP = 0.07
 
 
 def draw(table: pd.DataFrame, which: dict) -> Figure:
-    """Draw all of it; bars are Student's intervals over seeds. table: abundance. which: not read."""
+    """Draw all of it; bars are Student's intervals over seeds. table: abundance. which: ``confidence``."""
     figure, axes = grid(2, len(GAINS), width=3.4, height=2.5, sharex=True, sharey="row")
     once = table[table["epsilon"] == 0]
     for axis, (column, title) in zip(axes[0], GAINS.items()):
         axis.axhline(0, color=GREY, lw=0.8)
-        _lines(axis, once, column)
+        _lines(axis, once, column, which["confidence"])
         axis.set_title(title, fontsize=9)
     furthest = table[table["epsilon"] == table["epsilon"].max()]
     at = f"trained at $L_\\infty$ $\\epsilon$ = {table['epsilon'].max():g}"
@@ -34,7 +34,7 @@ def draw(table: pd.DataFrame, which: dict) -> Figure:
         (axes[1, 1], furthest, "accuracy", f"clean images, {at}"),
         (axes[1, 2], furthest, "robust", f"attacked images, {at}"),
     ):
-        _lines(axis, rows, column)
+        _lines(axis, rows, column, which["confidence"])
         axis.set_title(title, fontsize=9)
         axis.set_xlabel("hidden units")
         axis.set_ylim(-0.03, 1.03)
@@ -46,13 +46,13 @@ def draw(table: pd.DataFrame, which: dict) -> Figure:
     return figure
 
 
-def _lines(axis: Axes, rows: pd.DataFrame, column: str) -> None:
+def _lines(axis: Axes, rows: pd.DataFrame, column: str, confidence: float) -> None:
     """Draw a line per number of classes over hidden units."""
     widths = sorted(rows["width"].unique())
     for number, (classes, own) in enumerate(rows.groupby("classes")):
         places, means, bars = [], [], []
         for width, values in own.dropna(subset=[column]).groupby("width")[column]:
-            low, high = student(values.to_numpy(), CONFIDENCE)
+            low, high = student(values.to_numpy(), confidence)
             places.append(widths.index(width) + STEP * (number - 1.5))
             means.append(values.mean())
             bars.append((values.mean() - low, high - values.mean()))

@@ -26,12 +26,10 @@ PANELS = {
 #: kind → colour, and distance from the width over that of widths
 KINDS = {"learned": (BLUE, -0.12), "forced": (RED, 0.12)}
 MARKERS = ("x", "+")
-#: Coverage of the bars.
-CONFIDENCE = 0.95
 
 
 def draw(table: pd.DataFrame, which: dict) -> Figure:
-    """Draw all of it; bars are Student's intervals over seeds. table: bottlenecks. which: not read."""
+    """Draw all of it; bars are Student's intervals over seeds. table: bottlenecks. which: ``confidence``."""
     columns = [*table.groupby("epsilon")]
     figure, axes = grid(len(PANELS), len(columns), width=4.2, height=2.1, sharex=True, sharey="row")
     widths = sorted(table["width"].unique())
@@ -39,7 +37,7 @@ def draw(table: pd.DataFrame, which: dict) -> Figure:
         trained = "trained clean" if epsilon == 0 else f"trained at $L_2$ $\\epsilon$ = {epsilon:g}"
         column[0].set_title(trained, fontsize=9)
         for axis, (name, (_, controls)) in zip(column, PANELS.items()):
-            _panel(axis, rows, widths, name, controls)
+            _panel(axis, rows, widths, name, controls, which["confidence"])
         column[-1].set_xticks(range(len(widths)), [f"{width}" for width in widths])
         column[-1].set_xlabel("dimensions of the bottleneck")
     for axis, (label, _) in zip(axes[:, 0], PANELS.values()):
@@ -50,16 +48,22 @@ def draw(table: pd.DataFrame, which: dict) -> Figure:
 
 
 def _panel(
-    axis: Axes, rows: pd.DataFrame, widths: Sequence[int], name: str, controls: dict[str, str]
+    axis: Axes,
+    rows: pd.DataFrame,
+    widths: Sequence[int],
+    name: str,
+    controls: dict[str, str],
+    confidence: float,
 ) -> None:
     """Draw a measure of both kinds of class vectors, and its controls in a lighter shade."""
     if controls:
         axis.axhline(0, color=GREY, lw=0.8)
     for kind, (colour, shift) in KINDS.items():
         own = rows[rows["kind"] == kind]
-        _points(axis, own, widths, name, shift, colour, "o", kind)
+        _points(axis, own, widths, name, shift, colour, "o", kind, confidence)
         for marker, (control, label) in zip(MARKERS, controls.items()):
-            _points(axis, own, widths, control, shift, colour, marker, f"{kind}, {label}")
+            label = f"{kind}, {label}"
+            _points(axis, own, widths, control, shift, colour, marker, label, confidence)
     axis.grid(axis="x", visible=False)
 
 
@@ -72,13 +76,14 @@ def _points(
     colour: str,
     marker: str,
     label: str,
+    confidence: float,
 ) -> None:
     """Draw means over seeds with their intervals; what is not defined anywhere is left out."""
     known = rows.dropna(subset=[name])
     by_width = known.groupby(["width", "seed"])[name].mean().groupby("width")
     places, means, bars = [], [], []
     for width, values in by_width:
-        low, high = student(values.to_numpy(), CONFIDENCE)
+        low, high = student(values.to_numpy(), confidence)
         places.append(widths.index(width) + shift)
         means.append(values.mean())
         bars.append((values.mean() - low, high - values.mean()))

@@ -19,19 +19,19 @@ TERMS = {
     "gain_own": (GREEN, "$\\log r_{own}$ (own sensitivity)"),
     "gain_interference": (ORANGE, "$\\log(r_{full}/r_{own})$ (interference)"),
 }
-#: Coverage of the bars, and the distance of terms over that of epsilons.
-CONFIDENCE, STEP = 0.95, 0.22
+#: The distance of terms over that of epsilons.
+STEP = 0.22
 
 
 def draw(table: pd.DataFrame, which: dict) -> Figure:
-    """Draw all regimes; bars are Student's intervals over seeds. table: adversarial. which: not read."""
+    """Draw all regimes; bars are Student's intervals over seeds. table: adversarial. which: ``confidence``."""
     columns = [*regimes(table[table["attacked"] != ""])]
     figure, axes = grid(
         len(ATTACKED), max(len(columns), 1), width=3.8, height=2, sharex=True, sharey=True
     )
     for column, (title, rows) in zip(axes.T, columns):
         for axis, (attacked, name) in zip(column, ATTACKED.items()):
-            _panel(axis, rows[rows["attacked"] == attacked])
+            _panel(axis, rows[rows["attacked"] == attacked], which["confidence"])
             axis.set_title(f"{title}\ntrained against {name}", fontsize=9)
         column[-1].set_xlabel("training radius ($L_2$, pixels in [0, 1])")
     for axis in axes[:, 0]:
@@ -40,7 +40,7 @@ def draw(table: pd.DataFrame, which: dict) -> Figure:
     return figure
 
 
-def _panel(axis: Axes, rows: pd.DataFrame) -> None:
+def _panel(axis: Axes, rows: pd.DataFrame, confidence: float) -> None:
     """Draw a bar per epsilon and term, and a dot per seed."""
     epsilons = sorted(rows["epsilon"].unique())
     axis.axhline(0, color=GREY, lw=0.8)
@@ -48,7 +48,7 @@ def _panel(axis: Axes, rows: pd.DataFrame) -> None:
         shift = STEP * (number - 1)
         for place, epsilon in enumerate(epsilons):
             values = rows.loc[rows["epsilon"] == epsilon, column].to_numpy()
-            low, high = student(values, CONFIDENCE)
+            low, high = student(values, confidence)
             mean = values.mean()
             axis.bar(place + shift, mean, STEP, color=colour, label=label if place == 0 else None)
             axis.errorbar(place + shift, mean, [[mean - low], [high - mean]], color="black", lw=1)

@@ -21,22 +21,22 @@ TERMS = {
     "log_r_full": "$\\log r_{full}$\n(all cells)",
     "interference": "$\\log(r_{full}/r_{own})$\n(interference)",
 }
-#: Coverage of the bars, and how far doses are drawn from their epsilon, points.
-CONFIDENCE, APART = 0.95, 4
+#: How far doses are drawn from their epsilon, points.
+APART = 4
 #: Colours of doses, the least first; of more they come again.
 COLOURS = (BLUE, RED, "black")
 
 
 def draw(table: pd.DataFrame, which: dict) -> Figure:
     """Draw all regimes and norms; dots are seeds, bars Student's intervals over them. table: mounted.
-    which: not read."""
+    which: ``confidence``."""
     columns = [*_columns(table)]
     figure, axes = grid(
         len(TERMS), max(len(columns), 1), width=3.4, height=2, sharex="col", sharey="row"
     )
     for column, (title, norm, rows) in zip(axes.T, columns):
         for axis, term in zip(column, TERMS):
-            _panel(axis, figure, rows, term)
+            _panel(axis, figure, rows, term, which["confidence"])
             epsilon_axis(axis, norm, rows["model_epsilon"], "training")
         column[0].set_title(title, fontsize=9)
     for axis, label in zip(axes[:, 0], TERMS.values()):
@@ -54,7 +54,7 @@ def _columns(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
             yield f"{title}\nnetworks trained in {NORMS[norm]}", norm, part
 
 
-def _panel(axis: Axes, figure: Figure, rows: pd.DataFrame, term: str) -> None:
+def _panel(axis: Axes, figure: Figure, rows: pd.DataFrame, term: str, confidence: float) -> None:
     """Draw a term of each dose over training epsilon: seeds, their means, and intervals over them."""
     doses = sorted(rows["dose"].unique())
     for number, dose in enumerate(doses):
@@ -64,7 +64,7 @@ def _panel(axis: Axes, figure: Figure, rows: pd.DataFrame, term: str) -> None:
         moved = offset_copy(axis.transData, figure, x=shift, units="points")
         by_epsilon = part.groupby("model_epsilon")[term]
         mean = by_epsilon.mean()
-        ends = np.array([student(values.to_numpy(), CONFIDENCE) for _, values in by_epsilon])
+        ends = np.array([student(values.to_numpy(), confidence) for _, values in by_epsilon])
         bars = [mean - ends[:, 0], ends[:, 1] - mean]
         # what is drawn beside its epsilon moves no limits of the axes
         reached = np.concatenate([part[term], ends[np.isfinite(ends)]])

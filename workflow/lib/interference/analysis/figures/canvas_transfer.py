@@ -12,13 +12,13 @@ from interference.analysis.statistics import student
 REGIONS = {"own": "own\ncell", "others": "other\ncells", "all": "all\ncells", "noise": "noise"}
 #: features → colour
 FEATURES = {"independent": BLUE, "correlated": RED}
-#: Coverage of the bars, and the distance of the two kinds of features over that of regions.
-CONFIDENCE, STEP = 0.95, 0.2
+#: The distance of the two kinds of features over that of regions.
+STEP = 0.2
 
 
 def draw(table: pd.DataFrame, which: dict) -> Figure:
-    """Draw all regimes; bars are Student's intervals over attacked networks. table: transfer. which: not
-    read."""
+    """Draw all regimes; bars are Student's intervals over attacked networks. table: transfer. which:
+    ``confidence``."""
     columns = [*table.groupby(["regime", "decoder", "dose"])]
     figure, axes = grid(1, max(len(columns), 1), width=3.6, sharey=True)
     for axis, ((regime, decoder, dose), rows) in zip(axes[0], columns):
@@ -29,7 +29,7 @@ def draw(table: pd.DataFrame, which: dict) -> Figure:
                 values = part.loc[part["region"] == region, "success"].to_numpy()
                 if not len(values):
                     continue
-                low, high = student(values, CONFIDENCE)
+                low, high = student(values, which["confidence"])
                 mean = values.mean()
                 axis.plot([place + shift] * len(values), values, ".", ms=3, alpha=0.5, color=colour)
                 axis.errorbar(place + shift + STEP / 3, mean, [[mean - low], [high - mean]], fmt="o",

@@ -25,8 +25,6 @@ from interference.report.charts.base import (
     tips,
 )
 
-#: Coverage of intervals over seeds.
-CONFIDENCE = 0.95
 #: column, which is a logarithm → what it is, its colour
 RADII = {
     "log_r_own": ("own cell", "green"),
@@ -44,8 +42,8 @@ RATIO = "r_full / r_own (1: interference adds nothing)"
 BY = ["regime", "decoder"]
 
 
-def charts(tables: Mapping[str, pd.DataFrame]) -> Iterator[Chart]:
-    """Yield the charts of those tables that there are."""
+def charts(tables: Mapping[str, pd.DataFrame], confidence: float) -> Iterator[Chart]:
+    """Yield the charts of those tables that there are, with intervals over seeds of this confidence."""
     dose = "dose, features per dimension"
     if "dose" in tables and len(tables["dose"]):
         # of the other families several networks share a dose
@@ -54,32 +52,32 @@ def charts(tables: Mapping[str, pd.DataFrame]) -> Iterator[Chart]:
             table, "dose", "canvas_dose", "Least changes that flip a feature, over the dose",
             "The least L2 change of a canvas that flips one feature, over all pixels (all cells), over "
             "those of the feature’s own image, and over those of all others. What all cells add to the "
-            "own one is interference.", RADII, RADIUS, dose,
+            "own one is interference.", RADII, RADIUS, dose, confidence,
         )  # fmt: skip
         yield _over_dose(
             table, "dose-ratio", "canvas_dose", "What interference gives an attack, over the dose",
             "The least change over all cells divided by that over the own cell: 1 where interference "
             "adds nothing. Noise of the same kind beside it: what noise gains, too, is no privilege of "
-            "attacks.", TERMS, RATIO, dose, line=1,
+            "attacks.", TERMS, RATIO, dose, confidence, line=1,
         )  # fmt: skip
     if "crossover" in tables and len(tables["crossover"]):
         yield _over_dose(
             tables["crossover"], "crossover", "canvas_crossover", "Doses within one network",
             "Blocks of a bottleneck have different doses, and features are rotated through them, so "
-            "that everything else is the same.", TERMS, RATIO, "dose of the feature’s block", line=1,
+            "that everything else is the same.", TERMS, RATIO, "dose of the feature’s block", confidence, line=1,
         )  # fmt: skip
     if "adversarial" in tables and len(tables["adversarial"]):
-        yield _ladder(tables["adversarial"])
+        yield _ladder(tables["adversarial"], confidence)
     if "transfer" in tables and len(tables["transfer"]):
-        yield _transfer(tables["transfer"])
+        yield _transfer(tables["transfer"], confidence)
     if "proxies" in tables and len(tables["proxies"]):
-        yield _ruler(tables["proxies"])
+        yield _ruler(tables["proxies"], confidence)
     if "mounted" in tables and len(tables["mounted"]):
-        yield _mounted(tables["mounted"])
+        yield _mounted(tables["mounted"], confidence)
 
 
 def over_seeds(table: pd.DataFrame, by: list[str], columns: Mapping[str, tuple[str, str]],
-               exponential: bool) -> pd.DataFrame:  # fmt: skip
+               confidence: float, *, exponential: bool) -> pd.DataFrame:  # fmt: skip
     """One row per group and column: mean over seeds and Student's interval, of logarithms the exponentials.
 
     columns: column → what it is in words, colour.
@@ -89,7 +87,7 @@ def over_seeds(table: pd.DataFrame, by: list[str], columns: Mapping[str, tuple[s
         for column, (name, _) in columns.items():
             values = part.loc[np.isfinite(part[column]), column].to_numpy(float)
             if len(values):
-                numbers = np.array([values.mean(), *student(values, CONFIDENCE)])
+                numbers = np.array([values.mean(), *student(values, confidence)])
                 numbers = np.exp(numbers) if exponential else numbers
                 found = dict(zip(("value", "low", "high"), numbers)) | {"seeds": len(values)}
                 rows.append(dict(zip(by, key, strict=True)) | {"what": name} | found)
@@ -102,6 +100,11 @@ def _controls(table: pd.DataFrame) -> list[alt.Parameter]:
     if table.groupby("regime")["decoder"].nunique().max() > 1:
         controls += menu("decoder", "decoder", options(table["decoder"]))
     return controls
+
+
+def _bars(confidence: float) -> str:
+    """What bars are."""
+    return f"Bars are Student’s {100 * confidence:g} % intervals over seeds."
 
 
 def _legend(columns: Mapping[str, tuple[str, str]]) -> alt.Color:
@@ -118,13 +121,13 @@ def _tips(value: str, **fields: str) -> list[alt.Tooltip]:
 
 def _over_dose(
     table: pd.DataFrame, name: str, figure: str, title: str, caption: str,
-    columns: Mapping[str, tuple[str, str]], unit: str, dose: str, *, line: float | None = None,
+    columns: Mapping[str, tuple[str, str]], unit: str, dose: str, confidence: float, *, line: float | None = None,
 ) -> Chart:  # fmt: skip
     controls, by = _controls(table), [*BY, "dose"]
     if "family" in table:
         controls += menu("family", "networks", options(table["family"], ["dose"]))
         by = [*by, "family"]
-    frame = over_seeds(table, by, columns, exponential=True)
+    frame = over_seeds(table, by, columns, confidence, exponential=True)
     base = picked(alt.Chart(inline(frame)), *controls)
     doses = sorted(frame["dose"].unique().tolist())
     x = alt.X("dose:Q", title=dose, axis=alt.Axis(values=doses, format="~g"),
@@ -133,15 +136,15 @@ def _over_dose(
     drawn = curves(base, x, y, _tips("mean", dose="dose"), color=_legend(columns))
     if line is not None:
         drawn = [rule_at(line), *drawn]
-    caption += " Bars are Student’s 95 % intervals over seeds."
+    caption += f" {_bars(confidence)}"
     source = "crossover" if name == "crossover" else "dose"
     return Chart(name, title, caption, finished(drawn, title, controls), (source,), figure)
 
 
-def _ladder(table: pd.DataFrame) -> Chart:
+def _ladder(table: pd.DataFrame, confidence: float) -> Chart:
     table = table[table["attacked"] != ""]
     controls = [*_controls(table), pick("attacked", "trained against", [*ATTACKED], ATTACKED)]
-    frame = over_seeds(table, [*BY, "attacked", "epsilon"], GAINS, exponential=False)
+    frame = over_seeds(table, [*BY, "attacked", "epsilon"], GAINS, confidence, exponential=False)
     base = picked(alt.Chart(inline(frame)), *controls)
     values = sorted(frame["epsilon"].unique().tolist())
     x = alt.X(
@@ -154,20 +157,23 @@ def _ladder(table: pd.DataFrame) -> Chart:
         "ladder",
         title,
         "Gain of the least change that flips, at one dose, split into own sensitivity and interference: "
-        "the two add up. Bars are Student’s 95 % intervals over seeds.",
+        "the two add up. "
+        f"{_bars(confidence)}",
         finished(drawn, "Gain over clean training against the training radius, by term.", controls),
         ("adversarial",),
         "canvas_ladder",
     )  # fmt: skip
 
 
-def _transfer(table: pd.DataFrame) -> Chart:
+def _transfer(table: pd.DataFrame, confidence: float) -> Chart:
     controls = _controls(table)
     controls += menu("features", "features", options(table["features"], ["independent"]))
     names = {"own": "own cell", "others": "all other cells", "all": "all cells", "noise": "noise"}
     regions = [name for name in names if name in set(table["region"])]
     columns = {"success": ("pairs that flip", "red")}
-    frame = over_seeds(table, [*BY, "features", "region", "dose"], columns, exponential=False)
+    frame = over_seeds(
+        table, [*BY, "features", "region", "dose"], columns, confidence, exponential=False
+    )
     frame = frame.assign(what=frame["region"].map(names))
     legend = _legend({name: (names[name], hue) for name, hue in
                       {"own": "green", "others": "orange", "all": "red", "noise": "grey"}.items()
@@ -191,14 +197,14 @@ def _transfer(table: pd.DataFrame) -> Chart:
         "transfer",
         "Attacks between seeds",
         "Share of pairs that an attack on one seed’s network flips in the networks of other seeds. "
-        "Bars are Student’s 95 % intervals over seeds.",
+        f"{_bars(confidence)}",
         finished(drawn, "Share of pairs that transferred attacks flip, by region and dose.", controls),
         ("transfer",),
         "canvas_transfer",
     )  # fmt: skip
 
 
-def _mounted(table: pd.DataFrame) -> Chart:
+def _mounted(table: pd.DataFrame, confidence: float) -> Chart:
     table = table.assign(dose=[f"{dose:g}" for dose in table["dose"]])
     controls = _controls(table)
     controls += menu("dose", "dose", options(table["dose"], ["3"]))
@@ -209,7 +215,7 @@ def _mounted(table: pd.DataFrame) -> Chart:
     parts = [table[table["model_norm"].isin(["clean", norm])].assign(norm=norm) for norm in there]
     by = [*BY, "dose", "norm", "model_epsilon"]
     columns = {name: RADII[name] for name in ("log_r_own", "log_r_full")}
-    frame = over_seeds(pd.concat(parts), by, columns, exponential=True)
+    frame = over_seeds(pd.concat(parts), by, columns, confidence, exponential=True)
     base = picked(alt.Chart(inline(frame)), *controls)
     x = alt.X("model_epsilon:Q", title="training ε of the network (pixels in [0, 1])")
     y = alt.Y("value:Q", title=RADIUS, scale=span("log"))
@@ -218,22 +224,22 @@ def _mounted(table: pd.DataFrame) -> Chart:
         "mounted",
         "On frozen networks",
         "Bottlenecks taught on networks that were trained for something else, clean or against "
-        "attacks. The distance of the curves is interference. Bars are Student’s 95 % intervals over "
-        "seeds.",
+        "attacks. The distance of the curves is interference. "
+        f"{_bars(confidence)}",
         finished(drawn, "Least changes on frozen networks, over their training epsilon.", controls),
         ("mounted",),
         "canvas_mounted",
     )  # fmt: skip
 
 
-def _ruler(table: pd.DataFrame) -> Chart:
+def _ruler(table: pd.DataFrame, confidence: float) -> Chart:
     names = {name: label.replace("-\n", "-").replace("\n", " ") for name, label in LABELS.items()}
     names |= {"effective_features": "effective features F", "psi": "ψ = F / d",
               "squared_cosines": "known: Σ cos²"}  # fmt: skip
     varied = {name: label.replace("$", "") for name, label in VARIED.items()}
     controls = _controls(table)
     columns = {"of_dose": ("moves over the dose’s", "blue")}
-    frame = over_seeds(table, [*BY, "proxy", "vary"], columns, exponential=False)
+    frame = over_seeds(table, [*BY, "proxy", "vary"], columns, confidence, exponential=False)
     frame = frame.assign(
         what=frame["vary"].map(varied), proxy=[names.get(name, name) for name in frame["proxy"]]
     )
@@ -274,8 +280,8 @@ def _ruler(table: pd.DataFrame) -> Chart:
         "ruler",
         "Can superposition be read off activations?",
         "How far each proxy moves when something else than the dose varies, over how far it moves "
-        "under the dose. A valid one stays left of the dotted line at a half. Bars are Student’s "
-        "95 % intervals over seeds.",
+        "under the dose. A valid one stays left of the dotted line at a half. "
+        f"{_bars(confidence)}",
         {**spec, "height": 40 * len(shown)},
         ("proxies",),
         "canvas_ruler",
