@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from tests.support import default
-from tests.support.pages import PUBLISHED, page_of, written
+from tests.support.pages import PUBLISHED, composed, page_of, spec_of, tables_of, written
 
 pytestmark = pytest.mark.xdist_group("pages")
 
@@ -55,7 +56,7 @@ def opened(browser: Browser, address: str, **options) -> Opened:
 
 @pytest.fixture(scope="module", params=[*PUBLISHED, "default"])
 def here(request, browser, tmp_path_factory) -> Iterator[Opened]:
-    """The page of published results, or of tables of the default's shape, for all tests of it."""
+    """The page of an experiment, or of tables of the default's shape, for all tests of it."""
     page = default.page() if request.param == "default" else page_of(request.param)
     address = written(page, tmp_path_factory.mktemp("page"))
     found = opened(browser, address)
@@ -134,6 +135,22 @@ def test_the_numbers_of_a_chart_are_a_table_too(here):
     control.select_option(first)
     assert chart.locator(".numbers th[scope=col]").count() >= 4
     chart.locator(".numbers summary").click()
+
+
+def test_a_choice_of_numbers_has_rows_too(browser, tmp_path):
+    """Of k, where baselines have several."""
+    tables = tables_of("fashion")
+    baselines = pd.concat([tables["baselines"], tables["baselines"].assign(sparsity=32)])
+    given = {"claims": tables["claims"].iloc[:0], "baselines": baselines}
+    page = composed(spec_of("fashion"), given)
+    found = opened(browser, written(page, tmp_path))
+    (chart,) = found.charts()
+    chart.locator(".numbers summary").click()
+    for k in (1, 0):
+        chart.locator(".vega-bindings select[name=sparsity]").select_option(index=k)
+        chart.locator(".numbers tbody tr").first.wait_for()
+        assert chart.locator(".empty").is_hidden()
+    found.page.close()
 
 
 def test_the_filter_leaves_what_fits_and_counts_it(here):

@@ -28,6 +28,7 @@ from interference.report.writings import Writing, latex, markdown, writings
 from interference.store.files import sha256
 from tests.support import REPO
 from tests.support.checkout import NETWORKS_ONLY, TINY, without
+from tests.support.pages import tables_of
 from tests.support.published import read_claims
 
 STRANGE = ["<script>alert('x')</script>", "=1+1", "a_b & 50% #1 $x$ {y} ~z^2 \\end", "é ε ½ − ≥ 漢",
@@ -109,23 +110,32 @@ def test_tables_of_a_paper_have_every_claim_with_its_number():
     assert len(by_name["verdicts"].cells) == claims["claim"].nunique()
     assert len(by_name["accuracy"].cells) == len(accuracy)
     for arm in ("canvas", "networks"):
-        numbers = (
-            by_name[f"claims-{arm}"].cells["measured"].str.replace("−", "-").str.split().str[0]
-        )
+        told = by_name[f"claims-{arm}"].cells["measured"].str.replace("−", "-")
         of_arm = claims.loc[claims["key"].map(arm_of) == arm, "measured"]
-        assert [*numbers] == [f"{measured:.3f}" for measured in of_arm]
+        for text, measured in zip(told, of_arm, strict=True):
+            assert text.startswith("not measured" if pd.isna(measured) else f"{measured:.3f}")
     for writing in by_name.values():
         assert len(writing.widths) == writing.cells.shape[1]
         assert sum(writing.widths) < 1
 
 
+def test_claims_on_rivals_are_a_table_of_a_paper_too():
+    claims = tables_of("rivals")["claims"]
+    verdicts, by_claim = writings({"claims": claims})
+    assert (verdicts.name, by_claim.name) == ("verdicts", "claims-rivals")
+    assert [*by_claim.cells["measured on"]] == [*judged(claims)["scope"]]
+
+
 def test_references_are_the_papers_tested():
     citation = yaml.safe_load((REPO / "CITATION.cff").read_text(encoding="utf-8"))
     entries = bibtex(citation)
-    assert re.findall(r"@misc\{(\w+),", entries) == ["interference", "gorton2025", "elhage2022"]
+    papers = ["gorton2025", "elhage2022", "stevinson2025", "bereska2025"]
+    assert re.findall(r"@misc\{(\w+),", entries) == ["interference", *papers]
     assert "author = {Gorton, Liv and Lewis, Owen}" in entries
     assert "author = {Elhage, Nelson and others}" in entries
-    assert re.findall(r"eprint = \{(.*?)\}", entries) == ["2508.17456", "2209.10652"]
+    assert re.findall(r"eprint = \{(.*?)\}", entries) == [
+        "2508.17456", "2209.10652", "2510.11709", "2512.13568",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("width", "fitted"), [(3.1, 3.1), (4.6, COLUMN), (6.2, 6.2), (15.0, PAGE)])

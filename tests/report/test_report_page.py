@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from interference.analysis.figures.abundance import GAINS
 from interference.config.load import read_config
 from interference.plan.outputs import known_by
 from interference.plan.specs import Specs
@@ -42,6 +43,8 @@ CHARTS = {
                 "defences", "dose", "dose-ratio", "mounted"},
     "canvas": {"dose", "dose-ratio", "crossover", "ladder", "transfer", "ruler"},
     "toy-full": {"toy", "toy-phase"},
+    "rivals": {"bottleneck-fallen", "bottleneck-direction", "bottleneck-profile", "bottleneck-transfer",
+               "abundance", "mlps"},
 }  # fmt: skip
 HOSTILE = ["<script>alert(1)</script>", "\"quotes\" & 'quotes'", "naïve ε → 漢字", "=1+1"]
 CONFIGS = sorted(
@@ -94,6 +97,13 @@ def test_a_number_has_four_digits_and_a_true_minus(value, text):
     assert number(value) == text
 
 
+def of_six_seeds(values: pd.Series) -> list[float]:
+    """Mean and ends of Student's interval of 95 %. values: one per seed."""
+    assert len(values) == 6
+    half = 2.570582 * values.std(ddof=1) / 6**0.5  # the quantile of 0.975 with 5 degrees of freedom
+    return [values.mean(), values.mean() - half, values.mean() + half]
+
+
 @pytest.mark.parametrize("experiment", PUBLISHED)
 def test_a_chart_shows_the_numbers_of_its_table(experiment):
     """Of a chart per arm one number, looked up in the table by hand."""
@@ -116,11 +126,21 @@ def test_a_chart_shows_the_numbers_of_its_table(experiment):
             "regime == 'dense' and family == 'dose' and what == 'attack' and dose == 3"
         )
         table = tables["dose"].query("regime == 'dense' and family == 'dose' and dose == 3")
-        mean, sd = table["interference"].mean(), table["interference"].std(ddof=1)
-        student = 2.570582 * sd / 6**0.5  # the quantile of 0.975 with 5 degrees of freedom
         np.testing.assert_allclose(
             found[["value", "low", "high"]].to_numpy()[0],
-            np.exp([mean, mean - student, mean + student]),
+            np.exp(of_six_seeds(table["interference"])),
+            rtol=1e-4,
+        )
+    elif experiment == "rivals":
+        chosen = "width == 3 and kind == 'forced'"
+        found = rows("bottleneck-direction").query(
+            f"{chosen} and trained == 'clean' and what == 'any other class'"
+        )
+        table = tables["bottlenecks"].query(f"{chosen} and epsilon == 0")
+        assert len(table) == 12  # two frames of each seed, which count once
+        np.testing.assert_allclose(
+            found[["value", "low", "high"]].to_numpy()[0],
+            of_six_seeds(table.groupby("seed")["cosine_other"].mean()),
             rtol=1e-4,
         )
     else:
@@ -272,6 +292,61 @@ def test_tables_without_rows_have_no_chart(experiment):
     assert rows_of(page) == []
 
 
+def test_what_no_seed_has_is_no_chart_and_no_number():
+    """Of few seeds no transfer is defined, and of networks that all give up no gain of those that do not."""
+    lost = dict.fromkeys(["transfer", "transfer_null"], np.nan)
+    tables = tables_of("rivals")
+    claims = tables["claims"].copy()
+    given_up = claims["key"] == "rivals-features-scarcity-alive"
+    claims.loc[given_up, ["measured", "low", "high", "verdict"]] = [np.nan] * 3 + ["undecided"]
+    changed = {
+        "bottlenecks": tables["bottlenecks"].assign(**lost),
+        "abundance": tables["abundance"].assign(gain_alive=np.nan),
+        "claims": claims,
+    }
+    page = composed(spec_of("rivals"), changed)
+    charts = charts_of(page)
+    assert charts.keys() == CHARTS["rivals"] - {"bottleneck-transfer"}
+    (control,) = (param for param in charts["abundance"]["params"] if param["name"] == "what")
+    assert control["bind"]["options"] == [GAINS["gain"], GAINS["gain_beyond"]]
+    assert "narrowest network), of networks that still tell classes apart: not measured" in page
+
+
+def test_claims_on_some_networks_or_on_accuracy_open_to_the_chart_of_these():
+    opened = {
+        attributes["id"]: json.loads(attributes["data-values"])
+        for _, attributes in Reader(page_of("rivals")).elements
+        if attributes.get("data-values")
+    }
+    gains = {
+        f"verdict-rivals-features-{key}{suffix}": {"what": GAINS[column]}
+        for key in ("universal", "abundance", "scarcity", "complexity", "capacity")
+        for suffix, column in (("-alive", "gain_alive"), ("-beyond-units", "gain_beyond"))
+    }
+    costs = {
+        f"verdict-rivals-training-{key}": {"what": "accuracy, clean images (share)"}
+        for key in ("cost", "difficulty")
+    }
+    assert opened == gains | costs
+    charts = charts_of(page_of("rivals"))
+    for name, values in (("abundance", gains), ("mlps", costs)):
+        control = next(p for p in charts[name]["params"] if p["name"] == "what")
+        assert {value["what"] for value in values.values()} <= {*control["bind"]["options"]}
+
+
+def test_a_page_of_rivals_alone_has_no_section_of_another_arm():
+    elements = Reader(page_of("rivals")).elements
+    sections = [attributes["id"] for tag, attributes in elements if tag == "section"]
+    assert sections == ["asked", "found", "verdicts", "rivals", "methods", "provenance"]
+    assert {a["data-arm"] for tag, a in elements if "data-arm" in a} == {"rivals"}
+    told = (
+        page_of("rivals").partition('<section id="found"')[2].partition('<section id="verdicts"')[0]
+    )
+    assert (
+        "network" not in told.partition('<ol class="headlines">')[0] + told.rpartition("</ol>")[2]
+    )
+
+
 def test_gates_of_checkpoints_are_in_the_page():
     gates = pd.DataFrame([{
         "model": "resnet18_l2_eps0", "gate": "clean accuracy", "source": "a paper", "reported": 0.6979,
@@ -289,18 +364,28 @@ def test_gates_of_checkpoints_are_in_the_page():
 def test_methods_speak_of_every_part_of_a_config(path):
     config = yaml.safe_load(read_config(path).text)
     headings = [heading for heading, _ in methods(config)]
-    parts = {"data": "Images", "toy": "Toy models", "canvas": "Canvases", "models": "Networks and attacks",
-             "saes": "Sparse autoencoders"}  # fmt: skip
+    parts = {"data": "Images", "toy": "Toy models", "canvas": "Canvases", "rivals": "Rivals",
+             "models": "Networks and attacks", "saes": "Sparse autoencoders"}  # fmt: skip
     assert headings == [name for key, name in parts.items() if key in config] + ["Statistics"]
     assert asked(config).count("superposition") >= 1
 
 
+def written(path: str) -> str:
+    """The methods of a config, as text."""
+    config = yaml.safe_load(read_config(REPO / path).text)
+    return " ".join(line for _, lines in methods(config) for line in lines)
+
+
 def test_methods_say_the_numbers_of_the_config():
-    config = yaml.safe_load(read_config(REPO / "config.yaml").text)
-    text = " ".join(line for _, lines in methods(config) for line in lines)
+    text = written("config.yaml")
     for said in ("4,000 train", "3,200 steps", "10 densities from 1 to 0.1", "3 seeds", "pgd (PGD, 8 steps",
                  "L2 ε ∈ {0.5, 1, 2}", "18 real images", "TopK, sweep 4, 8, 16 and 24",
                  "1,000 draws", "95%", "with 1 seed"):  # fmt: skip
+        assert said in text, said
+    text = written("workflow/experiments/rivals.yaml")
+    for said in ("600 are held out", "10 classes through 64 hidden units", "of 2, 3, 5 and 9 dimensions",
+                 "in 2 orders", "20 steps of PGD at L2 ε = 1 on 500", "8, 32 and 128 hidden units",
+                 "2, 3, 5 and 10 classes", "with 6 seeds for 1,000 steps", "L∞ ε of 0.1, 0.2 and 0.3"):  # fmt: skip
         assert said in text, said
 
 

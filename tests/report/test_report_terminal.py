@@ -16,14 +16,15 @@ from interference.report.finished import find, judged
 from interference.report.headlines import headlines
 from interference.report.show import select
 from interference.report.verdicts import arm_of
-from tests.support import REPO
-from tests.support.published import read_claims
+from tests.support.pages import tables_of
+from tests.support.tables import MOUNTED, OF_CANVASES, OF_RIVALS
 
-#: A published experiment → what its conclusions speak of.
+#: An experiment → what its conclusions speak of.
 ABOUT = {
     "toy-full": "toy models",
     "fashion": "robust networks",
     "canvas": "networks that see images",
+    "rivals": "classifiers",
 }
 
 
@@ -34,8 +35,8 @@ def folder(tmp_path, monkeypatch):
 
 
 def write(folder, name, change=lambda claims: claims):
-    """Results of a published experiment: its claims, changed."""
-    claims = change(read_claims(REPO / "workflow/published" / name))
+    """Results of an experiment: its claims, changed."""
+    claims = change(tables_of(name)["claims"])
     write_frame(claims, folder / name / TABLE, {})
     return claims
 
@@ -48,10 +49,12 @@ def said(*arguments):
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.key)
 def test_the_arm_of_a_claim_is_that_of_the_tables_that_it_is_read_from(claim):
-    of_canvases = {"dose", "crossover", "adversarial", "transfer", "proxies", "mounted"}
-    tables = {kind.table for kind in claim.subjects}
-    arm = "toy" if tables == {"toy"} else "canvas" if tables <= of_canvases else "networks"
-    assert arm_of(claim.key) == arm
+    arms = {
+        "toy": "toy",
+        **dict.fromkeys((*OF_CANVASES, MOUNTED), "canvas"),
+        **dict.fromkeys(OF_RIVALS, "rivals"),
+    }
+    assert {arms.get(kind.table, "networks") for kind in claim.subjects} == {arm_of(claim.key)}
 
 
 @pytest.mark.parametrize("name", ABOUT)

@@ -7,8 +7,9 @@ import pytest
 
 from interference.report.finished import judged
 from interference.report.headlines import MOST, QUESTIONS, headlines
-from interference.report.verdicts import command, static, verdicts
-from tests.support.pages import PUBLISHED, spec_of, tables_of
+from interference.report.verdicts import ARMS, command, static, verdicts
+from tests.support import rivalry
+from tests.support.pages import PUBLISHED, charts_of, page_of, spec_of, tables_of
 
 
 def planted(*rows: tuple[str, str, str, str]) -> pd.DataFrame:
@@ -79,6 +80,25 @@ def test_attacks_are_held_against_every_control_of_a_layer_and_type():
     assert headline.answer == "Yes in 1, no in 1 of 2 layers and SAE types"
 
 
+def test_geometry_foretells_attacks_where_it_says_more_than_away_from_the_own_class():
+    scopes = [f"10 classes in {m} dimensions, class vectors forced, trained at 0" for m in (2, 3)]
+    said = {"rivals-bottleneck-direction": ["reproduced"] * 2,
+            "rivals-bottleneck-direction-class": ["reproduced", "no effect"]}  # fmt: skip
+    claims = planted(*((key, scope, "", verdict) for key, verdicts_of in said.items()
+                       for scope, verdict in zip(scopes, verdicts_of)))  # fmt: skip
+    (headline,) = headlines(claims)
+    assert headline.answer == "Yes in 1, no in 1 of 2 kinds of classifiers"
+
+
+def test_rivals_that_are_planted_are_said_to_be_right():
+    told = {h.question.keys[0]: h.answer for h in headlines(rivalry.tables()["claims"])}
+    assert told == {
+        "rivals-bottleneck-direction": "Yes for all 12 kinds of classifiers",
+        "rivals-features-abundance": "Yes",
+        "rivals-bottleneck-transfer": "Yes for all 12 kinds of classifiers",
+    }
+
+
 def test_known_measures_are_no_proxies():
     scopes = (
         "canvases, dense, linear decoder, fvu",
@@ -96,7 +116,7 @@ def test_of_all_arms_no_more_are_told_than_a_reader_takes_in():
     claims = planted(*((key, "a subject", "", "reproduced") for q in QUESTIONS for key in q.keys))
     told = headlines(claims)
     assert len(told) == MOST
-    assert {headline.question.arm for headline in told} == {"toy", "canvas", "networks"}
+    assert {headline.question.arm for headline in told} == {*ARMS}
     order = [QUESTIONS.index(headline.question) for headline in told]
     assert order == sorted(order)
 
@@ -123,12 +143,13 @@ def test_verdicts_of_the_published_canvases_are_what_the_readme_says():
 
 
 @pytest.mark.parametrize("experiment", PUBLISHED)
-def test_every_claim_has_a_figure_that_the_experiment_draws(experiment):
+def test_every_claim_has_a_chart_of_the_page_and_a_figure_that_the_experiment_draws(experiment):
     figures = spec_of(experiment)["figures"]
     planned = {path for paths in figures.values() for path in paths}
+    drawn = charts_of(page_of(experiment))
     for verdict in verdicts(judged(tables_of(experiment)["claims"]), figures):
         assert verdict.figure in planned, verdict.key
-        assert verdict.chart, verdict.key
+        assert verdict.chart in drawn, verdict.key
 
 
 def test_a_figure_is_that_of_the_claims_sae_type_and_of_a_clean_network():

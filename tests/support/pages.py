@@ -1,4 +1,4 @@
-"""Pages of published results, and a text of a page as a reader without a browser has it."""
+"""Pages of published results and of planted ones, and a text of a page as a reader without a browser has it."""
 
 import json
 from functools import cache
@@ -14,7 +14,7 @@ from tests.support import REPO
 from tests.support.published import read_claims
 
 #: Published results by the name of their experiment and folder.
-PUBLISHED = ("fashion", "canvas", "toy-full")
+PUBLISHED = ("fashion", "canvas", "toy-full", "rivals")
 #: What `provenance.gathered` may say.
 PROVENANCE = {
     "versions": {"interference": "0.1.0", "torch": "2.11.0"},

@@ -3,9 +3,14 @@
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
+
+from interference.analysis.tables import abundance as abundance_table
+from interference.analysis.tables import bottlenecks as bottlenecks_table
+from interference.analysis.tables.claims import decide, untested
 
 SEEDS, WIDTHS, EPSILONS = range(6), (2, 3, 5, 9), (0.0, 1.0)
 GEOMETRIES = {"learned": "learned", "frame-0": "forced", "frame-1": "forced"}
@@ -129,3 +134,18 @@ def written(folder: Path) -> dict[str, dict[str, list[Path]]]:
         "bottlenecks": {name: paths[name] for name in ("aims", "landings", "passes")},
         "abundance": {"counts": paths["counts"]},
     }
+
+
+def tables() -> dict[str, pd.DataFrame]:
+    """The tables bottlenecks, abundance and claims of all of it, by name."""
+    with TemporaryDirectory() as folder:
+        inputs = written(Path(folder))
+        found = {
+            "bottlenecks": bottlenecks_table.build(
+                {"resamples": 20, "seed": 0}, **inputs["bottlenecks"]
+            ),
+            "abundance": abundance_table.build({}, **inputs["abundance"]),
+        }
+    claims = decide(found, {"confidence": 0.95})
+    claims = pd.concat([claims, untested(set(claims["key"]))], ignore_index=True)
+    return {**found, "claims": claims}

@@ -63,6 +63,10 @@ def test_the_page_of_the_report_speaks_of_the_arms_that_are_there():
     assert "*tiny*: toy models of superposition, and resnet18 networks trained" in both
     assert "clean and under attack, and networks that read canvases" in both
     assert "claim of the papers on toy models and networks and canvases beside" in both
+    rivals = page(yaml.safe_load((REPO / "workflow/experiments/rivals.yaml").read_text()))
+    assert "*rivals*: classifiers through a bottleneck, and MLPs" in rivals
+    assert "claim of the papers on classifiers and MLPs beside" in rivals
+    assert not any(word in rivals for word in ("network", "SAE", "canvas", "toy"))
     for text in (networks, both):
         assert "Results on networks are an association" in text
 

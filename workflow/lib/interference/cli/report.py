@@ -25,7 +25,7 @@ def show(
         list[str] | None, typer.Option(help="Only claims of this verdict; may be given again.")
     ] = None,
     arm: Annotated[
-        list[str] | None, typer.Option(help="Only claims about toy, networks or canvas.")
+        list[str] | None, typer.Option(help="Only claims about toy, canvas, rivals or networks.")
     ] = None,
 ) -> None:
     """Print every claim of a finished run with its verdict, number and interval."""

@@ -9,11 +9,12 @@ from interference.plan.benchmarks import benchmarks
 from interference.report.finished import claims_of, gates_of, judged
 from interference.report.headlines import headlines
 from interference.report.terminal import console, grid
+from interference.report.verdicts import ARMS
 from interference.report.words import checks
 from interference.store.files import read_json
 
-#: The most questions that are answered at the end of a run: one per arm, and another.
-MOST = 4
+#: The most questions that are answered at the end of a run: one per arm.
+MOST = len(ARMS)
 
 
 def conclude(results: Path) -> None:

@@ -6,6 +6,7 @@ from itertools import chain, zip_longest
 
 import pandas as pd
 
+from interference.analysis.rivals import VARIANTS
 from interference.report.finished import judged
 
 #: The most sentences that an experiment of several arms has.
@@ -21,7 +22,7 @@ HERE = ("holds here", "fails here", "no effect here")
 class Question:
     """A question that claims answer.
 
-    arm: networks, toy or canvas.
+    arm: a key of `verdicts.ARMS`.
     text: the question, such that yes is what the claims say. Of a subject, such as a layer and SAE
         type, it is yes where all of its claims hold, against every control.
     keys: the claims.
@@ -68,6 +69,12 @@ QUESTIONS = (
              ("canvas-hardened-route",), "regimes"),
     Question("canvas", "Do networks trained against attacks leave attacks less interference?",
              ("canvas-mounted-interference",), "regimes"),
+    Question("rivals", "Do attacks on classifiers point where the geometry of class vectors says?",
+             ("rivals-bottleneck-direction", "rivals-bottleneck-direction-class"), "kinds of classifiers"),
+    Question("rivals", "Does adversarial training add features where there is room for them, and take some where there is not?",
+             tuple(f"rivals-features-{key}{suffix}" for key in ("abundance", "scarcity") for suffix, _, _ in VARIANTS), "cases"),
+    Question("rivals", "Do attacks transfer between classifiers of like geometry, beyond shared accuracy?",
+             ("rivals-bottleneck-transfer",), "kinds of classifiers"),
     Question("networks", "Do layers of robust networks have sparser structure than covariance explains?",
              ("fvu-beyond-gaussian",), "layers"),
     Question("networks", "Do attacks wake more latents than every control as strong?", ("l0-over-control",), "layers and SAE types"),
@@ -141,7 +148,9 @@ def _shown(said: list[str], here: bool) -> str:
 
 def _measured(part: pd.DataFrame) -> str:
     """What was measured for a claim: of one case with its interval, of several their range."""
-    if len(part) == 1:
+    if part["measured"].isna().all():
+        numbers = "not measured"
+    elif len(part) == 1:
         row = part.iloc[0]
         interval = "" if pd.isna(row["low"]) else f" [{row['low']:.3g}, {row['high']:.3g}]"
         numbers = f"{row['measured']:.3g}{interval}"

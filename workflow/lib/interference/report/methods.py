@@ -35,6 +35,13 @@ def asked(config: dict) -> str:
             f"in networks that read {config['canvas']['cells']} real images at once through a "
             "bottleneck, where superposition is a dose that we set"
         )
+    if "rivals" in config:
+        bottlenecks = config["rivals"]["bottlenecks"]
+        means.append(
+            f"in classifiers that tell {bottlenecks['classes']} classes apart through a few dimensions, where "
+            "the geometry of class vectors may foretell attacks, and in MLPs, whose features adversarial "
+            "training may take or add"
+        )
     if "models" in config:
         means.append(
             "in image networks trained against attacks of growing radius ε, whose activations sparse "
@@ -52,22 +59,26 @@ def asked(config: dict) -> str:
 def methods(config: dict) -> Iterator[tuple[str, list[str]]]:
     """Yield a heading and its paragraphs, of each part of the experiment."""
     if "data" in config:
-        yield "Images", [_images(config["data"])]
+        yield "Images", [_images(config)]
     if "toy" in config:
         yield "Toy models", _toy(config["toy"])
     if "canvas" in config:
         yield "Canvases", _canvas(config["canvas"])
+    if "rivals" in config:
+        yield "Rivals", _rivals(config["rivals"])
     if "models" in config:
         yield "Networks and attacks", [_networks(config["models"]), _attacks(config["attacks"])]
         yield "Sparse autoencoders", [_saes(config)]
     yield "Statistics", _statistics(config)
 
 
-def _images(data: dict) -> str:
+def _images(config: dict) -> str:
+    data, uses = config["data"], {"models": "score SAEs", "canvas": "set thresholds of canvases"}
+    held = _list([use for section, use in uses.items() if section in config] or ["are held out"])
     size = f", {data['image_size']} pixels a side" if data["image_size"] else ""
     return (
         f"Images are of {data['dataset']}{size}, pixels in [0, 1]: {data['train']:,} train networks and "
-        f"SAEs, {data['heldout']:,} score SAEs, {data['evaluation']:,} test images give accuracies and "
+        f"SAEs, {data['heldout']:,} {held}, {data['evaluation']:,} test images give accuracies and "
         f"are attacked (split with seed {data['seed']})."
     )
 
@@ -96,7 +107,7 @@ def _canvas(canvas: dict) -> list[str]:
         + (f"decoder with {regime['hidden']} hidden units)" if regime["hidden"] else "linear decoder)")
         for name, regime in canvas["regimes"].items()
     ])  # fmt: skip
-    doses = _list([f"{dose:g}" for dose in canvas["doses"]])
+    doses = _numbers(canvas["doses"])
     training, flips = canvas["training"], canvas["flips"]
     lines = [
         f"A canvas is a grid of {canvas['cells']} real images, each a feature that is on or off; a "
@@ -109,9 +120,31 @@ def _canvas(canvas: dict) -> list[str]:
         "over its own, over all others.",
     ]
     if canvas.get("adversarial"):
-        radii = _list([f"{epsilon:g}" for epsilon in canvas["adversarial"]["epsilons"]])
+        radii = _numbers(canvas["adversarial"]["epsilons"])
         lines.append(f"Adversarial training at radii {radii}.")
     return lines
+
+
+def _rivals(rivals: dict) -> list[str]:
+    training, bottlenecks, mlps = rivals["training"], rivals["bottlenecks"], rivals["abundance"]
+    attack, sae = bottlenecks["attack"], mlps["sae"]
+    return [
+        f"Classifiers (Stevinson et al. 2025) read images of {bottlenecks['classes']} classes through "
+        f"{bottlenecks['hidden']} hidden units and a linear bottleneck of "
+        f"{_numbers(bottlenecks['widths'])} dimensions. Class vectors are learned, or forced onto a ring in "
+        f"{_several(bottlenecks['frames'], 'order')} that all seeds share. Each is attacked by "
+        f"{_several(attack['steps'], 'step')} of PGD at L2 ε = {attack['epsilon']:g} on {attack['images']:,} "
+        "evaluation images at most, those that it has right; what geometry foretells is named before the "
+        "attack. Attacks pass on to classifiers of other seeds.",
+        f"MLPs (Bereska et al. 2025) of {_numbers(mlps['widths'])} hidden units tell "
+        f"{_numbers(mlps['classes'])} classes apart. Effective features F = exp(H) are counted on "
+        f"{mlps['rows']:,} clean images, and on as many attacked ones, by a tied SAE of "
+        f"{_several(sae['expansion_factor'], 'latent')} per unit (penalty {sae['l1']:g}); beside it the units "
+        "themselves are counted.",
+        f"All are trained with {_seeds(rivals['seeds'])} for {training['steps']:,} steps on batches of "
+        f"{training['batch_size']}, clean and against attacks: classifiers at L2 ε of "
+        f"{_numbers(bottlenecks['epsilons'])}, MLPs at L∞ ε of {_numbers(mlps['epsilons'])}.",
+    ]
 
 
 def _networks(models: dict) -> str:
@@ -149,7 +182,7 @@ def _attacks(attacks: dict) -> str:
 def _saes(config: dict) -> str:
     saes, layers = config["saes"], [*config["activations"]["layers"]]
     types = _list([
-        f"{SAE_TYPES[name]}, sweep {_list([f'{v:g}' for v in _sweep(settings)])}"
+        f"{SAE_TYPES[name]}, sweep {_numbers(_sweep(settings))}"
         for name, settings in saes["types"].items() if settings
     ])  # fmt: skip
     baselines = saes["baselines"]
@@ -172,7 +205,7 @@ def _statistics(config: dict) -> list[str]:
     lines = [
         "A verdict follows from an interval and a rule: reproduced where all of the interval is where "
         "the claim says, not reproduced where all of it is elsewhere or the effect is less than half of "
-        "a reported size, else undecided."
+        "a reported size, no effect where all of it is among effects too small to matter, else undecided."
     ]
     if "models" in config:
         lines.append(
@@ -188,6 +221,8 @@ def _statistics(config: dict) -> list[str]:
         lines.append(
             "Intervals of canvases are Student’s over seeds; of rank correlations, extremes."
         )
+    if "rivals" in config:
+        lines.append("Intervals of classifiers and MLPs are Student’s over seeds.")
     return lines
 
 
@@ -197,6 +232,10 @@ def _seeds(seeds: list) -> str:
 
 def _several(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _numbers(values: list) -> str:
+    return _list([f"{value:g}" for value in values])
 
 
 def _list(words: list[str]) -> str:

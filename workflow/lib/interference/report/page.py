@@ -16,12 +16,14 @@ import pandas as pd
 import pyarrow.parquet as pq
 import yaml
 
+from interference.analysis.figures.abundance import GAINS
 from interference.analysis.figures.style import layers
 from interference.analysis.findings import NOT_TESTED, VERDICTS
 from interference.analysis.frames import SAE_TYPES, read_frames
+from interference.analysis.rivals import VARIANTS
 from interference.config.load import read_config
 from interference.provenance import canonical
-from interference.report.charts import canvas, graph, latents, networks
+from interference.report.charts import canvas, graph, latents, networks, rivals
 from interference.report.charts import toy as toy_charts
 from interference.report.charts.base import Chart
 from interference.report.finished import judged
@@ -38,6 +40,10 @@ TEXTS = {
     "Here superposition is known, and so is the strongest attack, up to a certified bound.",
     "canvas": "A pixel of one image can reach the answer about another through the bottleneck alone. So "
     "what an attack gains there is interference, by construction.",
+    "rivals": "Two papers carry the preprint on, and dispute it. Where class vectors share a bottleneck, their "
+    "geometry should foretell where attacks point; we force it on some classifiers, so that neighbours are not "
+    "classes that look alike anyway. And if adversarial training adds features where there is room for them, it "
+    "does not work by taking superposition away.",
     "networks": "Nobody knows the features of a real network. What sparse autoencoders see of them stands "
     "beside what they see where there is nothing to find, and beside controls as strong as the attack. "
     "On canvases, where superposition is known, neither FVU nor the number of latents that an attack wakes "
@@ -159,9 +165,11 @@ def compose(
 
 def _sections(config: dict, tables: Mapping[str, pd.DataFrame]) -> Iterator[Arm]:
     """Yield the arms that the experiment has, with their charts."""
+    confidence = config["analysis"]["confidence"]
     drawn = {
         "toy": ("toy", [*toy_charts.charts(tables), *graph.charts(tables)]),
-        "canvas": ("canvas", [*canvas.charts(tables, config["analysis"]["confidence"])]),
+        "canvas": ("canvas", [*canvas.charts(tables, confidence)]),
+        "rivals": ("rivals", [*rivals.charts(tables, confidence)]),
         "networks": ("models", [*networks.charts(tables), *latents.charts(tables)]),
     }
     for arm, (section, charts) in drawn.items():
@@ -186,6 +194,11 @@ def _values(verdict: Verdict, charts: Mapping[str, Chart]) -> dict[str, str]:
     wanted = {"layer": first["layer"], "type": first["type"]}
     if verdict.key == "interference-share":  # which clean images have none of
         wanted |= {"quantity": "interference_share", "reference": first["against"]}
+    for suffix, _, column in VARIANTS:
+        if suffix and verdict.key.endswith(suffix):
+            wanted |= {"what": GAINS[column]}
+    if verdict.chart == "mlps":  # to which claims on accuracy open
+        wanted |= {"what": rivals.COUNTS["accuracy"]}
     return {name: value for name, value in wanted.items() if value}
 
 

@@ -27,11 +27,17 @@ CHARTS = {
     "transfer": "transfer",
     "proxies": "ruler",
     "mounted": "mounted",
+    "bottlenecks": "bottleneck-direction",
+    "abundance": "abundance",
 }
 #: Beginning of a claim's key → chart and figure, where its table has several.
 OF_KEYS = {
     "canvas-robustness": ("dose", "canvas_dose"),
     "canvas-width": ("dose", "canvas_dose"),
+    "rivals-bottleneck-vulnerability": ("bottleneck-fallen", "bottlenecks"),
+    "rivals-bottleneck-profile": ("bottleneck-profile", "bottlenecks"),
+    "rivals-bottleneck-transfer": ("bottleneck-transfer", "bottlenecks"),
+    "rivals-training": ("mlps", "abundance"),
     "toy-rise": ("toy-phase", "toy"),
     "toy-shrinkage": ("toy", "toy_controls"),
     "toy-common": ("toy", "toy_controls"),

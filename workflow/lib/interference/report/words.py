@@ -10,6 +10,8 @@ from interference.analysis.findings import CHECKS, VERDICTS
 
 def interval(row: Mapping, places: int = 3) -> str:
     """A claim's number and interval: 0.940 [0.930, 0.960]."""
+    if math.isnan(row["measured"]):
+        return "not measured"
     measured, low, high = (f"{row[name]:.{places}f}" for name in ("measured", "low", "high"))
     return f"{measured} (no interval)" if math.isnan(row["low"]) else f"{measured} [{low}, {high}]"
 

@@ -146,7 +146,8 @@ def pick(
 ) -> alt.Parameter:  # fmt: skip
     """A control that chooses the rows of one value of ``column``, a menu.
 
-    values: what may be chosen, in order; names: how each reads; start: which is chosen first.
+    values: what may be chosen, in order, text or whole numbers (others lose digits in `inline`); names:
+    how each reads; start: which is chosen first.
     """
     texts = [str((names or {}).get(value, value)) for value in values]
     bind = alt.binding_select(options=[*values], labels=texts, name=label)
@@ -165,6 +166,12 @@ def picked(chart: alt.Chart, *controls: alt.Parameter) -> alt.Chart:
     for control in controls:
         chart = chart.transform_filter(f"datum[{json.dumps(control.name)}] === {control.name}")
     return chart
+
+
+def legend(column: str, hues: Mapping[Any, str], title: str | None = None) -> alt.Color:
+    """The colours of ``column``, which the legend names in this order. hues: value → of `variables`."""
+    scale = alt.Scale(domain=[*hues], range=[colour(hue) for hue in hues.values()])
+    return alt.Color(f"{column}:N", title=title, scale=scale)
 
 
 def tips(**fields: str) -> list[alt.Tooltip]:
@@ -273,7 +280,7 @@ def trainings(table: pd.DataFrame) -> tuple[pd.Series, alt.Color]:
     """Of each row how its network was trained, in words, and the colours of all kinds of training."""
     kinds = table[["model_norm", "model_epsilon"]].drop_duplicates()
     kinds = kinds.sort_values(["model_norm", "model_epsilon"], kind="stable")
-    named, colours = {}, {}
+    named, hues = {}, {}
     for norm in ("l2", "linf"):
         of = kinds[kinds["model_norm"].isin(["clean", norm] if norm == "l2" else [norm])]
         pairs = zip(of["model_norm"].tolist(), of["model_epsilon"].tolist())
@@ -281,9 +288,8 @@ def trainings(table: pd.DataFrame) -> tuple[pd.Series, alt.Color]:
             name = "clean" if epsilon == 0 else f"{NORMS[norm]} {epsilon_text(norm, epsilon)}"
             named[kind, epsilon] = name
             shade = round(np.linspace(0, SHADES - 1, max(len(of), 2))[place])
-            colours[name] = colour(f"{norm}-{shade}")
+            hues[name] = f"{norm}-{shade}"
     words = pd.Series(
         [named[key] for key in zip(table["model_norm"], table["model_epsilon"])], table.index, str
     )
-    scale = alt.Scale(domain=[*colours], range=[*colours.values()])
-    return words, alt.Color("training:N", title="trained at", scale=scale)
+    return words, legend("training", hues, "trained at")

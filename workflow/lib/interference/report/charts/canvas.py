@@ -1,41 +1,50 @@
 """Charts of canvases: least changes that flip a feature, over the dose and over adversarial training."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import altair as alt
-import numpy as np
 import pandas as pd
 
 from interference.analysis.figures.canvas_dose import FAMILIES
 from interference.analysis.figures.canvas_ladder import ATTACKED
 from interference.analysis.figures.canvas_ruler import LABELS, VARIED
-from interference.analysis.statistics import student
 from interference.report.charts.base import (
     Chart,
-    colour,
     curves,
     finished,
     inline,
+    legend,
     menu,
     options,
     pick,
     picked,
     rule_at,
     span,
-    tips,
 )
+from interference.report.charts.seeds import intervals, over_seeds, tips_over_seeds
 
-#: column, which is a logarithm → what it is, its colour
+#: column, which is a logarithm → what it is
 RADII = {
-    "log_r_own": ("own cell", "green"),
-    "log_r_others": ("all other cells", "orange"),
-    "log_r_full": ("all cells", "red"),
+    "log_r_own": "own cell",
+    "log_r_others": "all other cells",
+    "log_r_full": "all cells",
 }
-TERMS = {"interference": ("attack", "red"), "noise_interference": ("noise", "grey")}
+TERMS = {"interference": "attack", "noise_interference": "noise"}
 GAINS = {
-    "gain_full": ("all cells", "red"),
-    "gain_own": ("own cell (own sensitivity)", "green"),
-    "gain_interference": ("all over own (interference)", "orange"),
+    "gain_full": "all cells",
+    "gain_own": "own cell (own sensitivity)",
+    "gain_interference": "all over own (interference)",
+}
+#: region of the table transfer → what it is
+REGIONS = {"own": "own cell", "others": "all other cells", "all": "all cells", "noise": "noise"}
+HUES = {
+    "own cell": "green",
+    "own cell (own sensitivity)": "green",
+    "all other cells": "orange",
+    "all over own (interference)": "orange",
+    "all cells": "red",
+    "attack": "red",
+    "noise": "grey",
 }
 RADIUS = "least change that flips (L2, pixels in [0, 1])"
 RATIO = "r_full / r_own (1: interference adds nothing)"
@@ -76,24 +85,6 @@ def charts(tables: Mapping[str, pd.DataFrame], confidence: float) -> Iterator[Ch
         yield _mounted(tables["mounted"], confidence)
 
 
-def over_seeds(table: pd.DataFrame, by: list[str], columns: Mapping[str, tuple[str, str]],
-               confidence: float, *, exponential: bool) -> pd.DataFrame:  # fmt: skip
-    """One row per group and column: mean over seeds and Student's interval, of logarithms the exponentials.
-
-    columns: column → what it is in words, colour.
-    """
-    rows = []
-    for key, part in table.groupby(by, sort=True):
-        for column, (name, _) in columns.items():
-            values = part.loc[np.isfinite(part[column]), column].to_numpy(float)
-            if len(values):
-                numbers = np.array([values.mean(), *student(values, confidence)])
-                numbers = np.exp(numbers) if exponential else numbers
-                found = dict(zip(("value", "low", "high"), numbers)) | {"seeds": len(values)}
-                rows.append(dict(zip(by, key, strict=True)) | {"what": name} | found)
-    return pd.DataFrame(rows)
-
-
 def _controls(table: pd.DataFrame) -> list[alt.Parameter]:
     """Menus of regime and, where a regime has several, of decoder."""
     controls = menu("regime", "regime", options(table["regime"]))
@@ -102,26 +93,13 @@ def _controls(table: pd.DataFrame) -> list[alt.Parameter]:
     return controls
 
 
-def _bars(confidence: float) -> str:
-    """What bars are."""
-    return f"Bars are Student’s {100 * confidence:g} % intervals over seeds."
-
-
-def _legend(columns: Mapping[str, tuple[str, str]]) -> alt.Color:
-    domain = [name for name, _ in columns.values()]
-    scale = alt.Scale(domain=domain, range=[colour(name) for _, name in columns.values()])
-    return alt.Color("what:N", title=None, scale=scale)
-
-
-def _tips(value: str, **fields: str) -> list[alt.Tooltip]:
-    return tips(
-        what="what", **fields, value=f"{value}#", low="from#", high="to#", seeds="seeds#"
-    )  # fmt: skip
+def _legend(names: Iterable[str]) -> alt.Color:
+    return legend("what", {name: HUES[name] for name in names})
 
 
 def _over_dose(
     table: pd.DataFrame, name: str, figure: str, title: str, caption: str,
-    columns: Mapping[str, tuple[str, str]], unit: str, dose: str, confidence: float, *, line: float | None = None,
+    columns: Mapping[str, str], unit: str, dose: str, confidence: float, *, line: float | None = None,
 ) -> Chart:  # fmt: skip
     controls, by = _controls(table), [*BY, "dose"]
     if "family" in table:
@@ -133,10 +111,12 @@ def _over_dose(
     x = alt.X("dose:Q", title=dose, axis=alt.Axis(values=doses, format="~g"),
               scale=span("log"))  # fmt: skip
     y = alt.Y("value:Q", title=unit, scale=span("log"))
-    drawn = curves(base, x, y, _tips("mean", dose="dose"), color=_legend(columns))
+    drawn = curves(
+        base, x, y, tips_over_seeds("mean", dose="dose"), color=_legend(columns.values())
+    )
     if line is not None:
         drawn = [rule_at(line), *drawn]
-    caption += f" {_bars(confidence)}"
+    caption += f" {intervals('bars', confidence)}"
     source = "crossover" if name == "crossover" else "dose"
     return Chart(name, title, caption, finished(drawn, title, controls), (source,), figure)
 
@@ -144,21 +124,23 @@ def _over_dose(
 def _ladder(table: pd.DataFrame, confidence: float) -> Chart:
     table = table[table["attacked"] != ""]
     controls = [*_controls(table), pick("attacked", "trained against", [*ATTACKED], ATTACKED)]
-    frame = over_seeds(table, [*BY, "attacked", "epsilon"], GAINS, confidence, exponential=False)
+    frame = over_seeds(table, [*BY, "attacked", "epsilon"], GAINS, confidence)
     base = picked(alt.Chart(inline(frame)), *controls)
     values = sorted(frame["epsilon"].unique().tolist())
     x = alt.X(
         "epsilon:Q", title="training radius (L2, pixels in [0, 1])", axis=alt.Axis(values=values)
     )
     y = alt.Y("value:Q", title="gain over clean training (log of the least change)", scale=span())
-    drawn = [rule_at(0), *curves(base, x, y, _tips("gain", epsilon="ε"), color=_legend(GAINS))]
+    drawn = [
+        rule_at(0),
+        *curves(base, x, y, tips_over_seeds("gain", epsilon="ε"), color=_legend(GAINS.values())),
+    ]
     title = "What adversarial training buys"
     return Chart(
         "ladder",
         title,
         "Gain of the least change that flips, at one dose, split into own sensitivity and interference: "
-        "the two add up. "
-        f"{_bars(confidence)}",
+        f"the two add up. {intervals('bars', confidence)}",
         finished(drawn, "Gain over clean training against the training radius, by term.", controls),
         ("adversarial",),
         "canvas_ladder",
@@ -168,36 +150,31 @@ def _ladder(table: pd.DataFrame, confidence: float) -> Chart:
 def _transfer(table: pd.DataFrame, confidence: float) -> Chart:
     controls = _controls(table)
     controls += menu("features", "features", options(table["features"], ["independent"]))
-    names = {"own": "own cell", "others": "all other cells", "all": "all cells", "noise": "noise"}
-    regions = [name for name in names if name in set(table["region"])]
-    columns = {"success": ("pairs that flip", "red")}
-    frame = over_seeds(
-        table, [*BY, "features", "region", "dose"], columns, confidence, exponential=False
-    )
-    frame = frame.assign(what=frame["region"].map(names))
-    legend = _legend({name: (names[name], hue) for name, hue in
-                      {"own": "green", "others": "orange", "all": "red", "noise": "grey"}.items()
-                      if name in regions})  # fmt: skip
+    regions = [name for region, name in REGIONS.items() if region in set(table["region"])]
+    by = [*BY, "features", "region", "dose"]
+    frame = over_seeds(table, by, {"success": "pairs that flip"}, confidence)
+    frame = frame.assign(what=frame["region"].map(REGIONS))
+    colours = _legend(regions)
     base = picked(alt.Chart(inline(frame)), *controls)
     x = alt.X(
         "dose:O", title="dose, features per dimension", axis=alt.Axis(labelAngle=0, format="~g")
     )
     y = alt.Y("value:Q", title="pairs that flip in another seed’s network (share)",
               scale=alt.Scale(zero=True))  # fmt: skip
-    offset = alt.XOffset("what:N", sort=[names[name] for name in regions])
+    offset = alt.XOffset("what:N", sort=regions)
     drawn = [
         base.mark_rule(strokeWidth=1.2).encode(
-            x=x, xOffset=offset, y=alt.Y("low:Q", title=y["title"]), y2="high:Q", color=legend
+            x=x, xOffset=offset, y=alt.Y("low:Q", title=y["title"]), y2="high:Q", color=colours
         ),
         base.mark_point(filled=True, size=70, opacity=1).encode(
-            x=x, xOffset=offset, y=y, color=legend, tooltip=_tips("share", dose="dose")
+            x=x, xOffset=offset, y=y, color=colours, tooltip=tips_over_seeds("share", dose="dose")
         ),
     ]  # fmt: skip
     return Chart(
         "transfer",
         "Attacks between seeds",
         "Share of pairs that an attack on one seed’s network flips in the networks of other seeds. "
-        f"{_bars(confidence)}",
+        f"{intervals('bars', confidence)}",
         finished(drawn, "Share of pairs that transferred attacks flip, by region and dose.", controls),
         ("transfer",),
         "canvas_transfer",
@@ -219,13 +196,14 @@ def _mounted(table: pd.DataFrame, confidence: float) -> Chart:
     base = picked(alt.Chart(inline(frame)), *controls)
     x = alt.X("model_epsilon:Q", title="training ε of the network (pixels in [0, 1])")
     y = alt.Y("value:Q", title=RADIUS, scale=span("log"))
-    drawn = curves(base, x, y, _tips("mean", model_epsilon="ε"), color=_legend(columns))
+    drawn = curves(
+        base, x, y, tips_over_seeds("mean", model_epsilon="ε"), color=_legend(columns.values())
+    )
     return Chart(
         "mounted",
         "On frozen networks",
         "Bottlenecks taught on networks that were trained for something else, clean or against "
-        "attacks. The distance of the curves is interference. "
-        f"{_bars(confidence)}",
+        f"attacks. The distance of the curves is interference. {intervals('bars', confidence)}",
         finished(drawn, "Least changes on frozen networks, over their training epsilon.", controls),
         ("mounted",),
         "canvas_mounted",
@@ -238,14 +216,15 @@ def _ruler(table: pd.DataFrame, confidence: float) -> Chart:
               "squared_cosines": "known: Σ cos²"}  # fmt: skip
     varied = {name: label.replace("$", "") for name, label in VARIED.items()}
     controls = _controls(table)
-    columns = {"of_dose": ("moves over the dose’s", "blue")}
-    frame = over_seeds(table, [*BY, "proxy", "vary"], columns, confidence, exponential=False)
+    frame = over_seeds(
+        table, [*BY, "proxy", "vary"], {"of_dose": "moves over the dose’s"}, confidence
+    )
     frame = frame.assign(
         what=frame["vary"].map(varied), proxy=[names.get(name, name) for name in frame["proxy"]]
     )
     frame = frame[frame["vary"] != "dose_n"]
     palette = dict(zip([n for n in varied if n != "dose_n"], ("blue", "purple", "orange", "green")))
-    legend = _legend({name: (varied[name], hue) for name, hue in palette.items()})
+    colours = legend("what", {varied[name]: hue for name, hue in palette.items()})
     base = picked(alt.Chart(inline(frame)), *controls)
     shown = [names[name] for name in names if name in set(table["proxy"])]
     shown += [name for name in options(frame["proxy"]) if name not in shown]
@@ -266,11 +245,11 @@ def _ruler(table: pd.DataFrame, confidence: float) -> Chart:
             color="currentColor", opacity=0.55, strokeDash=[2, 3]
         ).encode(x=alt.X("at:Q", scale=scale)),
         base.mark_rule(strokeWidth=1.2).encode(
-            y=y, yOffset=offset, color=legend, x=alt.X("low:Q", title=x["title"], scale=scale),
+            y=y, yOffset=offset, color=colours, x=alt.X("low:Q", title=x["title"], scale=scale),
             x2="high:Q",
         ),
         base.mark_point(filled=True, size=55, opacity=1).encode(
-            y=y, yOffset=offset, color=legend, x=x, tooltip=_tips("ratio", proxy="proxy")
+            y=y, yOffset=offset, color=colours, x=x, tooltip=tips_over_seeds("ratio", proxy="proxy")
         ),
     ]  # fmt: skip
     spec = finished(
@@ -281,7 +260,7 @@ def _ruler(table: pd.DataFrame, confidence: float) -> Chart:
         "Can superposition be read off activations?",
         "How far each proxy moves when something else than the dose varies, over how far it moves "
         "under the dose. A valid one stays left of the dotted line at a half. "
-        f"{_bars(confidence)}",
+        f"{intervals('bars', confidence)}",
         {**spec, "height": 40 * len(shown)},
         ("proxies",),
         "canvas_ruler",

@@ -13,7 +13,16 @@ import pandas as pd
 from interference.analysis.figures.layout import layout
 from interference.analysis.figures.overlaps import LINKED, TITLES, overlaps
 from interference.analysis.figures.toy_geometry import MOVED
-from interference.report.charts.base import Chart, colour, finished, inline, pick, picked, tips
+from interference.report.charts.base import (
+    Chart,
+    colour,
+    finished,
+    inline,
+    legend,
+    pick,
+    picked,
+    tips,
+)
 
 #: Width of a training's panel and the gap between two, in the unit of x; height of both is 1.
 WIDTH, GAP = 1.0, 0.12
@@ -88,9 +97,8 @@ def _graph(pairs: pd.DataFrame, example: pd.DataFrame) -> Chart:
         tooltip=tips(a="feature", b="and feature", overlap="overlap Wᵢ · Wⱼ#"),
     )  # fmt: skip
     base = picked(alt.Chart(inline(nodes)), density)
-    scale = alt.Scale(domain=[*ROLES], range=[colour(name) for name in ROLES.values()])
     node = base.mark_point(filled=True, size=70, opacity=1).encode(
-        x=x, y=y, color=alt.Color("role:N", title=None, scale=scale),
+        x=x, y=y, color=legend("role", ROLES),
         tooltip=tips(feature="feature", norm2="‖Wᵢ‖²#", links="links#", change="output moved by the attack#"),
     )  # fmt: skip
     ring = base.transform_filter("datum.moved").mark_point(

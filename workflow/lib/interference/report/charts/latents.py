@@ -15,6 +15,7 @@ from interference.report.charts.base import (
     curves,
     finished,
     inline,
+    legend,
     menu,
     named,
     options,
@@ -129,10 +130,6 @@ def _fair(table: pd.DataFrame) -> Chart:
     table = table.rename(
         columns={"ratio_low": "low", "ratio_high": "high", "epsilon": "attacked_at"}
     )
-    scale = alt.Scale(
-        domain=[name for name, _ in COMPARED.values()],
-        range=[colour(name) for _, name in COMPARED.values()],
-    )
     y = alt.Y("ratio:Q", title="L0, attacked over noise (ratio)", scale=span())
     columns = ["model_architecture", "compared", "ratio", "low", "high", "attacked_at", "success",
                "counted", "sparsity", "networks", "sae_seeds", "images"]  # fmt: skip
@@ -148,7 +145,7 @@ def _fair(table: pd.DataFrame) -> Chart:
         "half of the images fall, and among images that fell or stood alone.",
         over_training(table, columns, y, tooltip, where(table),
                       "L0 under attack over noise against training ε, at equal ε and equal success.",
-                      line=1, color=alt.Color("compared:N", title=None, scale=scale)),
+                      line=1, color=legend("compared", dict(COMPARED.values()))),
         ("fair",),
         "fair",
     )  # fmt: skip
@@ -199,8 +196,7 @@ def _defences(table: pd.DataFrame) -> Chart:
     table = table.rename(columns={"adaptive_low": "low", "adaptive_high": "high"})
     controls = where(table)
     controls += menu("sparsity", "k", options(table["sparsity"]))
-    domain = [label for label, *_ in DEFENCES.values()]
-    scale = alt.Scale(domain=domain, range=[colour(name) for name in ("orange", "grey", "blue")])
+    hues = dict(zip([label for label, *_ in DEFENCES.values()], ("orange", "grey", "blue")))
     y = alt.Y(
         "adaptive:Q",
         title="accuracy under attack (share)",
@@ -220,7 +216,7 @@ def _defences(table: pd.DataFrame) -> Chart:
         "reconstruction; PCA of the same FVU leaves out as much variance.",
         over_training(table, columns, y, tooltip, controls,
                       "Accuracy under attack through reconstructions, against training ε.",
-                      color=alt.Color("behind:N", title="behind", scale=scale)),
+                      color=legend("behind", hues, "behind")),
         ("defences",),
         "defences",
     )  # fmt: skip

@@ -16,6 +16,7 @@ from interference.report.charts.base import (
     epsilon_axis,
     finished,
     inline,
+    legend,
     menu,
     options,
     pick,
@@ -201,10 +202,6 @@ def _baselines(table: pd.DataFrame) -> Chart:
     frame = pd.concat(parts)
     controls = where(frame)
     controls += menu("sparsity", "k", options(frame["sparsity"]))
-    scale = alt.Scale(
-        domain=[name for name, _ in BASELINES.values()],
-        range=[colour(name) for _, name in BASELINES.values()],
-    )
     y = alt.Y("value:Q", title=FVU, scale=span("log"))
     columns = ["model_architecture", "rebuilt", "value", "low", "high", "sparsity", "networks",
                "sae_seeds", "images", "beyond", "beyond_low", "beyond_high"]  # fmt: skip
@@ -220,7 +217,7 @@ def _baselines(table: pd.DataFrame) -> Chart:
         "components. Only a fall that the Gaussian does not share speaks for superposition.",
         over_training(frame, columns, y, tooltip, controls,
                       "FVU of SAEs and of three baselines against training ε.",
-                      color=alt.Color("rebuilt:N", title=None, scale=scale)),
+                      color=legend("rebuilt", dict(BASELINES.values()))),
         ("baselines",),
         "baselines",
     )  # fmt: skip

@@ -7,10 +7,10 @@ import pandas as pd
 
 from interference.report.charts.base import (
     Chart,
-    colour,
     curves,
     finished,
     inline,
+    legend,
     named,
     options,
     pick,
@@ -48,9 +48,8 @@ def charts(tables: Mapping[str, pd.DataFrame]) -> Iterator[Chart]:
 
 def _shades(table: pd.DataFrame) -> alt.Color:
     names = {TRAINING_NAMES.get(name, name): hue for name, hue in TRAINING.items()}
-    domain = [name for name in names if name in set(table["training"])]
-    scale = alt.Scale(domain=domain, range=[colour(names[name]) for name in domain])
-    return alt.Color("training:N", title="training", scale=scale)
+    here = {name: hue for name, hue in names.items() if name in set(table["training"])}
+    return legend("training", here, "training")
 
 
 def _curves(table: pd.DataFrame) -> Chart:

@@ -40,7 +40,8 @@ function chosen(view, spec) {
   let rows = view.data(name);
   for (const control of spec.params || []) {
     if (rows.length && control.name in rows[0]) {
-      rows = rows.filter((row) => row[control.name] === view.signal(control.name));
+      // a number of a control is text in rows that are read of CSV
+      rows = rows.filter((row) => `${row[control.name]}` === `${view.signal(control.name)}`);
     }
   }
   return rows;

@@ -1,0 +1,66 @@
+"""The committed result of the preprint's rivals: what its tables give, and what the README says."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from interference.analysis.tables import claims
+from interference.config.load import read_config
+from interference.plan.specs import Specs
+from tests.support import REPO
+from tests.support.documented import columns_of
+from tests.support.published import quoted, read_claims, unclaimed
+from tests.support.tables import OF_RIVALS
+
+FOLDER = REPO / "workflow/published/rivals"
+
+
+@pytest.fixture(scope="module")
+def experiment():
+    return read_config(REPO / "workflow/experiments/rivals.yaml")
+
+
+@pytest.fixture(scope="module")
+def published():
+    """The claims as they were published."""
+    return read_claims(FOLDER)
+
+
+def test_every_network_of_its_experiment_is_in_it(experiment):
+    rivals = experiment.rivals
+    aimed, counted = (pd.read_parquet(FOLDER / f"{name}.parquet") for name in OF_RIVALS)
+    kinds = 1 + rivals.bottlenecks.frames
+    assert len(aimed) == len(rivals.seeds) * 2 * len(rivals.bottlenecks.widths) * kinds
+    shape = len(rivals.abundance.classes) * len(rivals.abundance.widths)
+    assert len(counted) == len(rivals.seeds) * shape * (1 + len(rivals.abundance.epsilons))
+    assert set(aimed["seed"]) == set(counted["seed"]) == set(rivals.seeds)
+
+
+def test_its_claims_are_those_that_the_code_makes_of_its_tables(experiment, published):
+    spec = json.loads(Specs(experiment).table("claims"))
+    concluded = claims.build(spec, **{name: [FOLDER / f"{name}.parquet"] for name in OF_RIVALS})
+    pd.testing.assert_frame_equal(published, concluded, rtol=1e-5, atol=1e-6, check_dtype=False)
+
+
+@pytest.mark.parametrize("name", OF_RIVALS)
+def test_its_tables_have_the_columns_that_are_named(name):
+    table = pd.read_parquet(FOLDER / f"{name}.parquet")
+    assert set(table.columns) == columns_of(f"analysis/tables/{name}")
+
+
+def test_the_intervals_in_the_readme_are_among_its_claims(published):
+    quotes = quoted("The preprint's rivals")
+    assert len(quotes) >= 12
+    assert unclaimed(quotes, published) == []
+
+
+def test_the_page_counts_its_verdicts_right(published):
+    page = " ".join((REPO / "docs/rivals.md").read_text(encoding="utf-8").split())
+    tested = published[published["verdict"] != "not tested"]
+    counts = tested["verdict"].value_counts()
+    assert (
+        f"Of {len(tested)} verdicts {counts['reproduced']} are *reproduced*, "
+        f"{counts['not reproduced']} *not reproduced*, {counts['no effect']} *no effect*, "
+        f"{counts['undecided']} *undecided*; {(tested['survives'] == 'yes').sum()} survive"
+    ) in page
