@@ -69,7 +69,12 @@ def as_restructured_text(app, what, name, obj, options, lines: list[str]) -> Non
     lines[:] = text
 
 
-PUBLISHED = {"toy-full": "Toy models", "canvas": "Canvases", "fashion": "ResNet-18"}
+PUBLISHED = {
+    "toy-full": "Toy models",
+    "canvas": "Canvases",
+    "rivals": "Rivals",
+    "fashion": "ResNet-18",
+}
 
 
 def caption(name: str) -> str:

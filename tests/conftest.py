@@ -21,7 +21,6 @@ from interference.store.files import write_json  # noqa: E402
 from interference.store.tables import write_table  # noqa: E402
 from tests.support import machine_code, tiny  # noqa: E402
 from tests.support.checkout import Checkout  # noqa: E402
-from tests.support.waiting import locked  # noqa: E402
 
 torch.set_num_threads(1)  # as in the package: see compute.py
 machine_code.compile_in_turn()
@@ -65,14 +64,7 @@ def small_images(tmp_path_factory):
 @pytest.fixture(scope="session")
 def completed(tmp_path_factory) -> Checkout:
     """A copy in which the tiny experiment ran to its end, once for all workers of a test run."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    checkout = Checkout.of(shared / "completed")
-    with locked(shared / "completed.lock"):
-        if not (shared / "completed" / "done").exists():
-            tiny.complete(Checkout.copy(shared / "completed"))
-            (shared / "completed" / "done").touch()
-    return checkout
+    return tiny.completed_once(tmp_path_factory)
 
 
 @pytest.fixture

@@ -30,6 +30,8 @@ FLOORS = [
         "attacks.minimum",
         "attacks.matching",
         "attacks.source",
+        "attacks.spectrum",
+        "attacks.kinship",
         "attacks.methods",
     ),
     ("data",),

@@ -9,6 +9,7 @@ import pytest
 from interference.probes.intervene import INTERVENTIONS, SETS
 from interference.store.files import write_json
 from tests.support import planted, rivalry
+from tests.support.perturbed import exchanged, looks
 
 #: name, training norm, epsilon, seed
 NETWORKS = [("clean-s0", "clean", 0.0, 0), ("l2-1-s0", "l2", 1.0, 0), ("l2-2-s0", "l2", 2.0, 0)]
@@ -45,6 +46,7 @@ def results(tmp_path_factory):
         "interventions",
         "defences",
         "least",
+        "structure",
     )
     paths = {kind: [] for kind in kinds} | {"toy": [folder / "toy.parquet"]}
 
@@ -191,6 +193,7 @@ def results(tmp_path_factory):
         radius = lengths * (0.3 + network[2])
         columns = {"image": np.arange(IMAGES), "radius": radius, "nearest": 5.0}
         save("least", network[0], pd.DataFrame({**identity(network), **columns}))
+        save("structure", network[0], looks(identity(network), IMAGES))
     peers = [path for path in paths["saes"] if "topk" in path.name]
     return {
         "accuracy": {"clean": paths["clean"], "attacked": paths["attacked"]},
@@ -207,10 +210,20 @@ def results(tmp_path_factory):
         "interventions": {"outcomes": paths["interventions"]},
         "defences": {"outcomes": paths["defences"]},
         "least": {"least": paths["least"]},
+        "structure": {"structure": paths["structure"]},
+        "exchange": {**_exchanged(folder), "clean": paths["clean"], "attacked": paths["attacked"]},
         "toy": {"toy": paths["toy"]},
         **_of_canvases(folder),
         **rivalry.written(folder),
     }
+
+
+def _exchanged(folder):
+    """What the step exchange writes."""
+    frames = exchanged([identity(network) for network in NETWORKS], LAYERS, IMAGES)
+    (folder / "exchange").mkdir()
+    steps = {name: [frames[name]] for name in ("passes", "similarity")}
+    return planted.written(folder / "exchange", **steps)
 
 
 def _of_canvases(folder):

@@ -21,12 +21,14 @@ from interference.analysis.tables import (
     baselines,
     claims,
     defences,
+    exchange,
     fair,
     interventions,
     l0,
     least,
     matched,
     saes,
+    structure,
     toy,
 )
 from interference.analysis.toys import TOY_ORDER
@@ -64,6 +66,10 @@ def tables(results):
         "interventions": interventions.build(BOOTSTRAP, **results["interventions"]),
         "defences": defences.build(BOOTSTRAP, **results["defences"]),
         "least": least.build(BOOTSTRAP, **results["least"]),
+        "structure": structure.build(BOOTSTRAP, **results["structure"]),
+        "exchange": exchange.build(
+            {**BOOTSTRAP, **HEADLINE, "noise": "noise"}, **results["exchange"]
+        ),
         "toy": toy_table,
     }
 

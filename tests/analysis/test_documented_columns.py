@@ -16,6 +16,7 @@ from interference.analysis.tables import (
     crossover,
     defences,
     dose,
+    exchange,
     fair,
     gates,
     interventions,
@@ -25,6 +26,7 @@ from interference.analysis.tables import (
     mounted,
     proxies,
     saes,
+    structure,
     toy,
     transfer,
 )
@@ -66,6 +68,10 @@ def tables(results):
         "interventions": interventions.build(BOOTSTRAP, **results["interventions"]),
         "defences": defences.build(BOOTSTRAP, **results["defences"]),
         "least": least.build(BOOTSTRAP, **results["least"]),
+        "structure": structure.build(BOOTSTRAP, **results["structure"]),
+        "exchange": exchange.build(
+            {**BOOTSTRAP, **HEADLINE, "noise": "noise"}, **results["exchange"]
+        ),
         "toy": toy.build({}, **results["toy"]),
         "dose": dose.build({}, **results["dose"]),
         "crossover": crossover.build({}, **results["crossover"]),

@@ -400,6 +400,22 @@ WRONG = {
         {"attacks/least/images": 97},
         ["attacks.least.images: found 97, but attacks.images is 96; write that or less"],
     ),
+    "more perturbations to look at than there are": (
+        {"attacks/structure": {"images": 97}},
+        ["attacks.structure.images: found 97, but attacks.images is 96; write that or less"],
+    ),
+    "more images to exchange than to attack": (
+        {"attacks/exchange": {"images": 97}},
+        ["attacks.exchange.images: found 97, but attacks.images is 96; write that or less"],
+    ),
+    "attacks to exchange of one network": (
+        {
+            "attacks/exchange": {"images": 8},
+            "models": {**OWN, "networks": {"m": MINE}},
+            "data": COLOUR,
+        },
+        ["attacks.exchange: one network has no other to show attacks to; leave it out"],
+    ),
     "more images to defend than to attack": (
         {"attacks/defence_images": 97},
         ["attacks.defence_images: found 97, but attacks.images is 96; write that or less"],

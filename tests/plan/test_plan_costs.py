@@ -215,7 +215,7 @@ def test_rates_that_ship_are_of_rules_that_have_work():
     paper = work_of(read_config(REPO / "workflow" / "experiments" / "paper.yaml"))
     default = work_of(read_config(REPO / "config.yaml"))
     rivals = work_of(read_config(REPO / "workflow" / "experiments" / "rivals.yaml"))
-    used = paper.keys() | default.keys() | rivals.keys() | {"part", "mount"}
+    used = paper.keys() | default.keys() | rivals.keys() | {"part", "mount", "exchange"}
     _, core = costs.shipped("core")
     _, gpu = costs.shipped("gpu")
     assert core.keys() == used

@@ -91,6 +91,8 @@ def implied(specs):
             "predict": [specs.predict(m) for m in models],
             "craft": [specs.craft(m, a) for m in models for a in specs.attacks],
             "least": [specs.least(m) for m in models if "least" in specs.has],
+            "structure": [specs.structure(m) for m in models if "structure" in specs.has],
+            "exchange": [specs.exchange()] if "exchange" in specs.has else [],
             "part": [specs.part(*a, part) for a in at for part in specs.parts],
             "extract": [specs.extract(*a) for a in at],
             "fit": [specs.fit(*a, t) for a in at for t in types],
@@ -102,8 +104,10 @@ def implied(specs):
             "l0_figure": [specs.figure("l0", model=m) for m in models],
             "gallery_figure": [specs.figure("gallery", model=m) for m in models],
         }
-        left_out = () if "least" in specs.has else LEFT_OUT
-        for name in set(OF_NETWORKS) - set(left_out):
+        left_out = {*LEFT_OUT} - specs.has
+        if "exchange" in specs.has:
+            jobs["exchange_figure"] = [specs.figure("exchange")]
+        for name in {*OF_NETWORKS} - left_out:
             jobs[f"{name}_table"] = [specs.table(name)]
         for architecture in specs.architectures:
             which = {"architecture": architecture}

@@ -9,7 +9,7 @@ import yaml
 from interference.config.load import check_config
 from interference.plan.specs import Specs
 from tests.support import REPO
-from tests.support.tables import OF_NETWORKS
+from tests.support.tables import IN_TINY
 
 TINY = yaml.safe_load((REPO / "tests" / "experiments" / "tiny.yaml").read_text())
 
@@ -59,7 +59,7 @@ def test_a_spec_changes_with_every_job_that_is_upstream():
         ("learn", "dose", "dense", 0),
         ("flip", "dose", "dense", 0),
         ("table", "dose"),
-        *(("table", table) for table in (*OF_NETWORKS, "claims")),
+        *(("table", table) for table in (*IN_TINY, "claims")),
     ):
         assert getattr(before, name)(*which) != getattr(after, name)(*which), name
     assert before.table("toy") == after.table("toy")

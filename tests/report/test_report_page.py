@@ -40,7 +40,7 @@ pytestmark = pytest.mark.xdist_group("pages")
 #: page of the tiny experiment.
 CHARTS = {
     "fashion": {"accuracy", "saes", "matched", "baselines", "splice", "l0", "fair", "interventions",
-                "defences", "dose", "dose-ratio", "mounted"},
+                "defences", "least", "structure", "exchange", "dose", "dose-ratio", "mounted"},
     "canvas": {"dose", "dose-ratio", "crossover", "ladder", "transfer", "ruler"},
     "toy-full": {"toy", "toy-phase"},
     "rivals": {"bottleneck-fallen", "bottleneck-direction", "bottleneck-profile", "bottleneck-transfer",
@@ -234,10 +234,10 @@ def test_pages_are_small():
 
 
 def test_the_page_from_tables_of_the_defaults_shape_has_every_chart_of_the_defaults():
-    """But least changes, which have none. The toy models' graph is of random directions."""
+    """The toy models' graph is of random directions."""
     assert charts_of(default.page()).keys() == {
         "accuracy", "saes", "matched", "baselines", "splice", "l0", "fair", "interventions", "defences",
-        "dose", "dose-ratio", "toy", "toy-phase", "toy-graph",
+        "least", "structure", "dose", "dose-ratio", "toy", "toy-phase", "toy-graph",
     }  # fmt: skip
     config, tables = default.SPECS.config, default.tables()
     networks, layers = len(default.SPECS.models), len(default.SPECS.layers)

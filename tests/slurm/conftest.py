@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support import tiny
+from tests.support.checkout import Checkout
 from tests.support.slurm.cluster import Cluster, missing, running
 
 
@@ -25,7 +26,12 @@ def cluster(slurm_is_here) -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
-def by_slurm(slurm_is_here, completed, tmp_path_factory) -> tiny.BySlurm:
-    """Part of the tiny experiment once more, in another folder; after the completed run, whose machine code
-    it finds."""
+def on_cores(slurm_is_here, tmp_path_factory) -> Checkout:
+    """A copy in which part of the tiny experiment ran on two cores, once for all workers."""
+    return tiny.completed_once(tmp_path_factory, *tiny.PART)
+
+
+@pytest.fixture(scope="session")
+def by_slurm(on_cores, tmp_path_factory) -> tiny.BySlurm:
+    """The same part in another folder, by Slurm; after it, whose machine code it finds."""
     return tiny.run_by_slurm(tmp_path_factory.mktemp("by-slurm"))

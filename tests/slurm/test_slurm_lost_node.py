@@ -41,7 +41,7 @@ def state(process: int) -> str:
 
 
 def test_a_job_of_a_crashed_node_runs_twice_and_leaves_one_complete_output(
-    cluster, completed, tmp_path
+    cluster, on_cores, tmp_path
 ):
     on_slurm = Checkout.copy(tmp_path)
     arguments = (TARGET, "--configfile", TINY)
@@ -62,7 +62,7 @@ def test_a_job_of_a_crashed_node_runs_twice_and_leaves_one_complete_output(
         wait_until(lambda: not verbs(cluster), "both have ended")
     assert "Trying to restart" not in said
     assert len(on_slurm.recorded()) == 2, "both ran to their ends"
-    undisturbed = contents(completed.results)
+    undisturbed = contents(on_cores.results)
     room = {name: sha for name, sha in undisturbed.items() if name.startswith("data/")}
     assert contents(on_slurm.results) == room
     assert leftovers(on_slurm.results) == []

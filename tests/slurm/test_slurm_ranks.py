@@ -38,10 +38,10 @@ def test_an_example_asks_slurm_and_srun_for_the_same_ranks_one_a_gpu(example):
 
 @pytest.mark.slurm
 @pytest.mark.xdist_group("by_slurm")
-def test_two_nodes_train_one_network_in_two_ranks_each(cluster, completed, tmp_path):
+def test_two_nodes_train_one_network_in_two_ranks_each(cluster, on_cores, tmp_path):
     checkout = Checkout.copy(tmp_path)
     for room in ("data", "models"):
-        shutil.copytree(completed.results / room, checkout.results / room)
+        shutil.copytree(on_cores.results / room, checkout.results / room)
     for path in checkout.results.glob("models/l2-1-s0*"):
         path.unlink()
     (example,) = (line for line in EXAMPLES if "nodes: 2" in line)

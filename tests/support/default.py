@@ -16,8 +16,9 @@ from interference.report.page import gallery
 from tests.support import REPO
 from tests.support.pages import composed, tables_of
 
-#: Tables on networks; `least` was not published.
-OF_NETWORKS = ("accuracy", "saes", "matched", "baselines", "l0", "fair", "splice", "interventions", "defences")  # fmt: skip
+#: Tables on networks.
+OF_NETWORKS = ("accuracy", "saes", "matched", "baselines", "l0", "fair", "splice", "interventions",
+               "defences", "least", "structure")  # fmt: skip
 #: Verdict on several trainings → on one.
 OF_ONE = {"reproduced": "holds here", "not reproduced": "fails here", "no effect": "no effect here"}
 SPECS = Specs(read_config(REPO / "config.yaml"))
@@ -27,6 +28,8 @@ ATTACKS = {
     "stood",
     "displaced-random",
     "displaced-covariance",
+    "step",
+    "gradient",
     *SPECS.config.attacks.methods,
 }
 

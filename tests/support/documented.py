@@ -21,6 +21,17 @@ SOMETIMES = {
         f"analysis/tables/{name}"
         for name in ("crossover", "adversarial", "transfer", "proxies", "mounted")
     ),
+    "analysis/tables/bottlenecks",
+    "analysis/tables/abundance",
+    "rivals/aims.parquet",
+    "rivals/aims.landings.parquet",
+    "rivals/aims.passes.parquet",
+    "rivals/counts-sSEED.parquet",
+    "analysis/tables/structure",
+    "attacks/MODEL.structure.parquet",
+    "analysis/tables/exchange",
+    "attacks/exchange.parquet",
+    "attacks/exchange.similarity.parquet",
     "canvas/transfer-REGIME.parquet",
     "canvas/REGIME-sSEED.proxies.parquet",
     "canvas/mounted-MODEL-REGIME.flips.parquet",

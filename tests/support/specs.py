@@ -28,8 +28,8 @@ def specs_of(values: dict) -> dict[str, str]:
     for model in specs.models:
         jobs[f"predict/{model}"] = specs.predict(model)
         jobs[f"gallery/{model}"] = specs.gallery(model)
-        if "least" in specs.has:
-            jobs[f"least/{model}"] = specs.least(model)
+        for step in {"least", "structure"} & specs.has:
+            jobs[f"{step}/{model}"] = getattr(specs, step)(model)
         for attack in specs.attacks:
             jobs[f"craft/{model}/{attack}"] = specs.craft(model, attack)
         for layer in specs.layers:
@@ -42,6 +42,8 @@ def specs_of(values: dict) -> dict[str, str]:
             jobs[f"measure/{model}/{layer}"] = specs.measure(model, layer)
             jobs[f"intervene/{model}/{layer}"] = specs.intervene(model, layer)
         jobs[f"defend/{model}"] = specs.defend(model)
+    if "exchange" in specs.has:
+        jobs["exchange"] = specs.exchange()
     jobs |= {step: getattr(specs, step)() for step in ("train", "vulnerability", "geometry")}
     jobs |= _of_canvases(specs) | _of_rivals(specs)
     for table in catalogue.TABLES:

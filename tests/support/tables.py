@@ -2,13 +2,17 @@
 
 #: Tables of networks alone.
 OF_NETWORKS = ("accuracy", "saes", "matched", "baselines", "l0", "fair", "splice", "interventions",
-               "defences", "least")  # fmt: skip
+               "defences", "least", "structure", "exchange")  # fmt: skip
 #: Those of them that one figure per architecture shows.
-DRAWN = ("accuracy", "baselines", "splice", "interventions", "defences", "least")
+DRAWN = ("accuracy", "baselines", "splice", "interventions", "defences", "least", "structure")
 #: Those that claims are made from.
-CLAIMED = ("accuracy", "matched", "baselines", "l0", "fair", "interventions", "defences", "least")
+CLAIMED = ("accuracy", "matched", "baselines", "l0", "fair", "interventions", "defences", "least",
+           "structure", "exchange")  # fmt: skip
 #: Those of an arm's section that some experiments leave out.
-LEFT_OUT = ("least",)
+LEFT_OUT = ("least", "structure", "exchange")
+#: Those of networks that the tiny experiment has, and what it lacks.
+LACKED = ("structure", "exchange")
+IN_TINY = tuple(name for name in OF_NETWORKS if name not in LACKED)
 #: Tables of canvases.
 OF_CANVASES = ("dose", "crossover", "adversarial", "transfer", "proxies")
 #: Of bottlenecks on networks of an experiment.

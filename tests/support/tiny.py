@@ -6,9 +6,11 @@ import re
 import signal
 import subprocess
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 import yaml
 
 from tests.support import REPO
@@ -16,8 +18,8 @@ from tests.support.checkout import TINY, Checkout
 from tests.support.slurm.cluster import running
 from tests.support.slurm.controller import snakemake
 from tests.support.specs import Patterns
-from tests.support.tables import DRAWN, OF_NETWORKS
-from tests.support.waiting import wait_until
+from tests.support.tables import DRAWN, IN_TINY
+from tests.support.waiting import locked, wait_until
 
 MODELS, LAYERS, TYPES = ("clean-s0", "l2-1-s0"), ("stem", "layer2"), ("topk", "relu_l1")
 ATTACKS = ("pgd", "noise")
@@ -40,7 +42,7 @@ JOBS = {
     "vulnerability",
     "geometry",
     *(f"{rule}/dose/dense/{seed}" for rule in ("learn", "flip") for seed in (0, 1)),
-    *(f"{name}_table" for name in (*OF_NETWORKS, "toy", "dose", "claims")),
+    *(f"{name}_table" for name in (*IN_TINY, "toy", "dose", "claims")),
     "toy_figure",
     "toy_attacks_figure",
     "toy_controls_figure",
@@ -50,7 +52,7 @@ JOBS = {
     "toy_densities_figure",
     "canvas_dose_figure",
     "canvas_graphs_figure",
-    *(f"{name}_figure/resnet18" for name in DRAWN),
+    *(f"{name}_figure/resnet18" for name in DRAWN if name in IN_TINY),
     *(f"fvu_figure/resnet18/{layer}" for layer in LAYERS),
     *(f"{name}_figure/resnet18/{t}" for name in ("matched", "fair") for t in TYPES),
     *(f"{name}_figure/{m}" for name in ("l0", "gallery") for m in MODELS),
@@ -80,19 +82,21 @@ def picked(*names: str) -> set[str]:
     return _GROUPS.chosen(JOBS, names)
 
 
-def complete(checkout: Checkout, seed: int = 1) -> None:
+def complete(checkout: Checkout, *jobs: str, seed: int = 1) -> None:
     """Run it on two cores; it is killed once in the middle of jobs, and taken up again.
 
-    Whoever compares with it sees what a fault or another number of cores does to results.
+    jobs: those of `JOBS` that are asked for, with what they need; without any, all are. Whoever compares with it sees what a fault or another number of cores does to results.
     """
     where = checkout.run("python", "-c", "import interference; print(interference.__file__)")
     assert where.stdout.strip() == str(checkout.package / "__init__.py")
+    targets = _targets(checkout, jobs)
+    planned = len(checkout.plan("--forceall", *targets).jobs)
     draw = random.Random(seed)
-    ended, delay = draw.randint(8, 30), draw.uniform(0.5, 2.0)
+    ended, delay = draw.randint(8, planned // 2), draw.uniform(0.5, 2.0)
     log = checkout.folder / "killed.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            ["snakemake", "--configfile", TINY, "--cores", "2"],
+            ["snakemake", *targets, "--configfile", TINY, "--cores", "2"],
             cwd=checkout.folder,
             env=checkout.environment,
             stdin=subprocess.DEVNULL,
@@ -114,11 +118,29 @@ def complete(checkout: Checkout, seed: int = 1) -> None:
             process.wait()
     unlocked = checkout.snakemake("--unlock")
     assert unlocked.returncode == 0, unlocked.stdout
-    done = checkout.snakemake("--cores", "2", "--rerun-incomplete", "--verbose")
+    done = checkout.snakemake("--cores", "2", "--rerun-incomplete", "--verbose", *targets)
     assert done.returncode == 0, done.stdout
-    assert len(checkout.recorded()) <= len(JOBS) + 2, "what had ended ran again"
+    assert len(checkout.recorded()) <= planned + 2, "what had ended ran again"
     (ran,) = re.findall(r"^(\d+) of \1 steps \(100%\) done", done.stdout, re.MULTILINE)
     assert 0 < done.stdout.count("Ready jobs: ") <= int(ran) + 1, "it looks for work all the time"
+
+
+def completed_once(factory: pytest.TempPathFactory, *jobs: str) -> Checkout:
+    """The copy in which they ran to their end, by whichever worker of a test run comes first."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "completed"
+    checkout = Checkout.of(folder)
+    with locked(folder.with_suffix(".lock")):
+        if not (folder / "done").exists():
+            complete(Checkout.copy(folder), *jobs)
+            (folder / "done").touch()
+    return checkout
+
+
+def _targets(checkout: Checkout, jobs: Collection[str]) -> list[str]:
+    """An output of each of the jobs."""
+    outputs = checkout.plan("--forceall").outputs if jobs else {}
+    return [outputs[job][0] for job in jobs]
 
 
 @dataclass(frozen=True)
@@ -137,8 +159,7 @@ class BySlurm:
 def run_by_slurm(folder: Path) -> BySlurm:
     """Run `PART` of it on a cluster of its own."""
     checkout = Checkout.copy(folder)
-    outputs = checkout.plan("--forceall").outputs
-    targets = [outputs[job][0] for job in PART]
+    targets = _targets(checkout, PART)
     with running() as cluster:
         # fewer cores than any machine has, so that a job that Snakemake clips by them is seen
         arguments = (*targets, "--configfile", TINY, "--cores=1")

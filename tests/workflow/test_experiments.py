@@ -106,6 +106,10 @@ FASHION = ONCE | {
     "trunk": 3,
     "finetune": 18,
     "predict": 18,
+    "least": 18,
+    "structure": 18,
+    "exchange": 1,
+    **{f"{name}_{kind}": 1 for name in LEFT_OUT for kind in ("table", "figure")},
     "craft": 18 * 15,
     "extract": 18 * 5,
     "fit": 18 * 5 * 3,
@@ -151,6 +155,7 @@ CANVAS = {
 }
 #: Six seeds.
 RIVALS = {
+    "page": 1,
     "images": 1,
     "classify": 6,
     "aim": 1,

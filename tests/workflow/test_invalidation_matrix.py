@@ -412,19 +412,21 @@ LAYER = {"expansion_factor": 2, "rows": 3200, "batch_size": 64, "learning_rate":
 @pytest.mark.parametrize(
     ("edits", "new", "changes"),
     [
-        ({"models.epsilons.l2": [1.0, 3.0]}, "*/l2-3-s0*", []),
-        ({"models.epsilons.linf": [0.1, 0.2]}, "*/linf-0.2-s0*", []),
-        ({"models.seeds": [0, 1]}, "*s1* trunk/1", []),
-        # interventions in one layer count what wakes in the next; defences and galleries have all layers
+        ({"models.epsilons.l2": [1.0, 3.0]}, "*/l2-3-s0*", ["exchange"]),
+        ({"models.epsilons.linf": [0.1, 0.2]}, "*/linf-0.2-s0*", ["exchange"]),
+        ({"models.seeds": [0, 1]}, "*s1* trunk/1", ["exchange"]),
+        # interventions in one layer count what wakes in the next; others are about all layers
         (
             {"activations.layers.layer4": 1, "saes.layers.layer4": LAYER},
             "*/layer4*",
-            ["intervene/*/layer2", "defend", "gallery"],
+            ["intervene/*/layer2", "defend", "gallery", "exchange"],
         ),
     ],
     ids=["an l2 epsilon", "a linf epsilon", "a network seed", "a layer"],
 )
-def test_adding_makes_new_jobs_and_changes_no_spec(edits, new, changes, base):
+def test_adding_makes_new_jobs_and_changes_no_spec_but_of_what_is_about_all(
+    edits, new, changes, base
+):
     after = jobs_of(edited(edits, BASE))
     assert but_the_page(base, after) == chosen(base, *changes)
     assert base.keys() - after.keys() == set()

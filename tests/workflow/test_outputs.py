@@ -16,7 +16,7 @@ import pytest
 from interference.plan.outputs import difference, known_by
 from interference.provenance import canonical, digest
 from tests.support.checkout import PACKAGE, TINY, Checkout, with_code
-from tests.support.tables import OF_NETWORKS
+from tests.support.tables import IN_TINY
 from tests.support.tiny import JOBS, picked
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
@@ -90,7 +90,7 @@ def test_a_layer_less_makes_the_tables_anew_although_no_file_is_newer(copy):
         "",
     )
     planned = copy.plan().jobs
-    tables = {f"{name}_table" for name in (*OF_NETWORKS, "claims")} - {
+    tables = {f"{name}_table" for name in (*IN_TINY, "claims")} - {
         "accuracy_table",
         "least_table",
     }

@@ -22,7 +22,7 @@ from tests.support.checkout import (
     without,
 )
 from tests.support.planner import snakemake
-from tests.support.tables import OF_NETWORKS
+from tests.support.tables import IN_TINY
 from tests.support.tiny import JOBS, RERUNS, picked
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
@@ -138,9 +138,7 @@ def test_adding_a_training_epsilon_retrains_no_network_that_there_is(after_a_run
     after_a_run.replace(TINY, "epsilons: {l2: [1.0]}", "epsilons: {l2: [1.0, 3.0]}")
     plan = after_a_run.plan()
     new = {job.replace("l2-1-s0", "l2-3-s0") for job in JOBS if "l2-1-s0" in job}
-    assert plan.starts == {
-        f"{table}_table" for table in OF_NETWORKS
-    }  # what they are made from is more
+    assert plan.starts == {f"{table}_table" for table in IN_TINY}  # what they are made from is more
     assert plan.jobs == new | picked(
         "accuracy_table", "accuracy_figure", "AFTER_LEAST", "AFTER_SAES", "page"
     )

@@ -37,6 +37,8 @@ NEEDS = {
     "models predict": NETWORK,
     "attacks craft": NETWORK,
     "attacks least": NETWORK,
+    "attacks structure": NETWORK,
+    "attacks exchange": NETWORK,
     "activations part": NETWORK,
     "activations extract": NETWORK,
     "saes fit": FIT,
@@ -113,15 +115,25 @@ def run_others(checkout: Checkout) -> None:
     config["canvas"]["families"].append("factorial")
     config["canvas"] |= {name: every["canvas"][name] for name in ("transfer", "ruler", "mount")}
     config["rivals"] = every["rivals"]
+    config["attacks"] |= {name: every["attacks"][name] for name in ("structure", "exchange")}
     (checkout.folder / "others.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     targets = [
         outputs[0]
         for job, outputs in checkout.plan(config="others.yaml").outputs.items()
         if job.endswith(tuple(f"/clean-s0/{name}" for name in others))
         or job.endswith(tuple(f"/clean-s0/stem/{name}" for name in others))
-        or job in ("transfer/dense", "calibrate/dense/0", "mount/clean-s0/dense", "aim", "count/0")
+        or job
+        in (
+            "transfer/dense",
+            "calibrate/dense/0",
+            "mount/clean-s0/dense",
+            "aim",
+            "count/0",
+            "structure/clean-s0",
+            "exchange",
+        )
     ]
-    assert len(targets) == len(others) + 5 >= 10
+    assert len(targets) == len(others) + 7 >= 12
     done = checkout.snakemake("--cores", "1", *targets, config="others.yaml")
     assert done.returncode == 0, done.stdout
 

@@ -47,3 +47,54 @@ rule least:
         "interference attacks least --spec {params.spec:q} --data {input.data}"
         " --model {input.model} --predictions {input.predictions}"
         " --output {output.radii} > {log} 2>&1"
+
+
+rule structure:
+    input:
+        data=f"{DATA}/images.json",
+        images=ancient(f"{DATA}/images.zarr"),
+        model=f"{MODELS}/{{model}}.json",
+        weights=ancient(f"{MODELS}/{{model}}.safetensors"),
+        attack=f"{ATTACKS}/{{model}}/{specs.headline}.json",
+        attacked=ancient(f"{ATTACKS}/{{model}}/{specs.headline}.zarr"),
+    output:
+        structure=f"{ATTACKS}/{{model}}.structure.parquet",
+    log:
+        f"{LOGS}/attacks/structure/{{model}}.log",
+    benchmark:
+        f"{BENCHMARKS}/attacks/structure/{{model}}.tsv"
+    resources:
+        mem_mb=scaled(3000),
+        runtime=scaled(60),
+    params:
+        spec=lambda wildcards: specs.structure(wildcards.model),
+    shell:
+        "interference attacks structure --spec {params.spec:q} --data {input.data}"
+        " --model {input.model} --attack {input.attack}"
+        " --output {output.structure} > {log} 2>&1"
+
+
+rule exchange:
+    input:
+        data=f"{DATA}/images.json",
+        images=ancient(f"{DATA}/images.zarr"),
+        models=each("models/{model}.json"),
+        weights=ancient(each("models/{model}.safetensors")),
+        attacks=each(f"attacks/{{model}}/{specs.headline}.json"),
+        attacked=ancient(each(f"attacks/{{model}}/{specs.headline}.zarr")),
+    output:
+        passes=f"{ATTACKS}/exchange.parquet",
+        similarity=f"{ATTACKS}/exchange.similarity.parquet",
+    log:
+        f"{LOGS}/attacks/exchange/networks.log",
+    benchmark:
+        f"{BENCHMARKS}/attacks/exchange/networks.tsv"
+    resources:
+        mem_mb=scaled(4000),
+        runtime=scaled(240),
+    params:
+        spec=lambda wildcards: specs.exchange(),
+    shell:
+        "interference attacks exchange --spec {params.spec:q} --data {input.data}"
+        " --models {input.models} --attacks {input.attacks}"
+        " --output {output.passes} > {log} 2>&1"

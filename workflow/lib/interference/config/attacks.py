@@ -213,6 +213,22 @@ class Least(Section):
     """Gradient steps per image."""
 
 
+class Structure(Section):
+    """What perturbations of the headline attack look like, beside noise and the input gradient. An
+    experiment may leave it out."""
+
+    images: Count
+    """Attacked images, the first, whose perturbations are measured."""
+
+
+class Exchange(Section):
+    """Adversarial images of the headline attack shown to every other network, and how alike networks see
+    clean images. An experiment may leave it out."""
+
+    images: Annotated[int, Field(ge=4)]
+    """Attacked images, the first, that are shown, and on whose clean versions networks are compared."""
+
+
 Method = Annotated[
     Fgsm | Pgd | Apgd | ApgdTargeted | Square | Strongest
     | Noise | Shuffled | Transferred | Frequency | Corruption,

@@ -146,11 +146,15 @@ def _attacks(config: Any) -> Iterator[str]:
             f"attacks.defence_images: found {config.attacks.defence_images}, but attacks.images is "
             f"{config.attacks.images}; write that or less"
         )
-    if config.attacks.least and config.attacks.least.images > config.attacks.images:
-        yield (
-            f"attacks.least.images: found {config.attacks.least.images}, but attacks.images is "
-            f"{config.attacks.images}; write that or less"
-        )
+    for name in ("least", "structure", "exchange"):
+        section = getattr(config.attacks, name)
+        if section and section.images > config.attacks.images:
+            yield (
+                f"attacks.{name}.images: found {section.images}, but attacks.images is "
+                f"{config.attacks.images}; write that or less"
+            )
+    if config.attacks.exchange and len(models_of(config.models)) < 2:
+        yield "attacks.exchange: one network has no other to show attacks to; leave it out"
     if "clean" in config.attacks.methods:
         yield "attacks.methods.clean: tables call the images as they are clean; rename it"
     for name in DISPLACED:

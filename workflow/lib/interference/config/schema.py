@@ -13,7 +13,7 @@ from typing import Annotated, Literal, Self
 import yaml
 from pydantic import Field, model_validator
 
-from interference.config.attacks import Least, Method
+from interference.config.attacks import Exchange, Least, Method, Structure
 from interference.config.canvas import Canvas
 from interference.config.combinations import problems
 from interference.config.facts import DATASETS
@@ -116,6 +116,8 @@ class Attacks(Section):
     """Attacked images, the first, on which a reconstruction defends the network and is attacked
     through."""
     least: Least = OPTIONAL
+    structure: Structure = OPTIONAL
+    exchange: Exchange = OPTIONAL
     seed: Seed
     """Seed of random starts, of noise, and of who gets whose perturbation."""
     methods: Annotated[dict[Name, Method], Field(min_length=1)]

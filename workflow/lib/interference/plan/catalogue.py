@@ -15,9 +15,15 @@ BOOTSTRAP = ("confidence", "resamples", "seed")
 #: Settings of figures that draw Student's intervals over what a table has a row of each.
 STUDENT = ("confidence",)
 
+PREDICTED = {
+    "clean": Input("predict", "models/{model}.predictions.parquet"),
+    "attacked": Input("craft", "attacks/{model}/{attack}.parquet"),
+}
+
 SAES = Input("fit", "saes/{model}/{layer}/{type}.parquet")
 
 LEAST = Input("least", "attacks/{model}.least.parquet")
+STRUCTURE = Input("structure", "attacks/{model}.structure.parquet")
 
 RULER = Input("calibrate", "canvas/{regime}-s{seed}.proxies.parquet")
 
@@ -34,6 +40,8 @@ JUDGED = {
         ("accuracy", "matched", "baselines", "l0", "fair", "interventions", "defences"), "networks"
     ),
     "least": "least",
+    "structure": "structure",
+    "exchange": "exchange",
     "dose": "canvas",
     "crossover": "crossover",
     "adversarial": "ladder",
@@ -47,14 +55,7 @@ JUDGED = {
 SHOWN = {"saes": "networks", "splice": "networks", "gates": "gates", "toy": "toy"}
 
 TABLES = (
-    Table(
-        "accuracy",
-        {
-            "clean": Input("predict", "models/{model}.predictions.parquet"),
-            "attacked": Input("craft", "attacks/{model}/{attack}.parquet"),
-        },
-        settings=("confidence",),
-    ),
+    Table("accuracy", PREDICTED, settings=("confidence",)),
     Table(
         "saes",
         {"manifests": Input("fit", "saes/{model}/{layer}/{type}.json"), "saes": SAES},
@@ -79,8 +80,7 @@ TABLES = (
         "fair",
         {
             "l0": Input("measure", "probes/{model}/{layer}/l0.parquet"),
-            "clean": Input("predict", "models/{model}.predictions.parquet"),
-            "attacked": Input("craft", "attacks/{model}/{attack}.parquet"),
+            **PREDICTED,
         },
         settings=(*BOOTSTRAP, "headline", "noise"),
     ),
@@ -100,6 +100,17 @@ TABLES = (
         settings=BOOTSTRAP,
     ),
     Table("least", {"least": LEAST}, settings=BOOTSTRAP, needs="least"),
+    Table("structure", {"structure": STRUCTURE}, settings=BOOTSTRAP, needs="structure"),
+    Table(
+        "exchange",
+        {
+            "passes": Input("exchange", "attacks/exchange.parquet"),
+            "similarity": Input("exchange", "attacks/exchange.similarity.parquet"),
+            **PREDICTED,
+        },
+        settings=("confidence", "headline", "noise"),
+        needs="exchange",
+    ),
     Table(
         "gates",
         {"accuracy": table("accuracy"), "images": Input("images", "data/images.json")},
@@ -107,23 +118,9 @@ TABLES = (
         needs="gates",
     ),
     Table("toy", {"toy": Input("vulnerability", "toy/vulnerability.parquet")}, arms=("toy",)),
-    Table(
-        "dose",
-        _flipped("swept"),
-        arms=("canvas",),
-    ),
-    Table(
-        "crossover",
-        _flipped("crossed"),
-        arms=("canvas",),
-        needs="crossover",
-    ),
-    Table(
-        "adversarial",
-        _flipped("hardened"),
-        arms=("canvas",),
-        needs="ladder",
-    ),
+    Table("dose", _flipped("swept"), arms=("canvas",)),
+    Table("crossover", _flipped("crossed"), arms=("canvas",), needs="crossover"),
+    Table("adversarial", _flipped("hardened"), arms=("canvas",), needs="ladder"),
     Table(
         "transfer",
         {"transfers": Input("transfer", "canvas/transfer-{regime}.parquet")},
@@ -250,6 +247,22 @@ FIGURES = (
         labels={**ARCHITECTURE, "figure": "least changes that flip a prediction"},
     ),
     Figure(
+        "structure",
+        {"table": table("structure")},
+        needs="structure",
+        file="{architecture}/structure",
+        category="Networks",
+        labels={**ARCHITECTURE, "figure": "what perturbations look like"},
+    ),
+    Figure(
+        "exchange",
+        {"table": table("exchange")},
+        needs="exchange",
+        file="exchange",
+        category="Networks",
+        labels={"figure": "attacks between networks"},
+    ),
+    Figure(
         "gallery",
         {
             "latents": Input("gallery", "probes/{model}/gallery.parquet"),
@@ -286,20 +299,8 @@ FIGURES = (
             ("dose", {"table": table("dose")}, None, (), "least changes over the dose"),
             ("graphs", {"cosines": COSINES}, None, (), "graphs of directions over the dose"),
             ("crossover", {"table": table("crossover")}, "crossover", (), "doses within a network"),
-            (
-                "ladder",
-                {"table": table("adversarial")},
-                "ladder",
-                STUDENT,
-                "what adversarial training buys",
-            ),
-            (
-                "transfer",
-                {"table": table("transfer")},
-                "transfer",
-                STUDENT,
-                "attacks between seeds",
-            ),
+            ("ladder", {"table": table("adversarial")}, "ladder", STUDENT, "adversarial training"),
+            ("transfer", {"table": table("transfer")}, "transfer", STUDENT, "between seeds"),
             ("ruler", {"proxies": RULER}, "ruler", (), "proxies of superposition"),
             ("mounted", {"table": table("mounted")}, "mount", STUDENT, "on frozen networks"),
         )

@@ -71,11 +71,13 @@ class Inventory:
     @property
     def has(self) -> set[str]:
         """What entries of the catalogue and their inputs may need: the arms; ``gates``, where the
-        accuracies that the networks must have are known; ``least`` changes; families of canvases,
+        accuracies that the networks must have are known; ``least`` changes; ``structure`` of perturbations; their ``exchange``; families of canvases,
         ``transfer``, ``ruler`` and ``mount``."""
         attacks, canvas = self.config.attacks, self.config.canvas
         parts = {
             "least": attacks is not None and attacks.least is not None,
+            "structure": attacks is not None and attacks.structure is not None,
+            "exchange": attacks is not None and attacks.exchange is not None,
             "gates": isinstance(self.config.models, Hub),
             "transfer": canvas is not None and canvas.transfer is not None,
             "ruler": canvas is not None and canvas.ruler is not None,

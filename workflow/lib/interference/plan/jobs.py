@@ -77,6 +77,12 @@ def _network_rules(config: Config, specs: Specs) -> Iterator[Rule]:
     if config.attacks.least:
         flipped = f"{len(models) * config.attacks.least.images:,} images"
         yield Rule("least", "attacks", len(models), 0, flipped)
+    if config.attacks.structure:
+        looked = f"{len(models) * config.attacks.structure.images:,} perturbations"
+        yield Rule("structure", "attacks", len(models), 0, looked)
+    if config.attacks.exchange:
+        exchanged = f"{len(models) ** 2 * config.attacks.exchange.images:,} predictions"
+        yield Rule("exchange", "attacks", 1, 0, exchanged)
 
     kept, depth = config.activations.layers, len(layers)
     rows = len(models) * sum(kept.values()) * data.train

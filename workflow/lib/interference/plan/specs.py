@@ -5,13 +5,11 @@ output: a key that it reads, its code, or the spec of a job upstream. What reach
 file is not repeated here: each method names the specs of the jobs whose outputs the rule reads.
 """
 
-from interference.config.canvas import mounted, regime_of
-from interference.config.model import Model
-from interference.config.networks import Files, Hub
 from interference.config.values import Layer
-from interference.plan.arms import Arms, code_of, templates
+from interference.plan.arms import code_of, templates
 from interference.plan.catalogue import FIGURES, PAGE, TABLES
 from interference.plan.entries import Entry
+from interference.plan.networks import Networks
 from interference.plan.once import once
 from interference.provenance import spec
 
@@ -19,111 +17,8 @@ TABLES_BY_NAME = {table.name: table for table in TABLES}
 FIGURES_BY_NAME = {figure.name: figure for figure in FIGURES}
 
 
-class Specs(Arms):
-    """Specs of all jobs of one experiment: here those of networks, of tables and of figures."""
-
-    # models
-
-    def _training_fields(self) -> dict:
-        """What the training of trunks and of their copies has in common."""
-        return {
-            "network": self.training.model_dump(include={"architecture", "stem", "width"}),
-            "optimiser": self.training.model_dump(
-                include={"batch_size", "weight_decay", "momentum"}
-            ),
-        }
-
-    @once
-    def trunk(self, seed: int) -> str:
-        return spec(
-            ("interference.models.trunk",),
-            [self.images()],
-            **self._training_fields(),
-            schedule=self.training.trunk.model_dump(),
-            attack=None,
-            model=Model(f"trunk-s{seed}", self.training.architecture, "clean", 0.0, seed).identity,
-        )
-
-    @once
-    def finetune(self, model: str) -> str:
-        schedule = self.training.finetune.model_dump()
-        attack = schedule.pop("attack")
-        network = self.models[model]
-        if network.epsilon == 0:
-            attack = None
-        else:
-            attack |= {"norm": network.norm, "epsilon": network.epsilon}
-        return spec(
-            ("interference.models.finetune",),
-            [self.images(), self.trunk(network.seed)],
-            **self._training_fields(),
-            schedule=schedule,
-            attack=attack,
-            model=network.identity,
-        )
-
-    @once
-    def convert(self, model: str) -> str:
-        source, network = self.config.models, self.models[model]
-        assert isinstance(source, Hub | Files)
-        checkpoint = {**source.checkpoint(model), "architecture": network.architecture}
-        return spec(("interference.models.convert",), model=network.identity, checkpoint=checkpoint)
-
-    def network(self, model: str) -> str:
-        """The spec of the job that makes a network's weights."""
-        return self.finetune(model) if self.trains else self.convert(model)
-
-    @once
-    def predict(self, model: str) -> str:
-        return spec(
-            ("interference.models.predict",),
-            [self.images(), self.network(model)],
-            model=self.models[model].identity,
-        )
-
-    @once
-    def mount(self, model: str, regime: str) -> str:
-        canvas, network = self.config.canvas, self.models[model]
-        return spec(
-            ("interference.canvas.mount",),
-            [self.images(), self.network(model)],
-            model=network.identity,
-            regime=regime_of(canvas, "mounted", regime),
-            halved=False,
-            family="mounted",
-            seed=network.seed,
-            members=mounted(canvas.mount),
-            trunk=canvas.trunk.model_dump(exclude={"features"}),
-            training=canvas.training.model_dump(),
-            flips=canvas.mount.flips.model_dump(),
-        )
-
-    # attacks
-
-    @once
-    def craft(self, model: str, attack: str) -> str:
-        method, source = self.config.attacks.methods[attack], self.source(model, attack)
-        upstream = [self.craft(*source)] if source else []
-        return spec(
-            ("interference.attacks.craft", f"interference.attacks.methods.{method.type}"),
-            [self.images(), self.network(model), *upstream],
-            model=self.models[model].identity,
-            attack=attack,
-            method=method.settings,
-            classes=method.classes,
-            source=source and {"model": source[0], "attack": source[1]},
-            images=self.attacked(attack),
-            seed=self.config.attacks.seed,
-        )
-
-    @once
-    def least(self, model: str) -> str:
-        return spec(
-            ("interference.attacks.least",),
-            [self.images(), self.network(model), self.predict(model)],
-            model=self.models[model].identity,
-            **self.config.attacks.least.model_dump(),
-        )
+class Specs(Networks):
+    """Specs of all jobs of one experiment: here those of activations to probes, of tables and of figures."""
 
     # activations
 

@@ -26,6 +26,10 @@ STEPS = (
     Step("attacks", "craft", "Attack a network with one method, at each of its epsilons.", gpu=True),
     Step("attacks", "least", "Flip a network's predictions by the least changes that are found.",
          gpu=True),
+    Step("attacks", "structure", "Measure what an attack's perturbations look like, beside noise and the "
+         "input gradient.", gpu=True),
+    Step("attacks", "exchange", "Show every network's adversarial images to all networks, and compare "
+         "what these make of clean ones.", gpu=True),
     Step("activations", "part", "Store a layer's raw rows on a part of the training images, "
          "for `extract` to put together.", gpu=True),
     Step("activations", "extract", "Store a layer's standardised rows on training and held-out "

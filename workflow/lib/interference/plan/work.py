@@ -141,6 +141,11 @@ def _network_work(config: Config, specs: Specs) -> Iterator[tuple[str, float]]:
         if config.attacks.least:
             flips = config.attacks.least
             yield "least", (2 * flips.steps + BISECTED) * flips.images * to["logits"]
+        if config.attacks.structure:
+            yield "structure", 2 * config.attacks.structure.images * to["logits"]
+        if config.attacks.exchange:
+            shown = config.attacks.exchange.images
+            yield "exchange", (len(specs.models) + 1) * shown * to["logits"]
         sizes = positions(data.size, config.models.stem, model.architecture)
         for layer in specs.layers:
             if specs.parts:

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from interference import compute, progress
 from interference.activations.standardise import Statistics
+from interference.attacks.conditions import checked, pixels_at, read_attack
 from interference.attacks.craft import check
 from interference.attacks.draws import Draws
 from interference.attacks.victim import Victim
@@ -30,7 +31,7 @@ from interference.data.read import Images, read_split
 from interference.models.feeding import batch_size, to_network
 from interference.models.network import Network, load_network
 from interference.probes.defences import Defended, Projection, Reconstruction, Sae, pca_fvu
-from interference.probes.inputs import checked, each, pixels_at, read_attack, read_sweep
+from interference.probes.inputs import each, read_sweep
 from interference.saes.dictionary import Dictionary
 from interference.saes.spectrum import Spectrum
 from interference.store.arrays import open_array

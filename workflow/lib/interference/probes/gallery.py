@@ -15,9 +15,10 @@ import numpy as np
 import torch
 
 from interference import compute
+from interference.attacks.conditions import checked, pixels_at, read_attack
 from interference.data.read import Images, read_manifest, read_split
 from interference.models.network import load_network
-from interference.probes.inputs import checked, each, pixels_at, read_attack, read_sweep
+from interference.probes.inputs import each, read_sweep
 from interference.probes.layer import Layer
 from interference.probes.pictures import alone, in_bytes, pictures, predictions
 from interference.saes.dictionary import Dictionary

@@ -28,9 +28,10 @@ import numpy as np
 import torch
 
 from interference import compute
+from interference.attacks.conditions import checked, pixels_at, read_attack
 from interference.data.read import Images, read_split
 from interference.models.network import Network, load_network
-from interference.probes.inputs import Sweep, checked, each, pixels_at, read_attack, read_sweep
+from interference.probes.inputs import Sweep, each, read_sweep
 from interference.probes.layer import Layer
 from interference.saes.dictionary import Dictionary
 from interference.store.stretch import Stretch

@@ -14,13 +14,14 @@ import torch
 from torch import Tensor
 
 from interference import compute
+from interference.attacks.conditions import Condition, checked, read_attack
 from interference.config.values import DISPLACED
 from interference.data.labels import labels_sha256
 from interference.data.read import Images, read_split
 from interference.models.feeding import to_network
 from interference.models.network import load_network
 from interference.probes import dense
-from interference.probes.inputs import Condition, Sweep, checked, each, read_attack, read_sweep
+from interference.probes.inputs import Sweep, each, read_sweep
 from interference.probes.latents import Probe, respond
 from interference.probes.layer import Layer
 from interference.probes.splicing import ablated, outcome, spliced

@@ -82,6 +82,10 @@ QUESTIONS = (
              ("woken-over-random", "woken-over-top", "woken-over-error"), "layers and SAE types"),
     Question("networks", "Does leaving small interference out defend a network?",
              ("defence-over-none", "defence-over-pca"), "layers"),
+    Question("networks", "Do perturbations of clean networks look like noise?",
+             ("structure-noise-centroid", "structure-noise-coherence"), "cases"),
+    Question("networks", "Do attacks pass to networks of like geometry, among those that were trained alike?",
+             ("exchange-alike",), "layers"),
 )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from interference.analysis.frames import SAE_TYPES, read_frames
 from interference.analysis.rivals import VARIANTS
 from interference.config.load import read_config
 from interference.provenance import canonical
-from interference.report.charts import canvas, graph, latents, networks, rivals
+from interference.report.charts import canvas, graph, latents, networks, perturbations, rivals
 from interference.report.charts import toy as toy_charts
 from interference.report.charts.base import Chart
 from interference.report.finished import judged
@@ -75,6 +75,8 @@ def run(
     interventions: Sequence[Path] = (),
     defences: Sequence[Path] = (),
     least: Sequence[Path] = (),
+    structure: Sequence[Path] = (),
+    exchange: Sequence[Path] = (),
     gates: Sequence[Path] = (),
     toy: Sequence[Path] = (),
     pairs: Sequence[Path] = (),
@@ -97,7 +99,9 @@ def run(
     given = {
         "claims": claims, "accuracy": accuracy, "saes": saes, "matched": matched,
         "baselines": baselines, "l0": l0, "fair": fair, "splice": splice,
-        "interventions": interventions, "defences": defences, "least": least, "gates": gates, "toy": toy, "pairs": pairs,
+        "interventions": interventions, "defences": defences, "least": least, "structure": structure,
+        "exchange": exchange,
+        "gates": gates, "toy": toy, "pairs": pairs,
         "example": example, "dose": dose, "crossover": crossover, "adversarial": adversarial,
         "transfer": transfer, "proxies": proxies, "mounted": mounted,
         "bottlenecks": bottlenecks, "abundance": abundance,
@@ -170,7 +174,10 @@ def _sections(config: dict, tables: Mapping[str, pd.DataFrame]) -> Iterator[Arm]
         "toy": ("toy", [*toy_charts.charts(tables), *graph.charts(tables)]),
         "canvas": ("canvas", [*canvas.charts(tables, confidence)]),
         "rivals": ("rivals", [*rivals.charts(tables, confidence)]),
-        "networks": ("models", [*networks.charts(tables), *latents.charts(tables)]),
+        "networks": (
+            "models",
+            [*networks.charts(tables), *latents.charts(tables), *perturbations.charts(tables)],
+        ),
     }
     for arm, (section, charts) in drawn.items():
         if section in config:

@@ -40,10 +40,10 @@ def commit() -> str:
 
 def machine() -> dict[str, str]:
     """What this machine is, without its name."""
-    import llvmlite.binding as llvm
+    from interference.kernels.host import processor
 
     found = {
-        "processor": f"{llvm.get_host_cpu_name()} ({platform.machine()})",
+        "processor": f"{processor()} ({platform.machine()})",
         "cores": str(psutil.cpu_count()),
         "memory": in_bytes(psutil.virtual_memory().total),
         "operating system": platform.platform(),

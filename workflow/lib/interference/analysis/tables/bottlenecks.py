@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from interference.analysis.frames import read_frames
+from interference.analysis.partial import correlations, without
 from interference.analysis.statistics import rank_correlation, ranks
 
 NETWORK = ["width", "epsilon", "geometry", "kind", "seed"]
@@ -105,21 +106,8 @@ def _beyond_accuracy(targets: pd.DataFrame, spec: dict) -> dict[str, float]:
     if len(targets) < FEWEST_TARGETS or not np.isfinite(values).all():
         return {"transfer": np.nan, "transfer_null": np.nan}
     success, similarity, *shared = ranks(values.T)
-    kept = _without(np.column_stack([np.ones(len(targets)), *shared]))
+    kept = without(np.column_stack([np.ones(len(targets)), *shared]))
     rng = np.random.default_rng(spec["seed"])
     dealt = np.stack([rng.permutation(similarity) for _ in range(spec["resamples"])])
-    found = _correlation(success @ kept, np.vstack([similarity, dealt]) @ kept)
+    found = correlations(success @ kept, np.vstack([similarity, dealt]) @ kept)
     return {"transfer": float(found[0]), "transfer_null": float(np.mean(found[1:]))}
-
-
-def _without(columns: np.ndarray) -> np.ndarray:
-    """The projection on what is orthogonal to columns: (n, n)."""
-    orthogonal, _ = np.linalg.qr(columns)
-    return np.eye(len(columns)) - orthogonal @ orthogonal.T
-
-
-def _correlation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The cosine of x (n,) with each row of y (…, n); NaN where either is 0 but for rounding."""
-    lengths = np.linalg.norm(y, axis=1) * np.linalg.norm(x)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(lengths > 1e-9, y @ x / lengths, np.nan)

@@ -31,7 +31,8 @@ def build(
     interventions: Sequence[Path] = (),
     defences: Sequence[Path] = (),
     least: Sequence[Path] = (),
-    toy: Sequence[Path] = (),
+    structure: Sequence[Path] = (),
+    exchange: Sequence[Path] = (),
     dose: Sequence[Path] = (),
     crossover: Sequence[Path] = (),
     adversarial: Sequence[Path] = (),
@@ -40,12 +41,14 @@ def build(
     mounted: Sequence[Path] = (),
     bottlenecks: Sequence[Path] = (),
     abundance: Sequence[Path] = (),
+    toy: Sequence[Path] = (),
 ) -> pd.DataFrame:
     """One row per claim and subject, of the tables that are given; last one per claim that has none.
 
     spec: ``confidence`` of intervals; of networks ``attack`` and ``epsilon``, at which
         claims about attacked images are read.
-    accuracy, matched, baselines, l0, fair, interventions, defences, least: the tables, of networks.
+    accuracy, matched, baselines, l0, fair, interventions, defences, least, structure, exchange: the
+        tables, of networks.
     toy: the measurements of toy models, one row per model, inputs and attack.
     dose, crossover, adversarial, transfer, proxies, mounted: the tables, of canvases.
     bottlenecks, abundance: the tables, of the preprint's rivals.
@@ -53,7 +56,7 @@ def build(
     given = {
         "accuracy": accuracy, "matched": matched, "baselines": baselines, "l0": l0,
         "fair": fair, "interventions": interventions, "defences": defences, "least": least,
-        "toy": toy,
+        "structure": structure, "exchange": exchange, "toy": toy,
         "dose": dose, "crossover": crossover, "adversarial": adversarial, "transfer": transfer,
         "proxies": proxies, "mounted": mounted,
         "bottlenecks": bottlenecks, "abundance": abundance,
