@@ -98,6 +98,30 @@ def test_how_easily_a_target_falls_is_of_its_own_right_images(built):
             assert found.iloc[0] == pytest.approx((part["prediction"] != part["label"]).mean())
 
 
+def test_a_pair_that_has_no_image_right_has_no_share_and_decides_nothing(built, tmp_path):
+    frames, _ = built
+    lost = NETWORKS[0]["model"]
+    clean = frames["clean"].assign(
+        prediction=lambda rows: rows["prediction"].where(rows["model"] != lost, -1)
+    )
+    paths = {name: [tmp_path / f"{name}.parquet"] for name in frames}
+    for name, frame in {**frames, "clean": clean}.items():
+        frame.to_parquet(paths[name][0])
+    table = exchange.build(SPEC, **paths)
+    of_it = (table["source"] == lost) | (table["target"] == lost)
+    shares = ["success", "success_low", "success_high"]
+    assert table.loc[of_it, shares].isna().all(axis=None)
+    assert table.loc[~of_it, shares].notna().all(axis=None)
+    assert set(table.loc[of_it, "images"]) == {0}
+
+
+@pytest.mark.parametrize("column", ["success", "own", "noise", "cka"])
+def test_a_number_that_is_missing_has_no_rank(column):
+    table = pairs(0.4)
+    table.loc[3, column] = np.nan
+    assert verdicts(table)["exchange-all"] == "undecided"
+
+
 def test_a_partial_correlation_is_that_of_residuals_also_where_controls_say_the_same():
     rng = np.random.default_rng(0)
     x, y, control = rng.random((3, 30))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from interference.compute import generator
-from interference.rivals.aim import attacked
+from interference.rivals.descent import Attack, attacked
 from interference.rivals.directions import gradients, predicted, towards
 from interference.rivals.geometry import cosines, nearest
 from interference.rivals.network import Stack, drawn
@@ -72,7 +72,7 @@ def test_an_attack_on_a_linear_network_points_where_its_class_vectors_say():
     W, labels = torch.stack([angles.cos(), angles.sin()], 1), torch.arange(5)
     stack, x = linear(50 * W, 20), torch.full((5, 20), 0.5)
     x[:, :2] += W / 4
-    changed = attacked(stack, x, labels, {"epsilon": 0.22, "steps": 20})[0]
+    changed = attacked(stack, x[None], labels[None], Attack("l2", 0.22, 20), keep_best=True)[0]
     gram = cosines(W)
     landed = stack(changed[None])[0].argmax(1)
     assert landed.tolist() == nearest(gram).tolist() == [1, 0, 3, 2, 3]

@@ -12,6 +12,7 @@ from interference.config.rivals import Bottlenecks, members
 from interference.rivals import aim, classify, count
 from interference.rivals.classifiers import read_classifiers
 from interference.rivals.count import start as mlps
+from interference.rivals.descent import Attack, attacked
 from interference.rivals.geometry import cosines, forced, similarity
 from interference.rivals.tied import trained
 from interference.saes.metrics import effective_features
@@ -120,7 +121,8 @@ def test_attacks_pass_whole_to_the_same_network_and_geometry_says_so(classifiers
     x = torch.rand(40, 256, generator=generator(1))
     answers = twin.alike(x).argmax(2)
     labels = answers[0, :20]
-    changed = aim.attacked(twin, x[:20], labels, {"epsilon": 2.0, "steps": 5})
+    both = x[:20].expand(2, 20, 256), labels.expand(2, 20)
+    changed = attacked(twin, *both, Attack("l2", 2.0, 5), keep_best=True)
     pair = [{**known[learned[0]], "seed": seed} for seed in (0, 1)]
     shown = torch.stack([changed, aim.noisy(x[:20], changed, 0)])
     rows = [*aim.passes(pair, cosines(twin.W), answers, labels, shown, twin)]

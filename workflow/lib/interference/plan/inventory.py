@@ -71,8 +71,9 @@ class Inventory:
     @property
     def has(self) -> set[str]:
         """What entries of the catalogue and their inputs may need: the arms; ``gates``, where the
-        accuracies that the networks must have are known; ``least`` changes; ``structure`` of perturbations; their ``exchange``; families of canvases,
-        ``transfer``, ``ruler`` and ``mount``."""
+        accuracies that the networks must have are known; ``least`` changes, ``structure`` of
+        perturbations and their ``exchange``; families of canvases, ``transfer``, ``ruler`` and
+        ``mount``."""
         attacks, canvas = self.config.attacks, self.config.canvas
         parts = {
             "least": attacks is not None and attacks.least is not None,

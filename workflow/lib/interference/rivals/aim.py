@@ -12,15 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from interference.attacks.ascent import ascend
-from interference.attacks.losses import log_odds
 from interference.attacks.matching import along
 from interference.attacks.norms import norm_of
 from interference.compute import generator
 from interference.progress import say
 from interference.rivals import directions
 from interference.rivals.classifiers import images, read_classifiers
-from interference.rivals.descent import REACH
+from interference.rivals.descent import Attack, attacked
 from interference.rivals.geometry import cosines, similarity
 from interference.rivals.network import Stack, joined
 from interference.rivals.streams import NOISE
@@ -51,29 +49,6 @@ def groups(classifiers: list[Path]) -> Iterator[tuple[Stack, list[dict]]]:
     for _, rows in groupby(sorted(range(len(members)), key=key), key=key):
         chosen = list(rows)
         yield stack[chosen], [members[row] for row in chosen]
-
-
-def attacked(stack: Stack, x: Tensor, labels: Tensor, attack: dict) -> Tensor:
-    """Return what each network is attacked with: x (n, pixels), labels (n,) → (S, n, pixels).
-
-    attack: epsilon, the L2 radius, and steps.
-    """
-    shape = len(stack), *x.shape
-    repeated = labels.repeat(len(stack))
-
-    def loss(flat: Tensor) -> Tensor:
-        return log_odds(stack(flat.view(shape)).flatten(0, 1).double(), repeated)
-
-    return ascend(
-        loss,
-        x.repeat(len(stack), 1),
-        norm="l2",
-        epsilon=attack["epsilon"],
-        steps=attack["steps"],
-        relative_step=REACH / attack["steps"],
-        start=None,
-        keep_best=True,
-    ).images.view(shape)
 
 
 def noisy(x: Tensor, changed: Tensor, seed: int) -> Tensor:
@@ -152,7 +127,9 @@ def measured(
     every: (N, pixels), all evaluation images; labels: (n,), of the first of them, which are attacked.
     """
     x, answers, grams = every[: len(labels)], stack.alike(every).argmax(2), cosines(stack.W)
-    changed = attacked(stack, x, labels, spec["attack"])
+    attack = Attack("l2", spec["attack"]["epsilon"], spec["attack"]["steps"])
+    shape = len(stack), *x.shape
+    changed = attacked(stack, x.expand(shape), labels.expand(shape[:2]), attack, keep_best=True)
     landed = stack(changed).argmax(2)
     aims: Rows = []
     places: Rows = []

@@ -47,8 +47,13 @@ def descend(
         each.requires_grad_(False)
 
 
-def attacked(stack: Stack, x: Tensor, labels: Tensor, attack: Attack) -> Tensor:
-    """Return the images that each network is attacked with: x (S, n, pixels), labels (S, n)."""
+def attacked(
+    stack: Stack, x: Tensor, labels: Tensor, attack: Attack, *, keep_best: bool = False
+) -> Tensor:
+    """Return the images that each network is attacked with: x (S, n, pixels), labels (S, n).
+
+    keep_best: whether the worst images on the way are returned, not the last.
+    """
     if attack.epsilon == 0:
         return x
 
@@ -64,7 +69,7 @@ def attacked(stack: Stack, x: Tensor, labels: Tensor, attack: Attack) -> Tensor:
         steps=attack.steps,
         relative_step=REACH / attack.steps,
         start=None,
-        keep_best=False,
+        keep_best=keep_best,
     ).images.view_as(x)
 
 

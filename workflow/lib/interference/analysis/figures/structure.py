@@ -71,9 +71,8 @@ def _spectra(axis: Axes, table: pd.DataFrame, reference: str, column: str, title
 def _spectrum(axis: Axes, rows: pd.DataFrame, reference: str, column: str, **look: Any) -> None:
     chosen = (rows["reference"] == reference) & rows["measure"].str.startswith("share")
     rows = rows[chosen & (rows["about"] != "one of several")]
-    rows = rows.drop_duplicates("measure").sort_values(
-        "measure"
-    )  # clean networks are in each family
+    # clean networks are in each family
+    rows = rows.drop_duplicates("measure").sort_values("measure")
     bars = [rows[column] - rows[f"{column}_low"], rows[f"{column}_high"] - rows[column]]
     axis.errorbar(range(len(rows)), rows[column], yerr=bars, marker="o", ms=3, lw=1.2, **look)
 

@@ -27,7 +27,7 @@ def build(
     cka: of the two at the layer. alike: whether both have one architecture, norm and epsilon.
     agreement: share of all clean evaluation images that both take for the same.
     success, images: share of the images that both have right when clean which the target mistakes under
-        the source's attack, with Wilson's interval; and how many these are.
+        the source's attack, with Wilson's interval, NaN of none; and how many these are.
     noise, own: shares of images that the target has right which noise of the same epsilon flips, and its
         own attack.
 
@@ -60,13 +60,13 @@ def _pairs(
         if source != target:
             both = (right[source] & right[target]).loc[part["image"]].to_numpy()
             fell = int((part["prediction"] != part["label"])[both].sum())
-            images = max(int(both.sum()), 1)
-            low, high = wilson(fell, images, confidence)
+            images = int(both.sum())
+            low, high = wilson(fell, images, confidence) if images else (np.nan, np.nan)
             yield {
                 "source": source, "target": target,
                 "alike": kind_of[str(source)] == kind_of[str(target)],
-                "agreement": (said[source] == said[target]).mean(), "success": fell / images,
-                "success_low": float(low), "success_high": float(high), "images": int(both.sum()),
+                "agreement": (said[source] == said[target]).mean(), "success": fell / images if images else np.nan,
+                "success_low": float(low), "success_high": float(high), "images": images,
             }  # fmt: skip
 
 
