@@ -21,6 +21,7 @@ from interference.analysis.tables import (
     defences,
     dose,
     fair,
+    interpretability,
     interventions,
     l0,
     matched,
@@ -60,6 +61,7 @@ WHICH = {
     "canvas_mounted": {"confidence": 0.95},
     "bottlenecks": {"confidence": 0.95},
     "abundance": {"confidence": 0.95},
+    "interpretability": {"confidence": 0.95},
 }
 
 
@@ -91,6 +93,7 @@ def tables(results):
         "canvas_ruler": pd.concat([planted.proxies(seed) for seed in (0, 1)], ignore_index=True),
         "bottlenecks": bottlenecks.build(BOOTSTRAP, **results["bottlenecks"]),
         "abundance": abundance.build({}, **results["abundance"]),
+        "interpretability": interpretability.build({}, **results["interpretability"]),
     }
 
 

@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from interference.analysis.mlps import NETWORK
 from interference.analysis.rivalry import corner, narrowed, trend, typical
 from interference.analysis.rivals import RIVALS
 from interference.analysis.statistics import student
-from interference.analysis.tables import abundance, bottlenecks, claims
+from interference.analysis.tables import abundance, bottlenecks, claims, interpretability
 from interference.analysis.tables.claims import decide
 from tests.support import rivalry
 
@@ -20,8 +21,11 @@ def _these_alone(monkeypatch):
     monkeypatch.setattr(claims, "CLAIMS", RIVALS)
 
 
-def decided(aimed: pd.DataFrame, counted: pd.DataFrame) -> pd.DataFrame:
-    return decide({"bottlenecks": aimed, "abundance": counted}, SPEC)
+def decided(
+    aimed: pd.DataFrame, counted: pd.DataFrame, meant: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    tables = {"bottlenecks": aimed, "abundance": counted}
+    return decide(tables if meant is None else {**tables, "interpretability": meant}, SPEC)
 
 
 def dealt(rows: pd.DataFrame, names: list[str], rng: np.random.Generator) -> pd.DataFrame:
@@ -34,7 +38,11 @@ def dealt(rows: pd.DataFrame, names: list[str], rng: np.random.Generator) -> pd.
 
 def test_planted_effects_are_found():
     rng = np.random.default_rng(0)
-    found = decided(rivalry.bottlenecks(0.6, rng), rivalry.abundance(0.3, rng))
+    found = decided(
+        rivalry.bottlenecks(0.6, rng),
+        rivalry.abundance(0.3, rng),
+        rivalry.interpretability(0.2, rng),
+    )
     assert set(found["key"]) == {claim.key for claim in RIVALS}
     flat = found["key"].str.startswith("rivals-features-universal")  # gains and losses cancel out
     assert set(found.loc[~flat, "verdict"]) == {"reproduced"}
@@ -64,7 +72,11 @@ def test_planted_nulls_are_hardly_ever_reproduced():
         flat[noise] += rng.normal(0, 0.1, (len(flat), len(noise)))
         counted = dealt(rivalry.abundance(0.3, rng), ["classes", "width"], rng)
         counted["accuracy_lost"] -= counted["accuracy_lost"].mean()
-        verdicts.append(decided(dealt(flat, ["width"], rng), counted))
+        meant = rivalry.interpretability(0.3, rng, spread=0.1)
+        gains = [name for name in meant if "_gain" in name]
+        # whose epsilon was the largest is dealt anew: what grew shrinks as often
+        meant[gains] = meant[gains].mul(rng.choice([-1, 1], len(meant)), axis=0)
+        verdicts.append(decided(dealt(flat, ["width"], rng), counted, meant))
     found = pd.concat(verdicts)
     assert set(found["key"]) == {claim.key for claim in RIVALS}
     reproduced = (found["verdict"] == "reproduced").groupby(found["key"]).mean()
@@ -110,6 +122,7 @@ def test_effects_that_are_planted_in_measurements_are_found_in_tables(inputs):
     found = decided(
         bottlenecks.build(TABLE, **inputs["bottlenecks"]),
         abundance.build({}, **inputs["abundance"]),
+        interpretability.build({}, **inputs["interpretability"]),
     )
     flat = (
         "rivals-bottleneck-vulnerability",
@@ -181,7 +194,7 @@ def test_profiles_are_spearman_s_of_each_class_and_another_frame_s_beside_them(i
 
 def test_a_gain_is_a_line_over_epsilons_and_a_network_that_gave_up_is_left_out_of_one(inputs):
     rows = pd.concat([pd.read_parquet(path) for path in inputs["abundance"]["counts"]])
-    table = abundance.build({}, **inputs["abundance"]).set_index([*abundance.NETWORK, "epsilon"])
+    table = abundance.build({}, **inputs["abundance"]).set_index([*NETWORK, "epsilon"])
     for which in ((10, 8, 0), (2, 128, 3)):
         classes, width, seed = which
         own = rows[(rows["classes"] == classes) & (rows["width"] == width) & (rows["seed"] == seed)]
@@ -203,3 +216,15 @@ def test_a_gain_is_a_line_over_epsilons_and_a_network_that_gave_up_is_left_out_o
     alive = (change[0.1] / change[0.0] - 1) / 0.1 * 0.3
     assert table.loc[(10, 8, 0, 0.0), "gain_alive"] == pytest.approx(alive)
     assert table.loc[(2, 128, 3, 0.0), "gain_alive"] == table.loc[(2, 128, 3, 0.0), "gain"]
+
+
+def test_proxies_gain_a_line_over_epsilons_and_random_directions_are_taken_off(inputs):
+    table = interpretability.build({}, **inputs["interpretability"])
+    assert set(table["features"]) == {"units", "latents"}
+    once = table[(table["epsilon"] == 0) & (table["classes"] == 2)]
+    # planted: 0.6 per unit of epsilon more than random directions, whose noise is in both
+    np.testing.assert_allclose(once["selectivity_gain_beyond"], 0.6 * 0.3)
+    np.testing.assert_allclose(once["coherence_gain"], 1.6 * 0.3, atol=0.04)
+    gave_up = table[(table["classes"] == 10) & (table["width"] == 8) & (table["epsilon"] == 0.3)]
+    assert len(gave_up) == 2 * len(rivalry.SEEDS)
+    assert not gave_up["alive"].any()

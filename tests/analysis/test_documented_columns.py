@@ -19,6 +19,7 @@ from interference.analysis.tables import (
     exchange,
     fair,
     gates,
+    interpretability,
     interventions,
     l0,
     least,
@@ -81,6 +82,7 @@ def tables(results):
         "mounted": mounted.build({}, **results["mounted"]),
         "bottlenecks": bottlenecks.build(BOOTSTRAP, **results["bottlenecks"]),
         "abundance": abundance.build({}, **results["abundance"]),
+        "interpretability": interpretability.build({}, **results["interpretability"]),
     }
 
 

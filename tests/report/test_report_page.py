@@ -44,7 +44,7 @@ CHARTS = {
     "canvas": {"dose", "dose-ratio", "crossover", "ladder", "transfer", "ruler"},
     "toy-full": {"toy", "toy-phase"},
     "rivals": {"bottleneck-fallen", "bottleneck-direction", "bottleneck-profile", "bottleneck-transfer",
-               "abundance", "mlps"},
+               "abundance", "mlps", "interpretability"},
 }  # fmt: skip
 HOSTILE = ["<script>alert(1)</script>", "\"quotes\" & 'quotes'", "naïve ε → 漢字", "=1+1"]
 CONFIGS = sorted(

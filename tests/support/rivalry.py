@@ -10,6 +10,7 @@ import pandas as pd
 
 from interference.analysis.tables import abundance as abundance_table
 from interference.analysis.tables import bottlenecks as bottlenecks_table
+from interference.analysis.tables import interpretability as interpretability_table
 from interference.analysis.tables.claims import decide, untested
 
 SEEDS, WIDTHS, EPSILONS = range(6), (2, 3, 5, 9), (0.0, 1.0)
@@ -53,6 +54,24 @@ def abundance(effect: float, rng: np.random.Generator, spread: float = 0.05) -> 
                 "accuracy_lost": effect * (1 - 0.5 * (j - 1)) + rng.normal(0, spread),
             }
         )
+    return pd.DataFrame(rows)
+
+
+def interpretability(effect: float, rng: np.random.Generator, spread: float = 0.05) -> pd.DataFrame:
+    """effect: what adversarial training adds to both proxies of units and latents; half of it is sparsity's."""
+    rows = []
+    for seed, classes, width, features in product(SEEDS, CLASSES, HIDDEN, ("units", "latents")):
+        row = {
+            "classes": classes,
+            "width": width,
+            "seed": seed,
+            "epsilon": 0.0,
+            "features": features,
+        }
+        for proxy in interpretability_table.PROXIES:
+            row[f"{proxy}_gain"] = effect + rng.normal(0, spread)
+            row[f"{proxy}_gain_beyond"] = effect / 2 + rng.normal(0, spread)
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
@@ -120,10 +139,26 @@ def counts(seed: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def meanings(seed: int) -> pd.DataFrame:
+    """What `count` writes of one seed beside it: both proxies rise by 0.6 per unit of epsilon more than those
+    of random directions, which rise by 1."""
+    rng, rows = np.random.default_rng(100 + seed), []
+    for classes, width, epsilon in product(CLASSES, HIDDEN, (0.0, 0.1, 0.3)):
+        row = {"classes": classes, "width": width, "epsilon": epsilon, "seed": seed}
+        for of in interpretability_table.FEATURES.values():
+            row |= {f"{of}_living": 5.0, f"{of}_active": 0.3 - epsilon / 2}
+            for proxy in interpretability_table.PROXIES:
+                random = 0.2 + epsilon + rng.normal(0, 0.01)
+                row |= {f"{of}_{proxy}_random": random, f"{of}_{proxy}": random + 0.6 * epsilon}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
 def written(folder: Path) -> dict[str, dict[str, list[Path]]]:
-    """Write all of it; the inputs of the tables bottlenecks and abundance."""
+    """Write all of it; the inputs of the tables of rivals."""
     made = {name: [frame] for name, frame in aims().items()} | {
-        "counts": [counts(s) for s in SEEDS]
+        "counts": [counts(s) for s in SEEDS],
+        "meanings": [meanings(s) for s in SEEDS],
     }
     paths: dict[str, list[Path]] = {}
     for name, frames in made.items():
@@ -133,11 +168,12 @@ def written(folder: Path) -> dict[str, dict[str, list[Path]]]:
     return {
         "bottlenecks": {name: paths[name] for name in ("aims", "landings", "passes")},
         "abundance": {"counts": paths["counts"]},
+        "interpretability": {name: paths[name] for name in ("counts", "meanings")},
     }
 
 
 def tables() -> dict[str, pd.DataFrame]:
-    """The tables bottlenecks, abundance and claims of all of it, by name."""
+    """The tables of rivals and claims of all of it, by name."""
     with TemporaryDirectory() as folder:
         inputs = written(Path(folder))
         found = {
@@ -145,6 +181,7 @@ def tables() -> dict[str, pd.DataFrame]:
                 {"resamples": 20, "seed": 0}, **inputs["bottlenecks"]
             ),
             "abundance": abundance_table.build({}, **inputs["abundance"]),
+            "interpretability": interpretability_table.build({}, **inputs["interpretability"]),
         }
     claims = decide(found, {"confidence": 0.95})
     claims = pd.concat([claims, untested(set(claims["key"]))], ignore_index=True)

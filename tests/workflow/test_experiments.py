@@ -162,9 +162,11 @@ RIVALS = {
     "count": 6,
     "bottlenecks_table": 1,
     "abundance_table": 1,
+    "interpretability_table": 1,
     "claims_table": 1,
     "bottlenecks_figure": 1,
     "abundance_figure": 1,
+    "interpretability_figure": 1,
 }
 #: experiment that ships → jobs a rule
 JOBS = {

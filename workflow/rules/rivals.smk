@@ -49,6 +49,7 @@ rule count:
         images=ancient(f"{DATA}/images.zarr"),
     output:
         counts=f"{RIVALS}/counts-s{{trial}}.parquet",
+        meanings=f"{RIVALS}/counts-s{{trial}}.meanings.parquet",
     log:
         f"{LOGS}/rivals/count/s{{trial}}.log",
     benchmark:

@@ -1,5 +1,6 @@
 """Claims of Stevinson et al. (arXiv 2510.11709) and Bereska et al. (arXiv 2512.13568), and the preprint's on
-how hard adversarial training is by width, decided before there were data, and unchanged since.
+how hard adversarial training is by width and on how interpretable it leaves features, decided before there
+were data, and unchanged since.
 
 What each is read from is in docs/rivals.md. Intervals are Student's over seeds. A bound is the smallest
 effect that counts: an interval wholly below it says *not reproduced*, and *no effect* where it lies between
@@ -61,6 +62,18 @@ COUNTED = Subjects(
     "epsilon == 0",
     "MLPs over classes and hidden units (rivals)",
 )
+MEANT = Subjects(
+    "interpretability",
+    "{features} of MLPs",
+    "epsilon == 0",
+    "MLPs over classes and hidden units, and an SAE of each (rivals)",
+    per=("features",),
+)
+#: proxy → quantity in words, smallest effects that count: a twentieth of its range, by convention
+PROXIES = {
+    "selectivity": ("1 less the normalised entropy over classes", SHARE),
+    "coherence": ("mean cosine of pixels between images that a feature answers", COSINE),
+}
 
 RIVALS = (
     Claim(
@@ -212,5 +225,36 @@ RIVALS = (
         quantity=partial(trend, column="accuracy_lost", over="width"),
         rule=Rule("<", SHARE[0], SHARE),
         reported=Reported("needs capacity"),
+    ),
+    *(
+        Claim(
+            f"rivals-interpretability-{proxy}{suffix}",
+            f"{wording} ({quantity}{less}; change over training epsilon, networks that still tell classes "
+            "apart)",
+            source,
+            subjects=(MEANT,),
+            quantity=partial(typical, column=f"{proxy}_gain{column}"),
+            rule=_above(region),
+            reported=reported,
+        )
+        for proxy, (quantity, region) in PROXIES.items()
+        for suffix, wording, less, source, column, reported in (
+            (
+                "",
+                "adversarial training leaves features that are more about one thing",
+                "",
+                PREPRINT,
+                "",
+                Reported("robust features are more interpretable"),
+            ),
+            (
+                "-sparsity",
+                "and beyond what their sparsity explains",
+                ", less that of random directions as sparse",
+                CONTROL,
+                "_beyond",
+                Reported(),
+            ),
+        )
     ),
 )

@@ -25,6 +25,9 @@ SAES = Input("fit", "saes/{model}/{layer}/{type}.parquet")
 LEAST = Input("least", "attacks/{model}.least.parquet")
 STRUCTURE = Input("structure", "attacks/{model}.structure.parquet")
 
+COUNTS = Input("count", "rivals/counts-s{trial}.parquet")
+MEANINGS = Input("count", "rivals/counts-s{trial}.meanings.parquet")
+
 RULER = Input("calibrate", "canvas/{regime}-s{seed}.proxies.parquet")
 
 
@@ -50,6 +53,7 @@ JUDGED = {
     "mounted": "mount",
     "bottlenecks": "rivals",
     "abundance": "rivals",
+    "interpretability": "rivals",
 }
 #: Tables that the page shows beside them, likewise.
 SHOWN = {"saes": "networks", "splice": "networks", "gates": "gates", "toy": "toy"}
@@ -149,9 +153,10 @@ TABLES = (
     ),
     Table(
         "abundance",
-        {"counts": Input("count", "rivals/counts-s{trial}.parquet")},
+        {"counts": COUNTS},
         arms=("rivals",),
     ),
+    Table("interpretability", {"counts": COUNTS, "meanings": MEANINGS}, arms=("rivals",)),
     Table(
         "claims",
         {
@@ -318,6 +323,7 @@ FIGURES = (
         for name, shown in (
             ("bottlenecks", "where attacks point in a bottleneck"),
             ("abundance", "effective features over classes and hidden units"),
+            ("interpretability", "how much features are about one thing"),
         )
     ),
 )

@@ -75,6 +75,8 @@ QUESTIONS = (
              tuple(f"rivals-features-{key}{suffix}" for key in ("abundance", "scarcity") for suffix, _, _ in VARIANTS), "cases"),
     Question("rivals", "Do attacks transfer between classifiers of like geometry, beyond shared accuracy?",
              ("rivals-bottleneck-transfer",), "kinds of classifiers"),
+    Question("rivals", "Does adversarial training leave features that are more about one thing than their sparsity explains?",
+             ("rivals-interpretability-selectivity-sparsity", "rivals-interpretability-coherence-sparsity"), "cases"),
     Question("networks", "Do layers of robust networks have sparser structure than covariance explains?",
              ("fvu-beyond-gaussian",), "layers"),
     Question("networks", "Do attacks wake more latents than every control as strong?", ("l0-over-control",), "layers and SAE types"),

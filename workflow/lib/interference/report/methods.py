@@ -140,7 +140,8 @@ def _rivals(rivals: dict) -> list[str]:
         f"{_numbers(mlps['classes'])} classes apart. Effective features F = exp(H) are counted on "
         f"{mlps['rows']:,} clean images, and on as many attacked ones, by a tied SAE of "
         f"{_several(sae['expansion_factor'], 'latent')} per unit (penalty {sae['l1']:g}); beside it the units "
-        "themselves are counted.",
+        "themselves are counted. How much each latent and unit is about one thing is read off their activity "
+        "over classes, and off the pixels of images that they answer, beside random directions as sparse.",
         f"All are trained with {_seeds(rivals['seeds'])} for {training['steps']:,} steps on batches of "
         f"{training['batch_size']}, clean and against attacks: classifiers at L2 ε of "
         f"{_numbers(bottlenecks['epsilons'])}, MLPs at L∞ ε of {_numbers(mlps['epsilons'])}.",

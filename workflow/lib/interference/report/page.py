@@ -89,12 +89,13 @@ def run(
     mounted: Sequence[Path] = (),
     bottlenecks: Sequence[Path] = (),
     abundance: Sequence[Path] = (),
+    interpretability: Sequence[Path] = (),
     pictures: Sequence[Path] = (),
 ) -> None:
     """Write the page, and the config beside it, which the page's commands are run with.
 
     spec: ``config``, the experiment's whole config, YAML; ``figures``, paths of its figures by name.
-    claims … abundance: the tables, by name; pairs, example: of toy/geometry; pictures: galleries, PNG.
+    claims … interpretability: the tables, by name; pairs, example: of toy/geometry; pictures: galleries, PNG.
     """
     given = {
         "claims": claims, "accuracy": accuracy, "saes": saes, "matched": matched,
@@ -105,6 +106,7 @@ def run(
         "example": example, "dose": dose, "crossover": crossover, "adversarial": adversarial,
         "transfer": transfer, "proxies": proxies, "mounted": mounted,
         "bottlenecks": bottlenecks, "abundance": abundance,
+        "interpretability": interpretability,
     }  # fmt: skip
     paths = {name: found for name, found in given.items() if found}
     tables = {name: read_frames(found) for name, found in paths.items()}

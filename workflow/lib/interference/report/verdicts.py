@@ -32,6 +32,7 @@ CHARTS = {
     "mounted": "mounted",
     "bottlenecks": "bottleneck-direction",
     "abundance": "abundance",
+    "interpretability": "interpretability",
 }
 #: Beginning of a claim's key → chart and figure, where its table has several.
 OF_KEYS = {

@@ -5,7 +5,8 @@ its units; F = exp(H(p)), p_i ∝ the mean of latent i, and ψ = F / H. A networ
 looked at on clean images and on images under attack at that epsilon, with an SAE of each. Their SAEs see
 the images that F is of; here an SAE learns from training images, and F is of evaluation images.
 
-Beside it stands the same count of the hidden units themselves, with no SAE.
+Beside it stands the same count of the hidden units themselves, with no SAE. Of clean images it also says
+how much each latent, and each unit, is about one thing (`monosemantic`).
 """
 
 from itertools import product
@@ -19,9 +20,10 @@ from interference.compute import generator
 from interference.progress import say
 from interference.rivals.classifiers import images
 from interference.rivals.descent import Attack, Pool, attacked, teach
+from interference.rivals.monosemantic import interpreted
 from interference.rivals.network import Stack, drawn
-from interference.rivals.streams import BATCHES, INIT, SAE
-from interference.rivals.tied import trained
+from interference.rivals.streams import BATCHES, DIRECTIONS, INIT, SAE
+from interference.rivals.tied import Tied, trained
 from interference.saes.metrics import effective_features
 from interference.store.tables import write_table
 
@@ -42,13 +44,12 @@ def rows(pool: Pool, stack: Stack, count: int, seed: int) -> tuple[Tensor, Tenso
     return pool.batch(stack.classes, count, generator(seed, SAE))
 
 
-def measures(units: Tensor, fit: Tensor, settings: dict, draw: torch.Generator) -> list[dict]:
-    """Return what is counted of each network. units, fit: (S, n, H), measured, and what SAEs learn from.
+def measures(units: Tensor, sae: Tied) -> list[dict]:
+    """Return what is counted of each network. units: (S, n, H); sae: of each.
 
     features: F of the SAE's latents; units: of the hidden units. fvu: of the SAE. l0: mean active
     latents.
     """
-    sae = trained(fit, settings, draw)
     latents = sae.encode(units)
     error = (sae.decode(latents) - units).double().square().sum((1, 2))
     deviation = (units - units.mean(1, keepdim=True)).double().square().sum((1, 2))
@@ -63,10 +64,28 @@ def measures(units: Tensor, fit: Tensor, settings: dict, draw: torch.Generator) 
     ]
 
 
+def meanings(
+    units: Tensor, sae: Tied, x: Tensor, labels: Tensor, classes: Tensor, draw: torch.Generator
+) -> list[dict]:
+    """Return what units and latents of each network are about: `monosemantic.interpreted`, with unit_ and
+    latent_ before each name. x: (S, n, pixels); labels: (S, n); classes: (S,); draw: of the directions."""
+    found = []
+    latents = sae.encode(units)
+    for row, count in enumerate(classes.tolist()):
+        features = {"unit": units[row], "latent": latents[row]}
+        each = {
+            of: interpreted(units[row], a, x[row], labels[row], count, draw)
+            for of, a in features.items()
+        }
+        found.append({f"{of}_{name}": v for of, own in each.items() for name, v in own.items()})
+    return found
+
+
 def run(spec: dict, data: Path, output: Path) -> None:
     """Teach MLPs of one seed, and write one row per (classes, width, epsilon, images).
 
     images: clean, or attacked at the network's own epsilon. accuracy: on these images.
+    Beside ``output`` .meanings.parquet, one row per (classes, width, epsilon): of `meanings`.
     spec: `Specs.count`; data: the images' manifest. Raises StoreError where images are missing or
     damaged.
     """
@@ -74,6 +93,7 @@ def run(spec: dict, data: Path, output: Path) -> None:
     pools = {split: Pool(*images(data, split, most)) for split in ("train", "evaluation")}
     pixels, seed = pools["train"].pixels.shape[1], spec["seed"]
     table: list[dict] = []
+    meant: list[dict] = []
     for width, epsilon in product(spec["widths"], (0.0, *spec["epsilons"])):
         stack, attack = start(width, spec, pixels), Attack(NORM, epsilon, spec["steps"])
         teach(stack, pools["train"], spec["training"], attack, generator(seed, BATCHES))
@@ -84,13 +104,19 @@ def run(spec: dict, data: Path, output: Path) -> None:
                 if kind == "attacked":
                     x = attacked(stack, x, labels, attack)
                 seen[split] = stack.hidden(x)
-            right = (stack.read(seen["evaluation"]).argmax(2) == labels).double().mean(1)
-            found = measures(
-                seen["evaluation"], seen["train"], spec["sae"], generator(seed, SAE, width)
-            )
-            for classes, own, share in zip(spec["classes"], found, right.tolist()):
-                which = {"classes": classes, "width": width, "epsilon": epsilon, "images": kind}
-                table.append({**which, "seed": seed, "accuracy": share, **own})
+            units = seen["evaluation"]
+            right = (stack.read(units).argmax(2) == labels).double().mean(1)
+            sae = trained(seen["train"], spec["sae"], generator(seed, SAE, width))
+            which = [
+                {"classes": classes, "width": width, "epsilon": epsilon, "seed": seed}
+                for classes in spec["classes"]
+            ]
+            for own, share, counted in zip(which, right.tolist(), measures(units, sae)):
+                table.append({**own, "images": kind, "accuracy": share, **counted})
+            if kind == "clean":
+                draw = generator(seed, DIRECTIONS, width)
+                found = meanings(units, sae, x, labels, stack.classes, draw)
+                meant += [{**own, **values} for own, values in zip(which, found)]
         say(f"{width} hidden units, trained at {epsilon:g}: {len(stack)} networks counted")
-    columns = {name: np.array([row[name] for row in table]) for name in table[0]}
-    write_table(output, columns, spec)
+    for path, made in ((output.with_suffix(".meanings.parquet"), meant), (output, table)):
+        write_table(path, {name: np.array([row[name] for row in made]) for name in made[0]}, spec)

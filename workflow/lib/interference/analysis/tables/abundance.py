@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from interference.analysis.frames import read_frames
+from interference.analysis.mlps import NETWORK, alive, gain
 
-NETWORK = ["classes", "width", "seed"]
 COUNTS = ["features", "units"]
 
 
@@ -27,13 +26,7 @@ def build(spec: dict, counts: Sequence[Path]) -> pd.DataFrame:
     for name in COUNTS:
         before = clean[name].reindex(pd.MultiIndex.from_frame(rows[NETWORK]))
         rows[f"{name}_change"] = rows[name] / before.where(before > 0).to_numpy() - 1
-    # half as far above chance as the clean network
-    bar = (clean["accuracy"] + 1 / clean.index.get_level_values("classes")) / 2
-    needed = bar.reindex(pd.MultiIndex.from_frame(rows[NETWORK])).to_numpy()
-    alive = rows[(rows["images"] == "clean") & (rows["accuracy"] >= needed)]
-    rows["alive"] = rows.set_index([*NETWORK, "epsilon"]).index.isin(
-        alive.set_index([*NETWORK, "epsilon"]).index
-    )
+    rows["alive"] = alive(rows)
     gains = [{**dict(zip(NETWORK, key)), **_gains(own)} for key, own in rows.groupby(NETWORK)]
     table = _beside(rows).merge(pd.DataFrame(gains), on=NETWORK)
     return table.sort_values([*NETWORK, "epsilon"], ignore_index=True)
@@ -52,21 +45,13 @@ def _beside(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _gains(own: pd.DataFrame) -> dict[str, float]:
     """Of one network's classes, width and seed, over all its epsilons."""
-    furthest, alive = own["epsilon"].max(), own[own["alive"]]
+    furthest, living = own["epsilon"].max(), own[own["alive"]]
     clean = own[own["images"] == "clean"].set_index("epsilon")["accuracy"]
-    gain, unit_gain = (_gain(own, f"{name}_change", furthest) for name in COUNTS)
+    added, units_added = (gain(own, f"{name}_change", furthest) for name in COUNTS)
     return {
-        "gain": gain,
-        "gain_alive": _gain(alive, "features_change", furthest),
-        "unit_gain": unit_gain,
-        "gain_beyond": gain - unit_gain,
+        "gain": added,
+        "gain_alive": gain(living, "features_change", furthest),
+        "unit_gain": units_added,
+        "gain_beyond": added - units_added,
         "accuracy_lost": clean[0.0] - clean[furthest],
     }
-
-
-def _gain(own: pd.DataFrame, column: str, furthest: float) -> float:
-    """The slope of a column on epsilon, times the largest epsilon; NaN of one epsilon."""
-    points = own[["epsilon", column]].dropna()
-    if points["epsilon"].nunique() < 2:
-        return np.nan
-    return float(np.polyfit(points["epsilon"], points[column], 1)[0] * furthest)

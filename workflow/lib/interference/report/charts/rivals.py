@@ -51,6 +51,13 @@ COUNTS = {
     "accuracy": "accuracy, clean images (share)",
     "robust": "accuracy, attacked images (share)",
 }
+#: Of the table interpretability: proxy → what it is; kind of features, or what stands beside it → colour.
+PROXIES = {
+    "selectivity": "class selectivity (1 − entropy, share)",
+    "coherence": "coherence of images (mean cosine)",
+}
+MEANT = {"units": "blue", "latents": "red"}
+SPARSE = "random, as sparse as"
 #: Of numbers of classes, or of hidden units, ascending: as in the static figure.
 ORDERED = ("blue", "green", "orange", "red", "purple", "grey")
 
@@ -62,6 +69,8 @@ def charts(tables: Mapping[str, pd.DataFrame], confidence: float) -> Iterator[Ch
     if "abundance" in tables and len(tables["abundance"]):
         yield from _gains(tables["abundance"], confidence)
         yield _counts(tables["abundance"], confidence)
+    if "interpretability" in tables and len(tables["interpretability"]):
+        yield _meanings(tables["interpretability"], confidence)
 
 
 def _of_bottlenecks(table: pd.DataFrame, confidence: float) -> Iterator[Chart]:
@@ -197,4 +206,44 @@ def _counts(table: pd.DataFrame, confidence: float) -> Chart:
                  "units.", controls, title="what"),
         ("abundance",),
         "abundance",
+    )  # fmt: skip
+
+
+def _meanings(table: pd.DataFrame, confidence: float) -> Chart:
+    # of a seed the mean over classes
+    table = table[table["alive"]]
+    by_seed = table.groupby(["features", "width", "epsilon", "seed"]).mean(numeric_only=True)
+    frames = []
+    for proxy, name in PROXIES.items():
+        for column, of in ((proxy, "{}"), (f"{proxy}_random", f"{SPARSE} {{}}")):
+            frame = over_seeds(
+                by_seed.reset_index(), ["features", "width", "epsilon"], {column: name}, confidence
+            )
+            frames.append(
+                frame.assign(kind=[of.format(features) for features in frame["features"]])
+            )
+    frame = pd.concat(frames, ignore_index=True).drop(columns="features")
+    widths = [f"{width}" for width in options(frame["width"])]
+    frame = frame.astype({"width": str})
+    controls = [
+        pick("what", "proxy", [*PROXIES.values()]), *menu("width", "hidden units", widths)
+    ]  # fmt: skip
+    base = picked(alt.Chart(inline(frame)), *controls)
+    hues = {**MEANT, f"{SPARSE} units": "grey", f"{SPARSE} latents": "orange"}
+    x = epsilon_axis({"linf": options(frame["epsilon"])}, "training")
+    y = alt.Y("value:Q", title=None, scale=span())
+    tooltip = tips_over_seeds("mean", kind="features", epsilon="ε#")
+    drawn = curves(base, x, y, tooltip, band=True, color=legend("kind", hues))
+    return Chart(
+        "interpretability",
+        "Does adversarial training leave features that are about one thing?",
+        "How much a hidden unit, or a latent of an SAE, is about one thing: by the share of classes in its "
+        "activity, and by how alike the pixels of images are that it answers together. Whatever is sparser "
+        "answers images that are more alike, so random directions that are active on as many images stand "
+        "beside it. Means over features and numbers of classes, of networks that still tell classes apart. "
+        f"{intervals('bands', confidence)}",
+        finished(drawn, "A chosen proxy of how much features are about one thing, over the training radius.",
+                 controls, title="what"),
+        ("interpretability",),
+        "interpretability",
     )  # fmt: skip
