@@ -112,13 +112,14 @@ def test_a_choice_without_rows_says_so(here):
         chart.locator(".empty").wait_for(state="hidden")
 
 
-def test_hovering_a_point_shows_its_number_with_interval(here):
-    chart = here.charts()[0]
+def test_hovering_a_point_shows_its_number_with_interval_and_seeds(here):
+    # a point of accuracies is of one network, and names it
+    chart = next(c for c in here.charts() if c.get_attribute("data-chart") != "accuracy")
     chart.locator(".role-mark path").last.hover(force=True)
     here.page.wait_for_selector("#vg-tooltip-element.visible")
     shown = here.page.locator("#vg-tooltip-element").inner_text()
-    assert "from" in shown
-    assert "to" in shown
+    for said in ("from", "to", "each seed"):
+        assert said in shown
     here.page.mouse.move(0, 0)
 
 

@@ -17,6 +17,8 @@ from interference.plan.outputs import known_by
 from interference.plan.specs import Specs
 from interference.provenance import canonical
 from interference.report import page as page_module
+from interference.report.charts.rivals import PROXIES
+from interference.report.charts.seeds import over_trainings
 from interference.report.finished import judged
 from interference.report.methods import asked, methods
 from interference.report.provenance import gathered
@@ -327,9 +329,14 @@ def test_claims_on_some_networks_or_on_accuracy_open_to_the_chart_of_these():
         f"verdict-rivals-training-{key}": {"what": "accuracy, clean images (share)"}
         for key in ("cost", "difficulty")
     }
-    assert opened == gains | costs
+    meant = {
+        f"verdict-rivals-interpretability-{proxy}{suffix}": {"what": name}
+        for proxy, name in PROXIES.items()
+        for suffix in ("", "-sparsity")
+    }
+    assert opened == gains | costs | meant
     charts = charts_of(page_of("rivals"))
-    for name, values in (("abundance", gains), ("mlps", costs)):
+    for name, values in (("abundance", gains), ("mlps", costs), ("interpretability", meant)):
         control = next(p for p in charts[name]["params"] if p["name"] == "what")
         assert {value["what"] for value in values.values()} <= {*control["bind"]["options"]}
 
@@ -407,3 +414,104 @@ def test_page_and_config_say_what_made_them_and_the_config_is_the_same(tmp_path)
         assert [name, value] in cells
     page_module.run(spec, tmp_path / "again.html", claims=[claims])
     assert (tmp_path / "again.html").read_text(encoding="utf-8") == page
+
+
+#: Charts of networks by the column that hovering has of every training, and how their mean is taken;
+#: a row of the charts accuracy and exchange is of one training, or of a pair, and names it.
+EACH = {
+    "saes": ("fvu", np.log), "matched": ("fvu", np.log), "baselines": ("value", np.log),
+    "splice": ("kl", None), "l0": ("ratio", np.log), "fair": ("ratio", np.log),
+    "interventions": ("share", None), "defences": ("adaptive", None), "least": ("value", np.log),
+    "structure": ("value", None),
+}  # fmt: skip
+
+
+def spoken(text: str) -> dict[str, float]:
+    """Seed → number, of what hovering says."""
+    pairs = (part.split(": ") for part in text.split(", "))
+    return {seed: float(value) for seed, value in pairs}
+
+
+def test_hovering_says_the_number_of_every_training():
+    """Of the published networks; of L0 publication leaves single trainings out."""
+    charts = charts_of(page_of("fashion"))
+    for name, (column, scale) in EACH.items():
+        spec = charts[name]
+        assert '"field": "each"' in json.dumps(spec), name
+        texts = [data for data in spec["datasets"].values() if isinstance(data, str)]
+        rows = pd.read_csv(io.StringIO(max(texts, key=len)), dtype={"each": str})
+        if name == "l0":
+            assert rows["each"].isna().all()
+            continue
+        rows = rows[np.isfinite(rows[column]) & (rows[column] > 0)]
+        said = [spoken(text) for text in rows["each"]]
+        assert all(own.keys() == {"0", "1", "2"} for own in said), name
+        numbers = np.array([[*own.values()] for own in said])
+        with np.errstate(divide="ignore"):
+            means = np.exp(np.log(numbers).mean(1)) if scale else numbers.mean(1)
+        np.testing.assert_allclose(means, rows[column], rtol=2e-3, err_msg=name)
+
+
+def test_each_number_stands_beside_its_own_seed():
+    tables = tables_of("fashion")
+    table = tables["matched"]
+    found = over_trainings(table, "fvu")
+    row = found.query(
+        "layer == 'layer2' and type == 'topk' and family == 'l2' and model_epsilon == 1"
+    )
+    single = table[(table["about"] == "one of several") & (table["layer"] == "layer2")]
+    single = single.query("type == 'topk' and family == 'l2' and model_epsilon == 1")
+    assert spoken(row["each"].item()) == {
+        f"{seed}": float(f"{fvu:.4g}") for seed, fvu in zip(single["model_seed"], single["fvu"])
+    }
+
+
+def test_rows_of_one_training_name_its_seed_and_attacks_are_told_apart():
+    kind = {
+        "model_architecture": "resnet18",
+        "model_norm": "l2",
+        "type": "topk",
+        "reference": "noise",
+    }
+    rows = [
+        {**kind, "attack": attack, "epsilon": epsilon, "model_epsilon": trained, "model_seed": seed,
+         "about": about, "ratio": ratio, "sae_seed": 0 if seed is not None else None}
+        for attack, epsilon, trained, seed, about, ratio in (
+            ("pgd", 1.0, 0.5, 0, "one of several", 2.0),
+            ("pgd", 1.0, 0.5, 3, "one of several", 4.0),
+            ("pgd", 1.0, 0.5, None, "networks", 8**0.5),
+            ("pgd", 2.0, 0.5, 0, "one of several", np.nan),
+            ("pgd", 2.0, 0.5, 3, "one of several", 5.0),
+            ("pgd", 2.0, 0.5, None, "networks", np.nan),
+            ("fgsm", 1.0, 1.0, 7, "this network", 1.5),
+        )
+    ]  # fmt: skip
+    table = pd.DataFrame(rows).astype({"model_seed": "Int64", "sae_seed": "Int64"})
+    assert over_trainings(table, "ratio")["each"].tolist() == ["0: 2, 3: 4", "3: 5", "7: 1.5"]
+    assert over_trainings(table[2:3], "ratio")["each"].tolist() == [""]
+
+
+def test_seeds_of_saes_are_named_where_networks_have_several():
+    kind = {"model_architecture": "resnet18", "model_norm": "l2", "model_epsilon": 1.0}
+    rows = [
+        {**kind, "model_seed": seed, "sae_seed": own, "about": "one of several", "fvu": 10 * seed + own}
+        for seed in (1, 0) for own in (1, 0)
+    ]  # fmt: skip
+    rows.append({**kind, "model_seed": None, "sae_seed": None, "about": "networks", "fvu": 5.5})
+    table = pd.DataFrame(rows).astype({"model_seed": "Int64", "sae_seed": "Int64"})
+    said = over_trainings(table, "fvu")["each"].item()
+    assert said == "0/0: 0, 0/1: 1, 1/0: 10, 1/1: 11"
+
+
+@pytest.mark.parametrize(
+    ("experiment", "chart"), [("canvas", "dose"), ("rivals", "bottleneck-fallen")]
+)
+def test_hovering_says_the_number_of_every_seed(experiment, chart):
+    spec = charts_of(page_of(experiment))[chart]
+    assert '"field": "each"' in json.dumps(spec)
+    texts = [data for data in spec["datasets"].values() if isinstance(data, str)]
+    rows = pd.read_csv(io.StringIO(max(texts, key=len)))
+    numbers = np.array([[*spoken(text).values()] for text in rows["each"]])
+    assert numbers.shape == (len(rows), 6)
+    means = np.exp(np.log(numbers).mean(1)) if experiment == "canvas" else numbers.mean(1)
+    np.testing.assert_allclose(means, rows["value"], rtol=2e-3)

@@ -208,6 +208,9 @@ def _values(verdict: Verdict, charts: Mapping[str, Chart]) -> dict[str, str]:
             wanted |= {"what": GAINS[column]}
     if verdict.chart == "mlps":  # to which claims on accuracy open
         wanted |= {"what": rivals.COUNTS["accuracy"]}
+    for proxy, name in rivals.PROXIES.items():
+        if verdict.key.startswith(f"rivals-interpretability-{proxy}"):
+            wanted |= {"what": name}
     return {name: value for name, value in wanted.items() if value}
 
 

@@ -14,8 +14,10 @@ import pandas as pd
 from interference.analysis.frames import MEMBER, middle, read_frames
 from interference.analysis.statistics import TRAINING, Bootstrap
 
-#: Quantities whose rows of every sparsity and training are kept.
+#: Quantities whose rows of every sparsity and training are kept, and those of which at the middle sparsity
+#: every training's are, over every reference.
 SENSITIVE = ("l0", "woken")
+SHOWN = (*SENSITIVE, "interference_share")
 #: Conditions, and what names an image under one.
 CONDITION = ["attack", "epsilon"]
 #: What is zero on clean images is held against another quantity of them.
@@ -27,8 +29,9 @@ SHARES = {"own_share": "drive_own", "interference_share": "drive_interference"}
 def build(spec: dict, l0: Sequence[Path]) -> pd.DataFrame:
     """One row per (member, attack, epsilon, reference, quantity), and per kind of several trainings.
 
-    Every quantity is of the middle sparsity of a sweep; of others, and of each of several trainings, there
-    is what says how much hangs on them: `SENSITIVE`, over clean images and noise.
+    Every quantity is of the middle sparsity of a sweep; of others there is what says how much hangs on them:
+    `SENSITIVE`, over clean images and noise. Of each of several trainings there is that, and `SHOWN` at the
+    middle sparsity.
 
     norm: of the attack.
     reference: the condition that the attack is held against: clean, or a control at its epsilon.
@@ -55,10 +58,13 @@ def build(spec: dict, l0: Sequence[Path]) -> pd.DataFrame:
             if at_middle or _sensitive(row, noises)
         ]
         means = ["value", "reference_value"]
-        tables.append(bootstrap.table(pd.DataFrame(rows), log=["ratio"], means=means))
-    table = pd.concat(tables, ignore_index=True)
-    each = np.array([_sensitive(row, noises) for row in table.to_dict("records")])
-    return table[(table["about"] != "one of several") | each].reset_index(drop=True)
+        table = bootstrap.table(pd.DataFrame(rows), log=["ratio"], means=means)
+        each = [
+            (at_middle and row["quantity"] in SHOWN) or _sensitive(row, noises)
+            for row in table.to_dict("records")
+        ]
+        tables.append(table[(table["about"] != "one of several") | np.array(each)])
+    return pd.concat(tables, ignore_index=True)
 
 
 def _sensitive(row: Mapping, noises: set[str]) -> bool:

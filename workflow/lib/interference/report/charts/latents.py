@@ -54,13 +54,13 @@ def charts(tables: Mapping[str, pd.DataFrame]) -> Iterator[Chart]:
         "defences": _defences,
     }.items():
         if name in tables and len(tables[name]):
-            yield draw(summed_up(tables[name]))
+            yield draw(tables[name])
 
 
 def _l0(table: pd.DataFrame) -> Chart:
     table = table[table["quantity"].isin([*QUANTITIES])]
     sparsities = table.groupby(["layer", "type"])["sparsity"].transform(middle)
-    table = table[table["sparsity"] == sparsities]
+    table = summed_up(table[table["sparsity"] == sparsities], "ratio")
     quantities = [name for name in QUANTITIES if name in set(table["quantity"])]
     references = options(table["reference"], ["clean"])
     controls = [
@@ -72,7 +72,7 @@ def _l0(table: pd.DataFrame) -> Chart:
     ]
     kept = ["model_architecture", "layer", "type", "training", "quantity", "reference", "attack",
             "epsilon", "norm", "value", "reference_value", "ratio", "ratio_low", "ratio_high",
-            "networks", "sae_seeds", "images"]  # fmt: skip
+            "networks", "sae_seeds", "images", "each"]  # fmt: skip
     frame = table[kept].rename(columns={"ratio_low": "low", "ratio_high": "high"})
     frame = frame.dropna(subset=["ratio"])
     base = picked(alt.Chart(inline(frame)), *controls)
@@ -96,7 +96,7 @@ def _l0(table: pd.DataFrame) -> Chart:
     tooltip = tips(
         attack="attack", norm="norm", epsilon="ε#", ratio="ratio#", low="from#", high="to#",
         value="under attack#", reference_value="reference#", networks="networks#",
-        sae_seeds="SAE seeds#", images="images#",
+        sae_seeds="SAE seeds#", images="images#", each="each seed",
     )  # fmt: skip
     drawn = [rule_at(1), *_lines(base, x, y, tooltip, channels)]
     return Chart(
@@ -123,7 +123,7 @@ def _lines(
 
 
 def _fair(table: pd.DataFrame) -> Chart:
-    table = table[(table["quantity"] == "l0") & (table["reference"] == "noise")]
+    table = summed_up(table[(table["quantity"] == "l0") & (table["reference"] == "noise")], "ratio")
     keys = list(zip(table["comparison"], table["among"]))
     table = table.assign(compared=[COMPARED.get(key, ("", ""))[0] for key in keys])
     table = table[table["compared"] != ""]
@@ -136,7 +136,7 @@ def _fair(table: pd.DataFrame) -> Chart:
     tooltip = tips(
         training="trained at", compared="compared", ratio="ratio#", low="from#", high="to#",
         attacked_at="attack ε#", success="success, share#", counted="images counted#",
-        networks="networks#", sae_seeds="SAE seeds#",
+        networks="networks#", sae_seeds="SAE seeds#", each="each seed",
     )  # fmt: skip
     return Chart(
         "fair",
@@ -153,11 +153,12 @@ def _fair(table: pd.DataFrame) -> Chart:
 
 def _interventions(table: pd.DataFrame) -> Chart:
     names = {name: label.replace("\n", " ") for name, label in SETS.items()}
-    table = table[table["set"].isin([*names])].assign(latents_of=table["set"].map(names))
+    table = summed_up(table[table["set"].isin([*names])], "share")
+    table = table.assign(latents_of=table["set"].map(names))
     controls = [*where(table), pick("intervention", "latents are", [*INTERVENTIONS], INTERVENTIONS)]
     kept = ["model_architecture", "layer", "type", "intervention", "latents_of", "training", "share",
             "share_low", "share_high", "over_random", "over_random_low", "over_random_high", "latents",
-            "counted", "networks", "sae_seeds"]  # fmt: skip
+            "counted", "networks", "sae_seeds", "each"]  # fmt: skip
     frame = table[kept].rename(columns={"share_low": "low", "share_high": "high"})
     base = picked(alt.Chart(inline(frame)), *controls)
     words, shades = trainings(table)
@@ -169,7 +170,7 @@ def _interventions(table: pd.DataFrame) -> Chart:
     tooltip = tips(
         latents_of="latents", training="trained at", share="share#", low="from#", high="to#",
         over_random="more than random ones#", over_random_low="… from#", over_random_high="… to#",
-        latents="latents per image#", counted="images#", networks="networks#",
+        latents="latents per image#", counted="images#", networks="networks#", each="each seed",
     )  # fmt: skip
     drawn = [
         base.mark_rule(strokeWidth=1.2).encode(
@@ -192,6 +193,7 @@ def _interventions(table: pd.DataFrame) -> Chart:
 
 
 def _defences(table: pd.DataFrame) -> Chart:
+    table = summed_up(table, "adaptive")
     table = table.assign(behind=table["defence"].map({k: v[0] for k, v in DEFENCES.items()}))
     table = table.rename(columns={"adaptive_low": "low", "adaptive_high": "high"})
     controls = where(table)
@@ -208,6 +210,7 @@ def _defences(table: pd.DataFrame) -> Chart:
         training="trained at", behind="behind", adaptive="accuracy#", low="from#", high="to#",
         clean="on clean images#", transferred="attack not told#", over_none="gain over none#",
         over_none_low="… from#", over_none_high="… to#", fvu="FVU#", networks="networks#", images="images#",
+        each="each seed",
     )  # fmt: skip
     return Chart(
         "defences",

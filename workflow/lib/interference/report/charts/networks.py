@@ -26,6 +26,7 @@ from interference.report.charts.base import (
     tips,
     trainings,
 )
+from interference.report.charts.seeds import over_trainings
 
 FVU = "FVU on held-out images (share of variance)"
 L0 = alt.X("l0:Q", title="L0 (active latents per row)", scale=span("log"))
@@ -48,13 +49,12 @@ def charts(tables: Mapping[str, pd.DataFrame]) -> Iterator[Chart]:
         "splice": _splice,
     }.items():
         if name in tables and len(tables[name]):
-            yield draw(summed_up(tables[name]))
+            yield draw(tables[name])
 
 
-def summed_up(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows about all trainings of a kind, or about the only one, with the training in words."""
-    if "about" in table:
-        table = table[table["about"] != "one of several"]
+def summed_up(table: pd.DataFrame, column: str) -> pd.DataFrame:
+    """`over_trainings`, with the kind of training in words."""
+    table = over_trainings(table, column)
     words, _ = trainings(table)
     return table.assign(training=words)
 
@@ -85,7 +85,7 @@ def over_training(
 ) -> dict:  # fmt: skip
     """A chart over the training epsilon, with a menu of the norm where there are several.
 
-    columns: those of the table that it needs beside epsilon, norm and interval.
+    table: of `summed_up`. columns: those that it needs beside epsilon, norm, interval and each.
     line: a value of y that is marked.
     """
     parts = [
@@ -94,7 +94,7 @@ def over_training(
     frame = pd.concat(parts)
     norms = options(frame["norm"])
     controls = [*controls, *menu("norm", "trained in", norms, NORMS)]
-    kept = [*columns, "epsilon", "training", "norm", *(c.name for c in controls)]
+    kept = [*columns, "each", "epsilon", "training", "norm", *(c.name for c in controls)]
     base = picked(alt.Chart(inline(frame[[*dict.fromkeys(kept)]])), *controls)
     radii = {
         norm: sorted(rows["model_epsilon"].unique().tolist()) for norm, rows in families(table)
@@ -116,9 +116,9 @@ def _accuracy(table: pd.DataFrame) -> Chart:
     ]
     kept = ["attack", "epsilon", "accuracy", "low", "high", "training", "model", "model_architecture",
             "norm", "images", "perturbation_norm"]  # fmt: skip
-    table = table.assign(norm=table["norm"].map(NORMS))
+    words, shades = trainings(table)
+    table = table.assign(norm=table["norm"].map(NORMS), training=words)
     base = picked(alt.Chart(inline(table[kept])), *controls)
-    _, shades = trainings(table)
     y = alt.Y(
         "accuracy:Q",
         title="accuracy (share of images)",
@@ -141,9 +141,10 @@ def _accuracy(table: pd.DataFrame) -> Chart:
 
 
 def _saes(table: pd.DataFrame) -> Chart:
+    table = summed_up(table, "fvu")
     controls = where(table)
     kept = ["model_architecture", "layer", "type", "sparsity", "l0", "fvu", "fvu_low", "fvu_high",
-            "training", "dead_fraction", "networks", "sae_seeds", "images"]  # fmt: skip
+            "training", "dead_fraction", "networks", "sae_seeds", "images", "each"]  # fmt: skip
     frame = table[kept].rename(columns={"fvu_low": "low", "fvu_high": "high"})
     base = picked(alt.Chart(inline(frame)), *controls)
     _, shades = trainings(table)
@@ -167,15 +168,15 @@ def _saes(table: pd.DataFrame) -> Chart:
 
 
 def _of_saes(**fields: str) -> list[alt.Tooltip]:
-    """What hovering shows of SAEs: numbers with interval, and how many trainings stand behind them."""
+    """What hovering shows of SAEs: numbers with interval, and the trainings that stand behind them."""
     return tips(
         training="trained at", **fields, low="from#", high="to#", networks="networks#",
-        sae_seeds="SAE seeds#", images="images#",
+        sae_seeds="SAE seeds#", images="images#", each="each seed",
     )  # fmt: skip
 
 
 def _matched(table: pd.DataFrame) -> Chart:
-    table = table.rename(columns={"fvu_low": "low", "fvu_high": "high"})
+    table = summed_up(table, "fvu").rename(columns={"fvu_low": "low", "fvu_high": "high"})
     columns = ["model_architecture", "l0", "fvu", "low", "high", "networks", "sae_seeds", "images",
                "trend", "trend_low", "trend_high"]  # fmt: skip
     y = alt.Y("fvu:Q", title="FVU at equal L0", scale=span())
@@ -198,7 +199,8 @@ def _baselines(table: pd.DataFrame) -> Chart:
     parts = []
     for column, (name, _) in BASELINES.items():
         ends = {"value": column, "low": f"{column}_low", "high": f"{column}_high"}
-        parts.append(table.assign(rebuilt=name, **{new: table[old] for new, old in ends.items()}))
+        own = summed_up(table, column)
+        parts.append(own.assign(rebuilt=name, **{new: own[old] for new, old in ends.items()}))
     frame = pd.concat(parts)
     controls = where(frame)
     controls += menu("sparsity", "k", options(frame["sparsity"]))
@@ -224,9 +226,11 @@ def _baselines(table: pd.DataFrame) -> Chart:
 
 
 def _splice(table: pd.DataFrame) -> Chart:
+    table = summed_up(table, "kl")
     controls = where(table)
     kept = ["model_architecture", "layer", "type", "sparsity", "l0", "kl", "kl_low", "kl_high",
-            "training", "accuracy", "clean_accuracy", "networks", "sae_seeds", "images"]  # fmt: skip
+            "training", "accuracy", "clean_accuracy", "networks", "sae_seeds", "images",
+            "each"]  # fmt: skip
     frame = table[kept].rename(columns={"kl_low": "low", "kl_high": "high"})
     base = picked(alt.Chart(inline(frame)), *controls)
     _, shades = trainings(table)

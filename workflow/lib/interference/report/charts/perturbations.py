@@ -50,17 +50,17 @@ def _architecture(table: pd.DataFrame) -> list[alt.Parameter]:
 
 
 def _least(table: pd.DataFrame) -> Chart:
-    table = summed_up(table).assign(
-        value=table["radius"], low=table["radius_low"], high=table["radius_high"]
-    )
+    names = {"radius": "value", "radius_low": "low", "radius_high": "high"}
+    table = summed_up(table, "radius").rename(columns=names)
     y = alt.Y("value:Q", title=RADIUS, scale=span("log"))
-    tooltip = tips(training="trained at", value="median#", low="from#", high="to#")
+    tooltip = tips(training="trained at", value="median#", low="from#", high="to#", networks="networks#",
+                   each="each seed")  # fmt: skip
     return Chart(
         "least",
         "How small a change flips a prediction?",
         "The least L2 change that was found of each image, median over images, over the training epsilon of "
         "the network. Bars are intervals over images, and over networks where there are several.",
-        over_training(table, ["value", "low", "high"], y, tooltip, _architecture(table),
+        over_training(table, ["value", "low", "high", "networks"], y, tooltip, _architecture(table),
                       "Least change that flips a prediction, over the training epsilon.",
                       color=alt.value(colour("blue"))),
         ("least",),
@@ -69,7 +69,7 @@ def _least(table: pd.DataFrame) -> Chart:
 
 
 def _structure(table: pd.DataFrame) -> Chart:
-    table = summed_up(table[table["measure"].isin([*MEASURES])])
+    table = table[table["measure"].isin([*MEASURES])]
     ends = ("", "_low", "_high")
     # of every reference the same perturbations
     own = table[table["reference"] == "noise"].assign(reference="perturbation")
@@ -77,12 +77,16 @@ def _structure(table: pd.DataFrame) -> Chart:
         rows.assign(
             **{name: rows[f"{column}{end}"] for name, end in zip(("value", "low", "high"), ends)}
         )
-        for rows, column in ((own, "perturbation"), (table, "other"))
+        for rows, column in (
+            (summed_up(own, "perturbation"), "perturbation"),
+            (summed_up(table, "other"), "other"),
+        )
     ]
     frame = pd.concat(parts).assign(quantity=lambda rows: rows["measure"].map(MEASURES))
     frame["what"] = frame["reference"].map({key: name for key, (name, _) in REFERENCES.items()})
     y = alt.Y("value:Q", title=None, scale=span())
-    tooltip = tips(what="what", training="trained at", value="mean#", low="from#", high="to#")
+    tooltip = tips(what="what", training="trained at", value="mean#", low="from#", high="to#",
+                   networks="networks#", each="each seed")  # fmt: skip
     controls = [*_architecture(frame), pick("quantity", "measure", [*MEASURES.values()])]
     hues = dict(REFERENCES.values())
     return Chart(
@@ -91,7 +95,7 @@ def _structure(table: pd.DataFrame) -> Chart:
         "What perturbations look like, over the training epsilon of the network; beside noise and one step "
         "along the input gradient, both with each perturbation’s own norm, and that gradient. Bars are "
         "intervals over images, and over networks where there are several.",
-        over_training(frame, ["what", "value", "low", "high"], y, tooltip, controls,
+        over_training(frame, ["what", "value", "low", "high", "networks"], y, tooltip, controls,
                       "Mean frequency and coherence of perturbations, over the training epsilon.",
                       color=legend("what", hues)),
         ("structure",),

@@ -42,6 +42,8 @@ def charts(tables: Mapping[str, pd.DataFrame]) -> Iterator[Chart]:
         return
     table = tables["toy"]
     table = table.assign(training=table["training"].replace(TRAINING_NAMES))
+    if "each" not in table:  # made by an earlier version
+        table["each"] = ""
     yield _curves(table)
     yield _phase(table)
 
@@ -60,12 +62,23 @@ def _curves(table: pd.DataFrame) -> Chart:
         pick("attack", "attack", attacks, ATTACK_NAMES),
         pick("inputs", "on inputs of", options(table["inputs"], [*INPUTS]), INPUTS),
     ]
-    kept = ["training", "density", "inputs", "attack", "quantity", "mean", "low", "high", "seeds"]
+    kept = [
+        "training",
+        "density",
+        "inputs",
+        "attack",
+        "quantity",
+        "mean",
+        "low",
+        "high",
+        "seeds",
+        "each",
+    ]
     frame = table.loc[table["quantity"].isin(quantities), kept].dropna(subset=["mean"])
     base = picked(alt.Chart(inline(frame)), *controls)
     y = alt.Y("mean:Q", title=None, scale=span())
     tooltip = tips(training="training", density="density p#", mean="mean#", low="from#", high="to#",
-                   seeds="seeds#")  # fmt: skip
+                   seeds="seeds#", each="each seed")  # fmt: skip
     drawn = curves(base, density_axis(), y, tooltip, band=True, color=_shades(table))
     return Chart(
         "toy",
@@ -98,6 +111,7 @@ def _phase(table: pd.DataFrame) -> Chart:
         low=wide["low"]["vulnerability"], high=wide["high"]["vulnerability"],
         left=wide["low"]["features_per_dimension"], right=wide["high"]["features_per_dimension"],
         seeds=own.groupby(keys)["seeds"].max(),
+        each=own[own["quantity"] == "vulnerability"].set_index(keys)["each"],
     ).reset_index()  # fmt: skip
     controls = [pick("attack", "attack", options(frame["attack"], ATTACKS), ATTACK_NAMES)]
     base = picked(alt.Chart(inline(frame)), *controls)
@@ -108,7 +122,7 @@ def _phase(table: pd.DataFrame) -> Chart:
     tooltip = tips(
         training="training", density="density p#", features_per_dimension="features per dimension#",
         left="… from#", right="… to#", vulnerability="vulnerability#", low="… from#", high="… to#",
-        seeds="seeds#",
+        seeds="seeds#", each="each seed",
     )  # fmt: skip
     across = base.mark_rule(strokeWidth=1.2).encode(
         x=alt.X("left:Q", title=x["title"], scale=x["scale"]),
