@@ -88,6 +88,15 @@ def test_rank_correlation_is_scipys_with_ties(pairs):
         assert found == pytest.approx(stats.spearmanr(x, y).statistic, abs=1e-12)
 
 
+def test_a_missing_number_leaves_its_row_without_ranks_and_correlation_and_no_other_row():
+    x, y = np.array([[3.0, np.nan, 1.0, 2.0], [1.0, 2.0, 2.0, 4.0]]), np.arange(4.0)
+    assert np.isnan(ranks(x)[0]).all()
+    assert ranks(x)[1].tolist() == [0, 1.5, 1.5, 3]
+    for found in (rank_correlation(x, y), rank_correlation(y, x)):
+        assert np.isnan(found[0])
+        assert found[1] == pytest.approx(stats.spearmanr(x[1], y).statistic)
+
+
 def test_rank_correlation_works_along_the_last_axis():
     rng = np.random.default_rng(0)
     x, y = rng.random((5, 4, 7)), rng.random((5, 4, 7))

@@ -6,8 +6,10 @@ import numpy as np
 def without(columns: np.ndarray) -> np.ndarray:
     """The projection on what is orthogonal to columns, which may depend on each other: (n, n).
 
-    columns: (n, k).
+    columns: (n, k). All NaN where one of the columns lacks a number.
     """
+    if np.isnan(columns).any():
+        return np.full((len(columns), len(columns)), np.nan)
     return np.eye(len(columns)) - columns @ np.linalg.pinv(columns)
 
 

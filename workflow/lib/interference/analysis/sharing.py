@@ -30,7 +30,6 @@ def shared(rows: pd.DataFrame, spec: dict, *, among: str) -> Measured:
     source, target = (np.searchsorted(names, rows[side]) for side in ("source", "target"))
     groups = _groups(len(names), source, target) if among == "alike" else [np.arange(len(names))]
     values = rows[["success", *CONTROLS, "cka"]].to_numpy(np.float64)
-    known = bool(np.isfinite(values).all())
     success, *controls, own = ranks(values.T)
     kept = without(np.column_stack([np.ones(len(rows)), *controls]))
     likeness = np.full((len(names), len(names)), np.nan)
@@ -39,8 +38,7 @@ def shared(rows: pd.DataFrame, spec: dict, *, among: str) -> Measured:
     dealt = np.stack([_deal(len(names), groups, rng) for _ in range(DEALS)])
     null = np.stack([likeness[deal[source], deal[target]] for deal in dealt])
     found = correlations(kept @ success, np.vstack([own, null]) @ kept)
-    # a pair without images that both have right, or a layer that is constant, has no rank
-    value, null = float(found[0]) if known else math.nan, found[1:]
+    value, null = float(found[0]), found[1:]
     tail = 100 * (1 - spec["confidence"]) / 2
     low, high = np.percentile(null, [tail, 100 - tail])
     return Measured(

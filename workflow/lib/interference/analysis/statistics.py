@@ -200,14 +200,15 @@ def _named(name: str, value: float, low: float, high: float) -> dict[str, float]
 
 
 def ranks(values: np.ndarray) -> np.ndarray:
-    """Ranks along the last axis from 0, ties averaged, float64."""
+    """Ranks along the last axis from 0, ties averaged, float64; all NaN where one of the values is."""
     below = (values[..., None, :] < values[..., :, None]).sum(-1)
     equal = (values[..., None, :] == values[..., :, None]).sum(-1)
-    return below + (equal - 1) / 2
+    unknown = np.isnan(values).any(-1, keepdims=True)
+    return np.where(unknown, np.nan, below + (equal - 1) / 2)
 
 
 def rank_correlation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Spearman's ρ along the last axis, ties averaged; NaN where either is constant."""
+    """Spearman's ρ along the last axis, ties averaged; NaN where either is constant or lacks a number."""
     x, y = (r - r.mean(-1, keepdims=True) for r in (ranks(x), ranks(y)))
     with np.errstate(invalid="ignore", divide="ignore"):
         return (x * y).sum(-1) / np.sqrt((x**2).sum(-1) * (y**2).sum(-1))
