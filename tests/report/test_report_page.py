@@ -304,6 +304,7 @@ def test_what_no_seed_has_is_no_chart_and_no_number():
     changed = {
         "bottlenecks": tables["bottlenecks"].assign(**lost),
         "abundance": tables["abundance"].assign(gain_alive=np.nan),
+        "interpretability": tables["interpretability"],
         "claims": claims,
     }
     page = composed(spec_of("rivals"), changed)

@@ -111,7 +111,7 @@ def _phase(table: pd.DataFrame) -> Chart:
         low=wide["low"]["vulnerability"], high=wide["high"]["vulnerability"],
         left=wide["low"]["features_per_dimension"], right=wide["high"]["features_per_dimension"],
         seeds=own.groupby(keys)["seeds"].max(),
-        each=own[own["quantity"] == "vulnerability"].set_index(keys)["each"],
+        each=own[own["quantity"] == "vulnerability"].groupby(keys)["each"].first(),
     ).reset_index()  # fmt: skip
     controls = [pick("attack", "attack", options(frame["attack"], ATTACKS), ATTACK_NAMES)]
     base = picked(alt.Chart(inline(frame)), *controls)
