@@ -224,9 +224,10 @@ def _meanings(table: pd.DataFrame, confidence: float) -> Chart:
             )
     frame = pd.concat(frames, ignore_index=True).drop(columns="features")
     widths = [f"{width}" for width in options(frame["width"])]
-    frame = frame.astype({"width": str})
+    # Vega has a signal of the name width
+    frame = frame.astype({"width": str}).rename(columns={"width": "hidden"})
     controls = [
-        pick("what", "proxy", [*PROXIES.values()]), *menu("width", "hidden units", widths)
+        pick("what", "proxy", [*PROXIES.values()]), *menu("hidden", "hidden units", widths)
     ]  # fmt: skip
     base = picked(alt.Chart(inline(frame)), *controls)
     hues = {**MEANT, f"{SPARSE} units": "grey", f"{SPARSE} latents": "orange"}
