@@ -5,8 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from interference.analysis.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, grid
-from interference.analysis.statistics import student
+from interference.analysis.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, grid, means
 
 COLOURS = (BLUE, GREEN, ORANGE, RED, PURPLE, "black")
 #: column → title
@@ -50,14 +49,11 @@ def _lines(axis: Axes, rows: pd.DataFrame, column: str, confidence: float) -> No
     """Draw a line per number of classes over hidden units."""
     widths = sorted(rows["width"].unique())
     for number, (classes, own) in enumerate(rows.groupby("classes")):
-        places, means, bars = [], [], []
-        for width, values in own.dropna(subset=[column]).groupby("width")[column]:
-            low, high = student(values.to_numpy(), confidence)
-            places.append(widths.index(width) + STEP * (number - 1.5))
-            means.append(values.mean())
-            bars.append((values.mean() - low, high - values.mean()))
-        if places:
-            colour = COLOURS[number % len(COLOURS)]
-            axis.errorbar(places, means, [*zip(*bars)], fmt="o-", ms=3, lw=1.2, color=colour,
-                          label=f"{classes}")  # fmt: skip
+        by_width = own.dropna(subset=[column]).groupby("width")[column]
+        samples = {
+            widths.index(width) + STEP * (number - 1.5): values.to_numpy()
+            for width, values in by_width
+        }
+        colour = COLOURS[number % len(COLOURS)]
+        means(axis, samples, confidence, fmt="o-", ms=3, lw=1.2, color=colour, label=f"{classes}")
     axis.grid(axis="x", visible=False)

@@ -7,8 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from interference.analysis.figures.style import BLUE, GREY, RED, grid
-from interference.analysis.statistics import student
+from interference.analysis.figures.style import BLUE, GREY, RED, grid, means
 
 #: column → label of the axis, and its controls by label
 PANELS = {
@@ -81,15 +80,9 @@ def _points(
     """Draw means over seeds with their intervals; what is not defined anywhere is left out."""
     known = rows.dropna(subset=[name])
     by_width = known.groupby(["width", "seed"])[name].mean().groupby("width")
-    places, means, bars = [], [], []
-    for width, values in by_width:
-        low, high = student(values.to_numpy(), confidence)
-        places.append(widths.index(width) + shift)
-        means.append(values.mean())
-        bars.append((values.mean() - low, high - values.mean()))
-    if places:
-        faint = marker != "o"
-        axis.errorbar(
-            places, means, [*zip(*bars)], fmt=marker, ls=":" if faint else "-", ms=5 if faint else 4,
-            lw=0.8 if faint else 1.2, color=colour, alpha=0.5 if faint else 1, label=label,
-        )  # fmt: skip
+    samples = {widths.index(width) + shift: values.to_numpy() for width, values in by_width}
+    faint = marker != "o"
+    means(
+        axis, samples, confidence, fmt=marker, ls=":" if faint else "-", ms=5 if faint else 4,
+        lw=0.8 if faint else 1.2, color=colour, alpha=0.5 if faint else 1, label=label,
+    )  # fmt: skip

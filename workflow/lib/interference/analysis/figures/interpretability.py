@@ -7,8 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from interference.analysis.figures.style import BLUE, GREY, RED, grid
-from interference.analysis.statistics import student
+from interference.analysis.figures.style import BLUE, GREY, RED, grid, means
 
 #: column → label of the axis
 PANELS = {
@@ -39,7 +38,10 @@ def draw(table: pd.DataFrame, which: dict) -> Figure:
         column[-1].set_xlabel("training $\\epsilon$ ($L_\\infty$)", fontsize=8)
     for axis, label in zip(axes[:, 0], PANELS.values()):
         axis.set_ylabel(label, fontsize=8)
-    axes[0, 0].legend(fontsize=7)
+    named = {
+        label: line for axis in axes[0] for line, label in zip(*axis.get_legend_handles_labels())
+    }
+    axes[0, -1].legend(named.values(), named, fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
 
@@ -48,14 +50,8 @@ def _points(
 ) -> None:
     """Draw a column over epsilon: means over seeds, of each seed the mean over classes."""
     by_seed = rows.pivot_table(index="seed", columns="epsilon", values=name)
-    places, means, bars = [], [], []
-    for epsilon in by_seed.columns.to_numpy(float):
-        values = by_seed[epsilon].dropna().to_numpy()
-        low, high = student(values, confidence)
-        places.append(float(epsilon))
-        means.append(values.mean())
-        bars.append((values.mean() - low, high - values.mean()))
-    if places:
-        axis.errorbar(
-            places, means, [*zip(*bars)], fmt="o-", ms=3, lw=1.2, color=colour, label=label
-        )
+    samples = {
+        float(epsilon): by_seed[epsilon].dropna().to_numpy()
+        for epsilon in by_seed.columns.to_numpy()
+    }
+    means(axis, samples, confidence, fmt="o-", ms=3, lw=1.2, color=colour, label=label)

@@ -9,21 +9,26 @@ import pandas as pd
 from interference.analysis.statistics import student
 from interference.report.charts.base import tips
 
-#: Columns that name a seed, of networks' tables and of others.
-SEEDS = ("model_seed", "sae_seed", "seed")
+#: Columns that name a seed, and of what, of networks' tables and of others.
+SEEDS = {"model_seed": "network", "sae_seed": "SAE", "seed": "bottleneck"}
 #: Columns that say which networks a row about several trainings is of, and what was measured of them.
 KIND = ["model_architecture", "model_norm", "model_epsilon", "family", "layer", "type", "sparsity", "attack",
         "norm", "reference", "quantity", "comparison", "among", "intervention", "set", "defence", "measure"]  # fmt: skip
 
 
 def each(rows: pd.DataFrame, values: pd.Series) -> str:
-    """Every number with its seed, such as 0: 1.234, 1: 1.301, without what is no number.
+    """Every number with its seed, such as 0: 1.234, 1: 1.301, without what is no number; where not only the
+    first of `SEEDS` varies that the rows have, such as network 0 SAE 1: 1.234.
 
-    rows: with columns of `SEEDS`, of which those count that vary; values: one per row.
+    rows: with columns of `SEEDS`; values: one per row.
     """
-    given = [rows[name] for name in SEEDS if name in rows]
-    names = [seeds for seeds in given if len(set(seeds)) > 1] or given[:1]
-    labels = ["/".join(map(str, label)) for label in zip(*names)]
+    first, *others = [name for name in SEEDS if name in rows]
+    varying = [name for name in others if len(set(rows[name])) > 1]
+    labels = [f"{seed}" for seed in rows[first]]
+    if varying:
+        pairs = rows[[first, *varying]].itertuples(index=False)
+        words = [SEEDS[name] for name in (first, *varying)]
+        labels = [" ".join(f"{word} {seed}" for word, seed in zip(words, pair)) for pair in pairs]
     said = zip(labels, values.tolist(), strict=True)
     return ", ".join(f"{label}: {value:.4g}" for label, value in said if np.isfinite(value))
 

@@ -42,8 +42,6 @@ def charts(tables: Mapping[str, pd.DataFrame]) -> Iterator[Chart]:
         return
     table = tables["toy"]
     table = table.assign(training=table["training"].replace(TRAINING_NAMES))
-    if "each" not in table:  # made by an earlier version
-        table["each"] = ""
     yield _curves(table)
     yield _phase(table)
 
