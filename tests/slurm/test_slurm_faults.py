@@ -22,7 +22,7 @@ def test_a_cancelled_job_is_submitted_again(cluster, tmp_path):
 
 
 def test_a_job_that_runs_out_of_time_gets_twice_as_much(cluster, tmp_path):
-    with journal(cluster, tmp_path, tasks=1) as jobs:
+    with journal(cluster, tmp_path, tasks=1, minutes=1) as jobs:
         struck = jobs.start_of("first/0.txt")
         again = jobs.start_of("first/0.txt", 2)
         assert limits(cluster, struck.slurm, "TimeLimit") == "00:01:00"

@@ -137,7 +137,8 @@ def test_models_that_are_attacked_one_by_one_lose_what_they_lose_as_a_stack(mode
     )
     for attack, loss in worst.items():
         alone = table["loss_adversarial"][mine & (table["attack"] == attack)]
-        np.testing.assert_allclose(loss.mean(-1), alone, rtol=1e-9)
+        # The bound is a game whose picks rounding may turn: any of them is a bound, each its own.
+        np.testing.assert_allclose(loss.mean(-1), alone, rtol=1e-5 if attack == "bound" else 1e-9)
 
 
 def test_shrinking_lowers_the_cost_of_an_attack(table):

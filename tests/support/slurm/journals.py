@@ -107,14 +107,16 @@ def journal(
     *arguments: str,
     tasks: int = 3,
     megabytes: int = 0,
+    minutes: int = 30,
     **how: object,
 ) -> Iterator[Journal]:
     """The workflow running on a cluster; its jobs hold until `Journal.go` or `Journal.finish`.
 
-    megabytes: what jobs of the first rule fill; how: as `controller.snakemake` has it.
+    megabytes: what jobs of the first rule fill; minutes: the time limit of a job's first attempt, which
+    a busy machine may need for what others wait a second for; how: as `controller.snakemake` has it.
     """
     shutil.copytree(WORKFLOW, folder, dirs_exist_ok=True)
     shutil.copytree(REPO / "profiles", folder / "profiles")
-    config = (f"tasks={tasks}", f"megabytes={megabytes}")
+    config = (f"tasks={tasks}", f"megabytes={megabytes}", f"minutes={minutes}")
     with snakemake(cluster, folder, *arguments, "--config", *config, **how) as controller:
         yield Journal(folder, cluster, tasks, controller)
