@@ -26,6 +26,7 @@ from interference.analysis.tables import (
     l0,
     matched,
     mounted,
+    relearning,
     saes,
     splice,
     toy,
@@ -62,6 +63,7 @@ WHICH = {
     "bottlenecks": {"confidence": 0.95},
     "abundance": {"confidence": 0.95},
     "interpretability": {"confidence": 0.95},
+    "relearning": {"confidence": 0.95},
 }
 
 
@@ -94,6 +96,7 @@ def tables(results):
         "bottlenecks": bottlenecks.build(BOOTSTRAP, **results["bottlenecks"]),
         "abundance": abundance.build({}, **results["abundance"]),
         "interpretability": interpretability.build({}, **results["interpretability"]),
+        "relearning": relearning.build({}, **results["relearning"]),
     }
 
 

@@ -8,7 +8,13 @@ from interference.analysis.mlps import NETWORK
 from interference.analysis.rivalry import corner, narrowed, trend, typical
 from interference.analysis.rivals import RIVALS
 from interference.analysis.statistics import student
-from interference.analysis.tables import abundance, bottlenecks, claims, interpretability
+from interference.analysis.tables import (
+    abundance,
+    bottlenecks,
+    claims,
+    interpretability,
+    relearning,
+)
 from interference.analysis.tables.claims import decide
 from tests.support import rivalry
 
@@ -21,11 +27,8 @@ def _these_alone(monkeypatch):
     monkeypatch.setattr(claims, "CLAIMS", RIVALS)
 
 
-def decided(
-    aimed: pd.DataFrame, counted: pd.DataFrame, meant: pd.DataFrame | None = None
-) -> pd.DataFrame:
-    tables = {"bottlenecks": aimed, "abundance": counted}
-    return decide(tables if meant is None else {**tables, "interpretability": meant}, SPEC)
+def decided(aimed: pd.DataFrame, counted: pd.DataFrame, **others: pd.DataFrame) -> pd.DataFrame:
+    return decide({"bottlenecks": aimed, "abundance": counted, **others}, SPEC)
 
 
 def dealt(rows: pd.DataFrame, names: list[str], rng: np.random.Generator) -> pd.DataFrame:
@@ -41,7 +44,8 @@ def test_planted_effects_are_found():
     found = decided(
         rivalry.bottlenecks(0.6, rng),
         rivalry.abundance(0.3, rng),
-        rivalry.interpretability(0.2, rng),
+        interpretability=rivalry.interpretability(0.2, rng),
+        relearning=rivalry.relearning(0.4, rng),
     )
     assert set(found["key"]) == {claim.key for claim in RIVALS}
     flat = found["key"].str.startswith("rivals-features-universal")  # gains and losses cancel out
@@ -76,7 +80,11 @@ def test_planted_nulls_are_hardly_ever_reproduced():
         gains = [name for name in meant if "_gain" in name]
         # whose epsilon was the largest is dealt anew: what grew shrinks as often
         meant[gains] = meant[gains].mul(rng.choice([-1, 1], len(meant)), axis=0)
-        verdicts.append(decided(dealt(flat, ["width"], rng), counted, meant))
+        # attacks that teach what noise does: chance, whatever the network that was attacked
+        taught = rivalry.relearning(0, rng, spread=0.1)
+        verdicts.append(
+            decided(dealt(flat, ["width"], rng), counted, interpretability=meant, relearning=taught)
+        )
     found = pd.concat(verdicts)
     assert set(found["key"]) == {claim.key for claim in RIVALS}
     reproduced = (found["verdict"] == "reproduced").groupby(found["key"]).mean()
@@ -122,7 +130,8 @@ def test_effects_that_are_planted_in_measurements_are_found_in_tables(inputs):
     found = decided(
         bottlenecks.build(TABLE, **inputs["bottlenecks"]),
         abundance.build({}, **inputs["abundance"]),
-        interpretability.build({}, **inputs["interpretability"]),
+        interpretability=interpretability.build({}, **inputs["interpretability"]),
+        relearning=relearning.build({}, **inputs["relearning"]),
     )
     flat = (
         "rivals-bottleneck-vulnerability",
@@ -228,3 +237,12 @@ def test_proxies_gain_a_line_over_epsilons_and_random_directions_are_taken_off(i
     gave_up = table[(table["classes"] == 10) & (table["width"] == 8) & (table["epsilon"] == 0.3)]
     assert len(gave_up) == 2 * len(rivalry.SEEDS)
     assert not gave_up["alive"].any()
+
+
+def test_what_attacks_teach_is_held_against_chance_and_gains_a_line_over_epsilons(inputs):
+    table = relearning.build({}, **inputs["relearning"])
+    assert len(table) == 2 * 3 * len(rivalry.SEEDS)
+    assert (table["chance"] == 0.1).all()
+    # planted: accuracy falls as fast as epsilon grows, to 0.3
+    np.testing.assert_allclose(table["gain"], -0.3, atol=0.04)
+    assert table.groupby(["targets", "seed"])["gain"].nunique().eq(1).all()

@@ -26,6 +26,7 @@ from interference.analysis.tables import (
     matched,
     mounted,
     proxies,
+    relearning,
     saes,
     structure,
     toy,
@@ -83,6 +84,7 @@ def tables(results):
         "bottlenecks": bottlenecks.build(BOOTSTRAP, **results["bottlenecks"]),
         "abundance": abundance.build({}, **results["abundance"]),
         "interpretability": interpretability.build({}, **results["interpretability"]),
+        "relearning": relearning.build({}, **results["relearning"]),
     }
 
 

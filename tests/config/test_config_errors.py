@@ -513,6 +513,18 @@ WRONG = {
         rivals("abundance", classes=[2, 11]),
         ["rivals.abundance.classes: found 11, but there are 10; write that or less"],
     ),
+    "a lesson of more classes than there are": (
+        rivals("relearning", classes=11),
+        ["rivals.relearning.classes: found 11, but there are 10; write that or less"],
+    ),
+    "a lesson of two classes, whose next is the other": (
+        rivals("relearning", classes=2),
+        ["rivals.relearning.classes", "3"],
+    ),
+    "a lesson in pixels of 255": (
+        rivals("relearning", attack={"epsilon": 25.0, "steps": 2}),
+        ["rivals.relearning.attack.epsilon: found 25", "at most 1", "write 0.0980392 if"],
+    ),
     "more attacked images of rivals than there are": (
         rivals("bottlenecks", attack=RIVALS["bottlenecks"]["attack"] | {"images": 5000}),
         ["rivals.bottlenecks.attack.images: found 5000, but data.evaluation is", "or less"],

@@ -106,6 +106,10 @@ def test_work_of_rivals_is_what_a_hand_counts():
     # 2 numbers of classes × 4 and 8 hidden units; SAEs of twice as many latents on three kinds of rows
     saes = 3 * 2 * 10 * 16 * 12 * 2 * (4**2 + 8**2)
     assert found["count"] == pytest.approx(2 * ((3 + 8) * once * 12 * seen + saes))
+    # a clean source and a robust one; six that learn from attacks on these and from noise, to two kinds of
+    # targets each; attacks of two steps on every training image
+    crafted = 2 * 2 * 2 * 400 * 2 * 2
+    assert found["relearn"] == pytest.approx(once * 8 * ((3 + 8 + 6 * 3) * seen + crafted))
 
 
 def test_work_of_defences_is_what_a_hand_counts():

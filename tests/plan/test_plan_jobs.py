@@ -68,6 +68,7 @@ def of_rivals(specs):
         "classify": [specs.classify(seed) for seed in specs.config.rivals.seeds],
         "aim": [specs.aim()],
         "count": [specs.count(seed) for seed in specs.config.rivals.seeds],
+        "relearn": [specs.relearn(seed) for seed in specs.config.rivals.seeds],
     }
     for name in OF_RIVALS:
         jobs |= {f"{name}_table": [specs.table(name)], f"{name}_figure": [specs.figure(name)]}

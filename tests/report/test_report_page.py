@@ -17,7 +17,7 @@ from interference.plan.outputs import known_by
 from interference.plan.specs import Specs
 from interference.provenance import canonical
 from interference.report import page as page_module
-from interference.report.charts.rivals import PROXIES
+from interference.report.charts.rivals import PROXIES, TARGETS
 from interference.report.finished import judged
 from interference.report.methods import asked, methods
 from interference.report.provenance import gathered
@@ -45,7 +45,7 @@ CHARTS = {
     "canvas": {"dose", "dose-ratio", "crossover", "ladder", "transfer", "ruler"},
     "toy-full": {"toy", "toy-phase"},
     "rivals": {"bottleneck-fallen", "bottleneck-direction", "bottleneck-profile", "bottleneck-transfer",
-               "abundance", "mlps", "interpretability"},
+               "abundance", "mlps", "interpretability", "relearning"},
 }  # fmt: skip
 HOSTILE = ["<script>alert(1)</script>", "\"quotes\" & 'quotes'", "naïve ε → 漢字", "=1+1"]
 CONFIGS = sorted(
@@ -304,6 +304,7 @@ def test_what_no_seed_has_is_no_chart_and_no_number():
         "bottlenecks": tables["bottlenecks"].assign(**lost),
         "abundance": tables["abundance"].assign(gain_alive=np.nan),
         "interpretability": tables["interpretability"],
+        "relearning": tables["relearning"],
         "claims": claims,
     }
     page = composed(spec_of("rivals"), changed)
@@ -334,7 +335,9 @@ def test_claims_on_some_networks_or_on_accuracy_open_to_the_chart_of_these():
         for proxy, name in PROXIES.items()
         for suffix in ("", "-sparsity")
     }
-    assert opened == gains | costs | meant
+    taught = {"verdict-rivals-relearning-next": {"targets": TARGETS["next"]}}
+    assert opened == gains | costs | meant | taught
+    assert TARGETS["next"] in str(charts_of(page_of("rivals"))["relearning"]["params"])
     charts = charts_of(page_of("rivals"))
     for name, values in (("abundance", gains), ("mlps", costs), ("interpretability", meant)):
         control = next(p for p in charts[name]["params"] if p["name"] == "what")

@@ -34,6 +34,7 @@ ELSEWHERE = {
     "classify",
     "aim",
     "count",
+    "relearn",
     "structure",
     "exchange",
     "page",

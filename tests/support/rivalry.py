@@ -11,6 +11,7 @@ import pandas as pd
 from interference.analysis.tables import abundance as abundance_table
 from interference.analysis.tables import bottlenecks as bottlenecks_table
 from interference.analysis.tables import interpretability as interpretability_table
+from interference.analysis.tables import relearning as relearning_table
 from interference.analysis.tables.claims import decide, untested
 
 SEEDS, WIDTHS, EPSILONS = range(6), (2, 3, 5, 9), (0.0, 1.0)
@@ -72,6 +73,32 @@ def interpretability(effect: float, rng: np.random.Generator, spread: float = 0.
             row[f"{proxy}_gain"] = effect + rng.normal(0, spread)
             row[f"{proxy}_gain_beyond"] = effect / 2 + rng.normal(0, spread)
         rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def relearning(effect: float, rng: np.random.Generator, spread: float = 0.05) -> pd.DataFrame:
+    """effect: accuracy, over chance and over noise, of who learns from attacks on a clean network; it falls
+    by half of it over epsilon."""
+    rows = [
+        {"targets": targets, "seed": seed, "epsilon": epsilon, "classes": 10, "chance": 0.1,
+         "accuracy": 0.1 + effect * (1 - epsilon / 0.6) + rng.normal(0, spread),
+         "noise_accuracy": 0.1 + rng.normal(0, spread), "gain": -effect / 2 + rng.normal(0, spread)}
+        for targets, seed, epsilon in product(("random", "next"), SEEDS, (0.0, 0.1, 0.3))
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def relearned(seed: int) -> pd.DataFrame:
+    """What `relearn` writes of one seed: attacks on a clean network teach much, on robust ones less, and
+    noise nothing."""
+    rng, rows = np.random.default_rng(200 + seed), []
+    for epsilon, targets in product((0.0, 0.1, 0.3), ("random", "next")):
+        rows.append({
+            "seed": seed, "epsilon": epsilon, "targets": targets, "source_accuracy": 0.85 - epsilon,
+            "success": 0.6 - epsilon, "distance": 2.3, "accuracy": 0.6 - epsilon + rng.normal(0, 0.01),
+            "fitted": 0.9, "noise_accuracy": 0.1 if targets == "random" else 0.02, "noise_fitted": 0.3,
+            "noise_distance": 2.4, "classes": 10, "hidden": 128,
+        })  # fmt: skip
     return pd.DataFrame(rows)
 
 
@@ -159,6 +186,7 @@ def written(folder: Path) -> dict[str, dict[str, list[Path]]]:
     made = {name: [frame] for name, frame in aims().items()} | {
         "counts": [counts(s) for s in SEEDS],
         "meanings": [meanings(s) for s in SEEDS],
+        "relearned": [relearned(s) for s in SEEDS],
     }
     paths: dict[str, list[Path]] = {}
     for name, frames in made.items():
@@ -169,6 +197,7 @@ def written(folder: Path) -> dict[str, dict[str, list[Path]]]:
         "bottlenecks": {name: paths[name] for name in ("aims", "landings", "passes")},
         "abundance": {"counts": paths["counts"]},
         "interpretability": {name: paths[name] for name in ("counts", "meanings")},
+        "relearning": {"relearned": paths["relearned"]},
     }
 
 
@@ -182,6 +211,7 @@ def tables() -> dict[str, pd.DataFrame]:
             ),
             "abundance": abundance_table.build({}, **inputs["abundance"]),
             "interpretability": interpretability_table.build({}, **inputs["interpretability"]),
+            "relearning": relearning_table.build({}, **inputs["relearning"]),
         }
     claims = decide(found, {"confidence": 0.95})
     claims = pd.concat([claims, untested(set(claims["key"]))], ignore_index=True)

@@ -76,7 +76,7 @@ def _of_canvases(specs: Specs) -> dict[str, str]:
 
 
 def _of_rivals(specs: Specs) -> dict[str, str]:
-    steps = ("classify", "count")
+    steps = ("classify", "count", "relearn")
     jobs = {f"{step}/{seed}": getattr(specs, step)(seed) for seed in specs.trials for step in steps}
     return jobs | ({"aim": specs.aim()} if specs.trials else {})
 

@@ -59,6 +59,7 @@ NEEDS = {
     "rivals classify": {"numba", "numpy", "pyarrow", "safetensors", "torch", "zarr"},
     "rivals aim": {"numba", "numpy", "pyarrow", "safetensors", "torch", "zarr"},
     "rivals count": {"numba", "numpy", "pyarrow", "safetensors", "torch", "zarr"},
+    "rivals relearn": {"numba", "numpy", "pyarrow", "safetensors", "torch", "zarr"},
     "analysis table": {"numpy", "pandas", "pyarrow"},
     "analysis figure": {"matplotlib", "numpy", "pandas", "pyarrow", "safetensors"},
     "report page": {"matplotlib", "numpy", "pandas", "pyarrow"},

@@ -62,3 +62,23 @@ rule count:
     shell:
         "interference rivals count --spec {params.spec:q} --data {input.data}"
         " --output {output.counts} > {log} 2>&1"
+
+
+rule relearn:
+    input:
+        data=f"{DATA}/images.json",
+        images=ancient(f"{DATA}/images.zarr"),
+    output:
+        relearned=f"{RIVALS}/relearned-s{{trial}}.parquet",
+    log:
+        f"{LOGS}/rivals/relearn/s{{trial}}.log",
+    benchmark:
+        f"{BENCHMARKS}/rivals/relearn/s{{trial}}.tsv"
+    resources:
+        mem_mb=scaled(3000),
+        runtime=scaled(120),
+    params:
+        spec=lambda wildcards: specs.relearn(int(wildcards.trial)),
+    shell:
+        "interference rivals relearn --spec {params.spec:q} --data {input.data}"
+        " --output {output.relearned} > {log} 2>&1"

@@ -1,6 +1,6 @@
 """Claims of Stevinson et al. (arXiv 2510.11709) and Bereska et al. (arXiv 2512.13568), and the preprint's on
-how hard adversarial training is by width and on how interpretable it leaves features, decided before there
-were data, and unchanged since.
+how hard adversarial training is by width, on how interpretable it leaves features, and on what attacks teach,
+decided before there were data, and unchanged since.
 
 What each is read from is in docs/rivals.md. Intervals are Student's over seeds. A bound is the smallest
 effect that counts: an interval wholly below it says *not reproduced*, and *no effect* where it lies between
@@ -68,6 +68,23 @@ MEANT = Subjects(
     "epsilon == 0",
     "MLPs over classes and hidden units, and an SAE of each (rivals)",
     per=("features",),
+)
+TAUGHT = {
+    targets: Subjects(
+        "relearning",
+        "MLPs that learn from attacks on one trained at {epsilon:g}",
+        f"targets == '{targets}'",
+        "MLPs that learn from attacks (rivals)",
+        per=("epsilon",),
+    )
+    for targets in ("random", "next")
+}
+OVER_SOURCES = Subjects(
+    "relearning",
+    "MLPs that learn from attacks, targets {targets}",
+    "epsilon == 0",
+    "MLPs that learn from attacks (rivals)",
+    per=("targets",),
 )
 #: proxy → quantity in words, smallest effects that count: a twentieth of its range, by convention
 PROXIES = {
@@ -256,5 +273,55 @@ RIVALS = (
                 Reported(),
             ),
         )
+    ),
+    *(
+        Claim(
+            f"rivals-relearning-{key}",
+            wording,
+            source,
+            subjects=(TAUGHT[targets],),
+            quantity=partial(typical, column="accuracy", less=less),
+            rule=_above(SHARE),
+            reported=reported,
+        )
+        for key, wording, source, targets, less, reported in (
+            (
+                "random",
+                "attacks alone teach: who learns images turned towards drawn classes, labelled with these, "
+                "knows clean images (accuracy less chance)",
+                PREPRINT,
+                "random",
+                "chance",
+                Reported("0.63 on CIFAR-10 (Ilyas et al. 2019)"),
+            ),
+            (
+                "noise",
+                "and noise as large under the same labels does not (accuracy less that of who learns from "
+                "noise)",
+                CONTROL,
+                "random",
+                "noise_accuracy",
+                Reported(),
+            ),
+            (
+                "next",
+                "even where images themselves teach the wrong class: turned towards the class after their "
+                "own (accuracy less chance)",
+                PREPRINT,
+                "next",
+                "chance",
+                Reported("0.44 on CIFAR-10 (Ilyas et al. 2019)"),
+            ),
+        )
+    ),
+    Claim(
+        "rivals-relearning-robust",
+        "the more robust the network that is attacked, the less its attacks teach (change over its training "
+        "epsilon)",
+        PREPRINT,
+        subjects=(OVER_SOURCES,),
+        quantity=partial(typical, column="gain"),
+        rule=Rule("<", SHARE[0], SHARE),
+        reported=Reported("less superposition, less to exploit"),
     ),
 )

@@ -1,5 +1,5 @@
-"""What the preprint's rivals are held against: classifiers through a bottleneck, and MLPs over classes and
-hidden units."""
+"""What the preprint's rivals are held against: classifiers through a bottleneck, MLPs over classes and
+hidden units, and MLPs that learn from attacks alone."""
 
 from collections.abc import Iterator
 from itertools import product
@@ -98,16 +98,41 @@ class Abundance(Section):
     sae: TiedSae
 
 
+class Lesson(Section):
+    """The attack that turns training images towards the classes that they are then labelled with."""
+
+    epsilon: Radius
+    """Linf radius, pixels in [0, 1]; noise beside it moves every pixel by as much."""
+    steps: Count
+    """Gradient steps."""
+
+
+class Relearning(Section):
+    """MLPs that learn from attacks alone: from images that are turned towards other classes, and labelled
+    with these (Ilyas et al. 2019, arXiv 1905.02175), asked about clean images."""
+
+    classes: Annotated[int, Field(ge=3)]
+    """Classes that are told apart, the first of the dataset."""
+    hidden: Count
+    """Hidden units of the networks that are attacked, and of those that learn."""
+    epsilons: Radii
+    """Linf radii that attacked networks were trained at, pixels in [0, 1]; a clean one stands beside them."""
+    steps: Count
+    """Gradient steps of the attack in that training."""
+    attack: Lesson
+
+
 class Rivals(Section):
-    """Two papers that dispute or carry on what the preprint says, on networks that see real images: where
-    attacks point in a bottleneck, and how many features adversarial training leaves. An experiment may
-    leave them out."""
+    """Papers that dispute or carry on what the preprint says, on networks that see real images: where
+    attacks point in a bottleneck, how many features adversarial training leaves, and what attacks teach.
+    An experiment may leave them out."""
 
     seeds: Annotated[Seeds, Field(min_length=2)]
     """Seeds, two at least: every network is trained with each, and attacks pass between them."""
     training: RivalTraining
     bottlenecks: Bottlenecks
     abundance: Abundance
+    relearning: Relearning
 
 
 def members(bottlenecks: Bottlenecks) -> list[dict]:
@@ -146,6 +171,7 @@ def disagreements(rivals: Rivals, known: int | None, pixels: int, evaluation: in
     asked = {
         "bottlenecks.classes": rivals.bottlenecks.classes,
         "abundance.classes": max(rivals.abundance.classes),
+        "relearning.classes": rivals.relearning.classes,
     }
     for field, classes in asked.items():
         if known is not None and classes > known:
@@ -159,6 +185,8 @@ def disagreements(rivals: Rivals, known: int | None, pixels: int, evaluation: in
         "bottlenecks.epsilons": (rivals.bottlenecks.epsilons, pixels**0.5),
         "bottlenecks.attack.epsilon": ([rivals.bottlenecks.attack.epsilon], pixels**0.5),
         "abundance.epsilons": (rivals.abundance.epsilons, 1.0),
+        "relearning.epsilons": (rivals.relearning.epsilons, 1.0),
+        "relearning.attack.epsilon": ([rivals.relearning.attack.epsilon], 1.0),
     }
     for field, (found, diameter) in radii.items():
         for radius in found:

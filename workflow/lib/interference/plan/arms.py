@@ -155,6 +155,17 @@ class Arms(Inventory):
             training=rivals.training.model_dump(),
         )
 
+    @once
+    def relearn(self, seed: int) -> str:
+        rivals = self.config.rivals
+        return spec(
+            ("interference.rivals.relearn",),
+            [self.images()],
+            **rivals.relearning.model_dump(),
+            seed=seed,
+            training=rivals.training.model_dump(),
+        )
+
     def _canvas_fields(self, family: str, regime: str) -> dict:
         canvas = self.config.canvas
         return {"regime": regime_of(canvas, family, regime), "halved": canvas.halved}

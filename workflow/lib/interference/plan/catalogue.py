@@ -54,6 +54,7 @@ JUDGED = {
     "bottlenecks": "rivals",
     "abundance": "rivals",
     "interpretability": "rivals",
+    "relearning": "rivals",
 }
 #: Tables that the page shows beside them, likewise.
 SHOWN = {"saes": "networks", "splice": "networks", "gates": "gates", "toy": "toy"}
@@ -157,6 +158,11 @@ TABLES = (
         arms=("rivals",),
     ),
     Table("interpretability", {"counts": COUNTS, "meanings": MEANINGS}, arms=("rivals",)),
+    Table(
+        "relearning",
+        {"relearned": Input("relearn", "rivals/relearned-s{trial}.parquet")},
+        arms=("rivals",),
+    ),
     Table(
         "claims",
         {
@@ -324,6 +330,7 @@ FIGURES = (
             ("bottlenecks", "where attacks point in a bottleneck"),
             ("abundance", "effective features over classes and hidden units"),
             ("interpretability", "how much features are about one thing"),
+            ("relearning", "what attacks teach"),
         )
     ),
 )

@@ -180,7 +180,10 @@ def _rival_rules(config: Config) -> Iterator[Rule]:
     yield Rule("classify", "rivals", seeds, 4 * seeds * len(trained) * one,
                f"{seeds * len(trained)} classifiers")  # fmt: skip
     yield Rule("aim", "rivals", 1, 0, aimed)
+    sources = 1 + len(rivals.relearning.epsilons)
+    learners = f"{seeds * 2 * (sources + 1)} MLPs that learn from attacks and noise"
     yield Rule("count", "rivals", seeds, 0, f"{mlps} MLPs")
+    yield Rule("relearn", "rivals", seeds, 0, learners)
 
 
 def missing(config: Config) -> list[str]:

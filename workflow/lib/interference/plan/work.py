@@ -99,7 +99,8 @@ def _mounted_work(config: Config, specs: Specs) -> float:
 
 def _rival_work(config: Config) -> dict[str, float]:
     """Rule → work on networks of the preprint's rivals: training, half of it under attack where there is
-    one, and SAEs; attacks on classifiers are left out. A pass is that of the first layer."""
+    one, SAEs, and attacks that networks learn from; those on classifiers are left out. A pass is that of the
+    first layer."""
     rivals, data = config.rivals, config.data
     seen = len(rivals.seeds) * rivals.training.steps * rivals.training.batch_size
     once = 2 * data.channels * data.size**2
@@ -113,9 +114,15 @@ def _rival_work(config: Config) -> dict[str, float]:
     units, sae = sum(counted.widths), counted.sae
     squares = sum(width**2 for width in counted.widths) * sae.expansion_factor
     rows = len(rivals.seeds) * sae.steps * sae.batch_size * (1 + 2 * len(counted.epsilons))
+    lesson = rivals.relearning
+    sources = (0.0, *lesson.epsilons)
+    # two kinds of targets: each source's attacks, and who learns from these and from noise
+    learned = sum(passes(lesson.steps, epsilon) for epsilon in sources) + 3 * 2 * (len(sources) + 1)
+    crafted = len(rivals.seeds) * len(sources) * 2 * data.train * 2 * lesson.attack.steps
     return {
         "classify": float(taught * once * bottlenecks.hidden * seen),
         "count": float(len(counted.classes) * (mlps * once * units * seen + 12 * squares * rows)),
+        "relearn": float(once * lesson.hidden * (learned * seen + crafted)),
     }
 
 

@@ -77,6 +77,8 @@ QUESTIONS = (
              ("rivals-bottleneck-transfer",), "kinds of classifiers"),
     Question("rivals", "Does adversarial training leave features that are more about one thing than their sparsity explains?",
              ("rivals-interpretability-selectivity-sparsity", "rivals-interpretability-coherence-sparsity"), "cases"),
+    Question("rivals", "Do attacks alone teach what classes look like?",
+             ("rivals-relearning-random", "rivals-relearning-noise", "rivals-relearning-next"), "cases"),
     Question("networks", "Do layers of robust networks have sparser structure than covariance explains?",
              ("fvu-beyond-gaussian",), "layers"),
     Question("networks", "Do attacks wake more latents than every control as strong?", ("l0-over-control",), "layers and SAE types"),

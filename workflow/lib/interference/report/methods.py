@@ -127,7 +127,7 @@ def _canvas(canvas: dict) -> list[str]:
 
 def _rivals(rivals: dict) -> list[str]:
     training, bottlenecks, mlps = rivals["training"], rivals["bottlenecks"], rivals["abundance"]
-    attack, sae = bottlenecks["attack"], mlps["sae"]
+    attack, sae, lesson = bottlenecks["attack"], mlps["sae"], rivals["relearning"]
     return [
         f"Classifiers (Stevinson et al. 2025) read images of {bottlenecks['classes']} classes through "
         f"{bottlenecks['hidden']} hidden units and a linear bottleneck of "
@@ -142,6 +142,12 @@ def _rivals(rivals: dict) -> list[str]:
         f"{_several(sae['expansion_factor'], 'latent')} per unit (penalty {sae['l1']:g}); beside it the units "
         "themselves are counted. How much each latent and unit is about one thing is read off their activity "
         "over classes, and off the pixels of images that they answer, beside random directions as sparse.",
+        f"Who learns from attacks (Ilyas et al. 2019): MLPs of {lesson['hidden']} hidden units, from training "
+        f"images of {lesson['classes']} classes that {_several(lesson['attack']['steps'], 'step')} of targeted "
+        f"PGD at L∞ ε = {lesson['attack']['epsilon']:g} turned towards a class that is drawn, or towards the "
+        "one after their own, labelled so; beside them those that learn from noise as large. They are asked "
+        "about clean evaluation images. The attacked MLPs are clean, or trained at L∞ ε of "
+        f"{_numbers(lesson['epsilons'])}.",
         f"All are trained with {_seeds(rivals['seeds'])} for {training['steps']:,} steps on batches of "
         f"{training['batch_size']}, clean and against attacks: classifiers at L2 ε of "
         f"{_numbers(bottlenecks['epsilons'])}, MLPs at L∞ ε of {_numbers(mlps['epsilons'])}.",

@@ -90,12 +90,13 @@ def run(
     bottlenecks: Sequence[Path] = (),
     abundance: Sequence[Path] = (),
     interpretability: Sequence[Path] = (),
+    relearning: Sequence[Path] = (),
     pictures: Sequence[Path] = (),
 ) -> None:
     """Write the page, and the config beside it, which the page's commands are run with.
 
     spec: ``config``, the experiment's whole config, YAML; ``figures``, paths of its figures by name.
-    claims … interpretability: the tables, by name; pairs, example: of toy/geometry; pictures: galleries, PNG.
+    claims … relearning: the tables, by name; pairs, example: of toy/geometry; pictures: galleries, PNG.
     """
     given = {
         "claims": claims, "accuracy": accuracy, "saes": saes, "matched": matched,
@@ -106,7 +107,7 @@ def run(
         "example": example, "dose": dose, "crossover": crossover, "adversarial": adversarial,
         "transfer": transfer, "proxies": proxies, "mounted": mounted,
         "bottlenecks": bottlenecks, "abundance": abundance,
-        "interpretability": interpretability,
+        "interpretability": interpretability, "relearning": relearning,
     }  # fmt: skip
     paths = {name: found for name, found in given.items() if found}
     tables = {name: read_frames(found) for name, found in paths.items()}
@@ -211,6 +212,8 @@ def _values(verdict: Verdict, charts: Mapping[str, Chart]) -> dict[str, str]:
     for proxy, name in rivals.PROXIES.items():
         if verdict.key.startswith(f"rivals-interpretability-{proxy}"):
             wanted |= {"what": name}
+    if verdict.key == "rivals-relearning-next":
+        wanted |= {"targets": rivals.TARGETS["next"]}
     return {name: value for name, value in wanted.items() if value}
 
 

@@ -33,6 +33,7 @@ CHARTS = {
     "bottlenecks": "bottleneck-direction",
     "abundance": "abundance",
     "interpretability": "interpretability",
+    "relearning": "relearning",
 }
 #: Beginning of a claim's key → chart and figure, where its table has several.
 OF_KEYS = {

@@ -48,18 +48,26 @@ def descend(
 
 
 def attacked(
-    stack: Stack, x: Tensor, labels: Tensor, attack: Attack, *, keep_best: bool = False
+    stack: Stack,
+    x: Tensor,
+    labels: Tensor,
+    attack: Attack,
+    *,
+    keep_best: bool = False,
+    targeted: bool = False,
 ) -> Tensor:
     """Return the images that each network is attacked with: x (S, n, pixels), labels (S, n).
 
-    keep_best: whether the worst images on the way are returned, not the last.
+    keep_best: whether the worst images on the way are returned, not the last. targeted: whether labels are
+    classes that images shall be taken for, not those that they are of.
     """
     if attack.epsilon == 0:
         return x
+    sign = -1 if targeted else 1
 
     def loss(flat: Tensor) -> Tensor:
         logits = stack(flat.view_as(x)).flatten(0, 1)
-        return log_odds(logits.double(), labels.flatten())
+        return sign * log_odds(logits.double(), labels.flatten())
 
     return ascend(
         loss,
@@ -97,9 +105,24 @@ class Pool:
         return self.pixels[rows], self.labels[rows]
 
 
+class Pools:
+    """Images of each network's own, with labels of their own.
+
+    pixels: (S, N, pixels) float32 in [0, 1]. labels: (S, N) int64.
+    """
+
+    def __init__(self, pixels: Tensor, labels: Tensor):
+        self.pixels, self.labels = pixels, labels
+
+    def batch(self, classes: Tensor, size: int, draw: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return images of each network's and their labels, at the same places for all: as `Pool.batch`."""
+        rows = torch.randint(self.labels.shape[1], (size,), generator=draw)
+        return self.pixels[:, rows], self.labels[:, rows]
+
+
 def teach(
     stack: Stack,
-    pool: Pool,
+    pool: Pool | Pools,
     training: dict,
     attack: Attack,
     draw: torch.Generator,

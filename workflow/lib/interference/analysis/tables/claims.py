@@ -42,6 +42,7 @@ def build(
     bottlenecks: Sequence[Path] = (),
     abundance: Sequence[Path] = (),
     interpretability: Sequence[Path] = (),
+    relearning: Sequence[Path] = (),
     toy: Sequence[Path] = (),
 ) -> pd.DataFrame:
     """One row per claim and subject, of the tables that are given; last one per claim that has none.
@@ -52,7 +53,7 @@ def build(
         tables, of networks.
     toy: the measurements of toy models, one row per model, inputs and attack.
     dose, crossover, adversarial, transfer, proxies, mounted: the tables, of canvases.
-    bottlenecks, abundance, interpretability: the tables, of the preprint's rivals.
+    bottlenecks, abundance, interpretability, relearning: the tables, of the preprint's rivals.
     """
     given = {
         "accuracy": accuracy, "matched": matched, "baselines": baselines, "l0": l0,
@@ -61,6 +62,7 @@ def build(
         "dose": dose, "crossover": crossover, "adversarial": adversarial, "transfer": transfer,
         "proxies": proxies, "mounted": mounted,
         "bottlenecks": bottlenecks, "abundance": abundance, "interpretability": interpretability,
+        "relearning": relearning,
     }  # fmt: skip
     rows = decide({name: read_frames(paths) for name, paths in given.items() if paths}, spec)
     return pd.concat([rows, untested(set(rows["key"]))], ignore_index=True)

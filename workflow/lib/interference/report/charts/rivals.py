@@ -1,5 +1,5 @@
-"""Charts of the preprint's rivals: where attacks on classifiers through a bottleneck point and land, and how
-many effective features adversarial training leaves MLPs."""
+"""Charts of the preprint's rivals: where attacks on classifiers through a bottleneck point and land, how many
+effective features adversarial training leaves MLPs, and what attacks teach."""
 
 from collections.abc import Iterator, Mapping
 
@@ -58,6 +58,15 @@ PROXIES = {
 }
 MEANT = {"units": "blue", "latents": "red"}
 SPARSE = "random, as sparse as"
+#: Of the table relearning: targets → what they are; column → what it is, with its unit; the colours of both.
+TARGETS = {"random": "labelled with a drawn class", "next": "labelled with the class after the own"}
+LEARNED = {
+    "accuracy": "accuracy, clean images (share)",
+    "fitted": "accuracy, the images learned from (share)",
+}
+TEACHERS = {"": "attacks", "noise_": "noise as large"}
+TAUGHT = {"attacks": "red", "noise as large": "grey", "the attacked network": "blue"}
+TURNED = "images taken for the target (share)"
 #: Of numbers of classes, or of hidden units, ascending: as in the static figure.
 ORDERED = ("blue", "green", "orange", "red", "purple", "grey")
 
@@ -71,6 +80,8 @@ def charts(tables: Mapping[str, pd.DataFrame], confidence: float) -> Iterator[Ch
         yield _counts(tables["abundance"], confidence)
     if "interpretability" in tables and len(tables["interpretability"]):
         yield _meanings(tables["interpretability"], confidence)
+    if "relearning" in tables and len(tables["relearning"]):
+        yield _relearning(tables["relearning"], confidence)
 
 
 def _of_bottlenecks(table: pd.DataFrame, confidence: float) -> Iterator[Chart]:
@@ -247,4 +258,49 @@ def _meanings(table: pd.DataFrame, confidence: float) -> Chart:
                  controls, title="what"),
         ("interpretability",),
         "interpretability",
+    )  # fmt: skip
+
+
+def _relearning(table: pd.DataFrame, confidence: float) -> Chart:
+    shown = [
+        (f"{prefix}{column}", name, teacher)
+        for column, name in LEARNED.items()
+        for prefix, teacher in TEACHERS.items()
+    ]
+    shown += [
+        ("source_accuracy", LEARNED["accuracy"], "the attacked network"),
+        ("success", TURNED, "attacks"),
+    ]
+    frame = pd.concat(
+        [
+            over_seeds(table, ["targets", "epsilon"], {column: name}, confidence).assign(
+                teacher=teacher
+            )
+            for column, name, teacher in shown
+        ],
+        ignore_index=True,
+    )
+    frame["targets"] = frame["targets"].map(TARGETS)
+    controls = [
+        pick("what", "quantity", [*LEARNED.values(), TURNED]),
+        pick("targets", "images", options(frame["targets"], [*TARGETS.values()])),
+    ]
+    base = picked(alt.Chart(inline(frame)), *controls)
+    x = epsilon_axis({"linf": options(frame["epsilon"])}, "training")
+    y = alt.Y("value:Q", title=None, scale=alt.Scale(domain=[0, 1]))
+    tooltip = tips_over_seeds("mean", teacher="learned from", epsilon="ε#")
+    drawn = curves(base, x, y, tooltip, band=True, color=legend("teacher", TAUGHT))
+    return Chart(
+        "relearning",
+        "Do attacks alone teach what classes look like?",
+        "Accuracy on clean images of MLPs that saw none: they learned from training images that an attack turned "
+        "towards another class, labelled with it, over the radius that the attacked network was trained at. "
+        "Where the class is drawn an image says nothing of its label, and noise teaches chance; where it is the "
+        "class after the own, the image says the wrong thing. Fewer images of robust networks can be turned: "
+        f"that share stands beside it. {intervals('bands', confidence)}",
+        finished([rule_at(float(table["chance"].max())), *drawn],
+                 "A chosen quantity of MLPs that learned from attacks or from noise, over the radius that the "
+                 "attacked network was trained at.", controls, title="what"),
+        ("relearning",),
+        "relearning",
     )  # fmt: skip
