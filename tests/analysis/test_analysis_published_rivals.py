@@ -26,13 +26,17 @@ def published():
 
 def test_every_network_of_its_experiment_is_in_it(experiment):
     rivals = experiment.rivals
-    aimed, counted, meant = (pd.read_parquet(FOLDER / f"{name}.parquet") for name in OF_RIVALS)
+    aimed, counted, meant, taught = (
+        pd.read_parquet(FOLDER / f"{name}.parquet") for name in OF_RIVALS
+    )
     kinds = 1 + rivals.bottlenecks.frames
     assert len(aimed) == len(rivals.seeds) * 2 * len(rivals.bottlenecks.widths) * kinds
     shape = len(rivals.abundance.classes) * len(rivals.abundance.widths)
     assert len(counted) == len(rivals.seeds) * shape * (1 + len(rivals.abundance.epsilons))
     assert len(meant) == 2 * len(counted)
-    assert set(aimed["seed"]) == set(counted["seed"]) == set(meant["seed"]) == set(rivals.seeds)
+    assert len(taught) == len(rivals.seeds) * 2 * (1 + len(rivals.relearning.epsilons))
+    for table in (aimed, counted, meant, taught):
+        assert set(table["seed"]) == set(rivals.seeds)
 
 
 def test_its_claims_are_those_that_the_code_makes_of_its_tables():

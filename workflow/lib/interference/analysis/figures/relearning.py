@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from interference.analysis.figures.style import BLUE, GREY, ORANGE, RED, grid, means
 
 #: targets → title; column → how its line is drawn, above, and below
-TITLES = {"random": "labelled with a drawn class", "next": "labelled with the class after the own"}
+TITLES = {"random": "label: a drawn class", "next": "label: the class after the own"}
 LINES = {
     "accuracy": {"label": "learned from attacks", "color": RED},
     "noise_accuracy": {"label": "learned from noise", "color": GREY},
