@@ -5,7 +5,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from interference.analysis.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, grid, means
+from interference.analysis.figures.means import means
+from interference.analysis.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, grid
 
 COLOURS = (BLUE, GREEN, ORANGE, RED, PURPLE, "black")
 #: column → title

@@ -7,7 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from interference.analysis.figures.style import BLUE, GREY, RED, grid, means
+from interference.analysis.figures.means import means
+from interference.analysis.figures.style import BLUE, GREY, RED, grid
 
 #: column → label of the axis
 PANELS = {

@@ -5,7 +5,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from interference.analysis.figures.style import BLUE, GREY, ORANGE, RED, grid, means
+from interference.analysis.figures.means import means
+from interference.analysis.figures.style import BLUE, GREY, ORANGE, RED, grid
 
 #: targets → title; column → how its line is drawn, above, and below
 TITLES = {"random": "label: a drawn class", "next": "label: the class after the own"}

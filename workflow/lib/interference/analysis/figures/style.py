@@ -1,6 +1,6 @@
 """One look for all figures, and the same bytes for the same numbers."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from interference.analysis.frames import SAE_TYPES
-from interference.analysis.statistics import student
 from interference.provenance import canonical
 from interference.store.files import replacing
 
@@ -190,19 +189,6 @@ def seed_band(
     """
     axis.plot(rows["density"], rows["mean"], "o", ls=style, ms=3, color=colour, label=label)
     axis.fill_between(rows["density"], rows["low"], rows["high"], color=colour, alpha=0.2, lw=0)
-
-
-def means(axis: Axes, samples: Mapping[float, np.ndarray], confidence: float, **look: Any) -> None:
-    """Draw the mean at each place with Student's interval; nothing where there is no place.
-
-    samples: place → values (n,). look: as Axes.errorbar has it.
-    """
-    if not samples:
-        return
-    middles = np.array([values.mean() for values in samples.values()])
-    ends = np.array([student(values, confidence) for values in samples.values()])
-    bars = [middles - ends[:, 0], ends[:, 1] - middles]
-    axis.errorbar([*samples], middles, bars, **look)
 
 
 def save(figure: Figure, path: Path, spec: dict) -> None:
