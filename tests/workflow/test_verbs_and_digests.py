@@ -130,11 +130,12 @@ def run_others(checkout: Checkout) -> None:
             "mount/clean-s0/dense",
             "aim",
             "count/0",
+            "relearn/0",
             "structure/clean-s0",
             "exchange",
         )
     ]
-    assert len(targets) == len(others) + 7 >= 12
+    assert len(targets) == len(others) + 8 >= 13
     done = checkout.snakemake("--cores", "1", *targets, config="others.yaml")
     assert done.returncode == 0, done.stdout
 

@@ -43,6 +43,7 @@ def _lines(axis: Axes, rows: pd.DataFrame, lines: dict[str, dict], confidence: f
     """Draw columns over epsilon: means over seeds."""
     for column, look in lines.items():
         samples = {
-            float(epsilon): own[column].to_numpy() for epsilon, own in rows.groupby("epsilon")
+            epsilon: rows.loc[rows["epsilon"] == epsilon, column].to_numpy()
+            for epsilon in sorted(set(rows["epsilon"].tolist()))
         }
         means(axis, samples, confidence, fmt="o-", ms=3, lw=1.2, **look)
