@@ -152,11 +152,7 @@ TABLES = (
         arms=("rivals",),
         settings=("resamples", "seed"),
     ),
-    Table(
-        "abundance",
-        {"counts": COUNTS},
-        arms=("rivals",),
-    ),
+    Table("abundance", {"counts": COUNTS}, arms=("rivals",)),
     Table("interpretability", {"counts": COUNTS, "meanings": MEANINGS}, arms=("rivals",)),
     Table(
         "relearning",
