@@ -21,7 +21,7 @@ from interference.progress import say
 from interference.rivals.classifiers import images
 from interference.rivals.descent import Attack, Pool, attacked, teach
 from interference.rivals.monosemantic import interpreted
-from interference.rivals.network import Stack, drawn
+from interference.rivals.network import Stack, drawn, repeated
 from interference.rivals.streams import BATCHES, DIRECTIONS, INIT, SAE
 from interference.rivals.tied import Tied, trained
 from interference.saes.metrics import effective_features
@@ -35,8 +35,7 @@ def start(width: int, spec: dict, pixels: int) -> Stack:
     """Return an MLP of so many hidden units per number of classes, before training."""
     classes, most = spec["classes"], max(spec["classes"])
     network = drawn(pixels, width, None, most, generator(spec["seed"], INIT, width))
-    arrays = {name: array.repeat(len(classes), 1, 1) for name, array in network.items()}
-    return Stack(**arrays, A=None, classes=torch.tensor(classes))
+    return repeated(network, torch.tensor(classes))
 
 
 def rows(pool: Pool, stack: Stack, count: int, seed: int) -> tuple[Tensor, Tensor]:

@@ -73,6 +73,12 @@ def joined(stacks: list[Stack]) -> Stack:
     return Stack(A=arrays.pop("A", None), **arrays, classes=classes)
 
 
+def repeated(start: dict[str, Tensor], classes: Tensor) -> Stack:
+    """Return networks without a bottleneck, all of one start. start: of `drawn`; classes: of each, (S,)."""
+    arrays = {name: array.repeat(len(classes), 1, 1) for name, array in start.items()}
+    return Stack(**arrays, A=None, classes=classes)
+
+
 def drawn(
     pixels: int, hidden: int, width: int | None, classes: int, generator: torch.Generator
 ) -> dict[str, Tensor]:

@@ -20,7 +20,7 @@ from interference.compute import generator
 from interference.progress import say
 from interference.rivals.classifiers import images
 from interference.rivals.descent import Attack, Pool, Pools, attacked, teach
-from interference.rivals.network import Stack, drawn
+from interference.rivals.network import Stack, drawn, repeated
 from interference.rivals.streams import BATCHES, INIT, LEARNER, NOISE, TARGETS
 from interference.store.tables import write_table
 
@@ -30,9 +30,7 @@ NORM = "linf"
 
 def alike(count: int, hidden: int, classes: int, pixels: int, draw: torch.Generator) -> Stack:
     """Return so many MLPs before training, of one start."""
-    arrays = drawn(pixels, hidden, None, classes, draw)
-    repeated = {name: array.repeat(count, 1, 1) for name, array in arrays.items()}
-    return Stack(**repeated, A=None, classes=torch.full((count,), classes))
+    return repeated(drawn(pixels, hidden, None, classes, draw), torch.full((count,), classes))
 
 
 def targets(labels: Tensor, classes: int, draw: torch.Generator) -> dict[str, Tensor]:
