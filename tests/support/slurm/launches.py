@@ -136,9 +136,13 @@ class Launch:
         except TimeoutError as error:
             raise TimeoutError(f"{error}\n{self.log[-4000:]}") from None
 
+    def until_jobs_run(self) -> None:
+        """Until both jobs of the first rule run."""
+        self.until(lambda: len(self.starts("first")) == 2, "both jobs run")
+
     def until_running(self) -> list[Start]:
         """Until both jobs of the first rule run and Snakemake's lock was noted."""
-        self.until(lambda: len(self.starts("first")) == 2, "both jobs run")
+        self.until_jobs_run()
         self.until(lambda: any(claim["locks"] for claim in self.claims), "the lock is noted")
         return self.starts("first")
 
