@@ -14,7 +14,7 @@ from pathlib import Path
 
 from interference import provenance
 from interference.plan.catalogue import FIGURES, TABLES
-from tests.support import REPO, machine_code
+from tests.support import REPO, forks, machine_code
 from tests.support.planner import snakemake
 
 #: What a run needs; the tests' copies hold nothing else.
@@ -82,7 +82,8 @@ class Checkout:
                 shutil.copy2(source, target)
         for name in ("recorder", "records"):
             (folder / name).mkdir()
-        (folder / "recorder" / "sitecustomize.py").write_text(RECORDER, encoding="utf-8")
+        begin = folder / "recorder" / "sitecustomize.py"
+        begin.write_text(RECORDER + forks.ASKING, encoding="utf-8")
         checkout = cls.of(folder)
         machine_code.share(checkout.package)
         return checkout
@@ -112,12 +113,16 @@ class Checkout:
             "RECORD_TO": str(self.records),
         }
 
-    def run(self, *command: str) -> subprocess.CompletedProcess:
-        """Run a command in the copy; stdout and stderr come back together as ``stdout``."""
+    def run(self, *command: str, forking: bool = False) -> subprocess.CompletedProcess:
+        """Run a command in the copy; stdout and stderr come back together as ``stdout``.
+
+        forking: whether verbs that it starts are forks of one process (`forks`), but for the first of each.
+        """
+        given = forks.variables(self.records.parent) if forking else {}
         return subprocess.run(
             command,
             cwd=self.folder,
-            env=self.environment,
+            env={**self.environment, **given},
             encoding="utf-8",
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -125,7 +130,7 @@ class Checkout:
         )
 
     def snakemake(self, *arguments: str, config: str = TINY) -> subprocess.CompletedProcess:
-        return self.run("snakemake", "--configfile", config, *arguments)
+        return self.run("snakemake", "--configfile", config, *arguments, forking=True)
 
     def plan(self, *arguments: str, config: str = TINY) -> Plan:
         """A dry run."""
@@ -175,7 +180,7 @@ class Checkout:
         self._saved.clear()
 
     def recorded(self) -> list[dict]:
-        """What each verb loaded: its arguments, and the names of modules."""
+        """What each verb loaded: its arguments, and the names of modules; of forks the package's alone."""
         return [
             json.loads(path.read_text(encoding="utf-8")) for path in sorted(self.records.iterdir())
         ]
