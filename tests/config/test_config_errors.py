@@ -35,6 +35,13 @@ COLOUR = GOOD["data"] | {
 }
 ROBUST = MINE | {"norm": "linf", "epsilon": "4/255"}
 OWN = {"source": "files", "networks": {"m": MINE, "r": ROBUST}}
+FIVE_CLASSES = {"data/classes": 5, "data/evaluation": 1000}
+HUB = {
+    "source": "hub",
+    "folder": "/c",
+    "revision": "main",
+    "checkpoints": {"resnet18_l2_eps0": "0" * 64},
+}
 FGSM = {"type": "fgsm", "norm": "l2", "epsilons": [0.5]}
 ENSEMBLE = {**FGSM, "type": "strongest", "images": 9, "steps": 5, "restarts": 1, "targets": 3,
             "queries": 10}  # fmt: skip
@@ -607,7 +614,56 @@ WRONG = {
     ),
     "more classes than the dataset has": (
         {"canvas/regimes/dense/classes": 11},
-        ["canvas.regimes.dense.classes: found 11, but fashion-mnist-subset has 10"],
+        ["canvas.regimes.dense.classes: found 11, but there are 10; write that or less"],
+    ),
+    "more classes of canvases than the experiment takes": (
+        {**FIVE_CLASSES, "canvas/regimes/dense/classes": 6},
+        ["canvas.regimes.dense.classes: found 6, but there are 5; write that or less"],
+    ),
+    "more classes of rivals than the experiment takes": (
+        {**FIVE_CLASSES, **rivals("abundance", classes=[2, 6])},
+        ["rivals.abundance.classes: found 6, but there are 5; write that or less"],
+    ),
+    "more targets than the experiment takes classes": (
+        {
+            "data/classes": 3,
+            "data/train": 2000,
+            "data/evaluation": 600,
+            "attacks/methods/worst": ENSEMBLE,
+        },
+        ["attacks.methods.worst: needs 4 classes, there are 3; write fewer targets"],
+    ),
+    "classes that the dataset has not": (
+        {"data/classes": 11},
+        ["data.classes: found 11, but fashion-mnist-subset has 10; write fewer, or leave it out"],
+    ),
+    "a single class": ({"data/classes": 1}, ["data.classes: found 1", "2"]),
+    "more images than some classes have": (
+        {"data/classes": 3},
+        ["train + heldout: 4000 + 600 images asked for", "has 3600 of its first 3 classes"],
+    ),
+    "more test images than some classes have": (
+        {"data/classes": 5},
+        ["evaluation: 2000 images asked for", "has 1000 of its first 5 classes"],
+    ),
+    "labels of another source": (
+        {"data/labels": "random"},
+        ["data.labels: found 'random' (text), allowed: shuffled"],
+    ),
+    "some classes of networks that tell all of ImageNet's apart": (
+        {"data": COLOUR | {"classes": 5}, "models": HUB},
+        ["data.classes: found 5, but hub networks tell all 1000 of ImageNet's apart"],
+    ),
+    "fewer classes than a network from elsewhere tells apart": (
+        {"data": COLOUR | {"classes": 5}, "models": OWN},
+        [
+            "models.networks.m.classes: found 10, but data.classes is 5; write networks and data",
+            "models.networks.r.classes: found 10",
+        ],
+    ),
+    "labels that a network from elsewhere has not learned": (
+        {"data": COLOUR | {"labels": "shuffled"}, "models": OWN},
+        ["data.labels: found shuffled, but files networks have learned the dataset's"],
     ),
     "features that are always on": (
         {"canvas/regimes/dense/density": 1.0},

@@ -20,6 +20,7 @@ from interference.data.images import (
     stratified_order,
 )
 from interference.data.images import run as build
+from interference.data.labels import UNTAKEN, taken
 from interference.data.read import read_manifest, read_split
 from interference.data.sources import load
 from interference.store.files import StoreError
@@ -113,6 +114,75 @@ def test_every_stretch_has_the_classes_in_proportion(labels, seed):
     for stop in range(1, len(labels) + 1):
         counts = np.bincount(labels[order[:stop]], minlength=len(share))
         assert np.abs(counts - share * stop).max() <= len(share) / 2 + 0.5
+
+
+def test_the_first_classes_alone_are_taken_in_the_order_of_the_split(data, tmp_path):
+    source = load("fashion-mnist", data["root"], None)
+    data |= {"classes": 3, "train": 60, "heldout": 15, "evaluation": 18}
+    images = made(tmp_path / "three", data)
+    manifest, table = read_manifest(images), read_columns(images.with_suffix(".parquet"))
+    assert manifest["classes"] == len(manifest["class_names"]) == 3
+    for name, count in {"train": 60, "heldout": 15, "evaluation": 18}.items():
+        part = source.test if name == "evaluation" else source.train
+        split = read_split(images, name)
+        origin = table["source"][split.indices]
+        assert np.bincount(split.labels).tolist() == [count // 3] * 3
+        assert np.array_equal(split.labels, part.labels[origin])
+        assert np.array_equal(split.pixels[:], part.pixels(origin))
+
+
+def test_all_classes_by_number_are_all_classes(images, data, tmp_path):
+    again = made(tmp_path / "again", data | {"classes": 10})
+    for split in SPLITS:
+        assert np.array_equal(
+            read_split(again, split).pixels[:], read_split(images, split).pixels[:]
+        )
+        assert np.array_equal(read_split(again, split).labels, read_split(images, split).labels)
+
+
+def test_shuffled_labels_keep_their_numbers_and_tell_nothing_of_the_image(data, tmp_path):
+    source = load("fashion-mnist", data["root"], None)
+    data |= {"labels": "shuffled", "classes": 5, "train": 100, "heldout": 25, "evaluation": 40}
+    images, again = made(tmp_path / "a", data), made(tmp_path / "b", data)
+    assert images.with_suffix(".parquet").read_bytes() == again.with_suffix(".parquet").read_bytes()
+    table = read_columns(images.with_suffix(".parquet"))
+    for name, count in {"train": 100, "heldout": 25, "evaluation": 40}.items():
+        part = source.test if name == "evaluation" else source.train
+        split = read_split(images, name)
+        origin = table["source"][split.indices]
+        assert np.bincount(split.labels).tolist() == [count // 5] * 5
+        assert set(part.labels[origin]) <= set(range(5))
+        # a fifth of all, by chance; five deviations of it
+        right = (split.labels == part.labels[origin]).mean()
+        assert abs(right - 0.2) < 5 * np.sqrt(0.2 * 0.8 / count)
+
+
+@given(
+    st.lists(st.integers(0, 6), min_size=1, max_size=300),
+    st.none() | st.integers(2, 7),
+    st.integers(0, 99),
+)
+def test_labels_that_are_taken_are_dealt_out_among_their_own_images(labels, classes, seed):
+    labels = np.array(labels)
+    own = taken(labels, classes, None, (seed, 0))
+    dealt = taken(labels, classes, "shuffled", (seed, 0))
+    kept = labels < (classes or 7)
+    assert np.array_equal(own, np.where(kept, labels, UNTAKEN))
+    assert np.array_equal(dealt != UNTAKEN, kept)
+    assert sorted(dealt) == sorted(own)
+    assert np.array_equal(dealt, taken(labels, classes, "shuffled", (seed, 0)))
+
+
+def test_more_classes_than_a_dataset_of_files_has_are_refused(data, tmp_path):
+    with pytest.raises(
+        DatasetError, match=r"data\.classes: 11 asked for, fashion-mnist has 10 there"
+    ):
+        made(tmp_path / "store", data | {"classes": 11})
+
+
+def test_more_images_than_the_classes_taken_have_are_refused(data, tmp_path):
+    with pytest.raises(DatasetError, match="there of its first 2 classes"):
+        made(tmp_path / "store", data | {"classes": 2, "train": 5000})
 
 
 def one_class(fashion, part):

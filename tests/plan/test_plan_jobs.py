@@ -235,6 +235,7 @@ def test_a_plan_counts_the_rows_that_are_stored():
 def test_a_plan_says_what_is_missing_here(models, lacks):
     data = {**TINY["data"], "dataset": "image-folder", "root": "/nowhere", "image_size": 32,
             "pictures": {"resize": 32, "corrupt": "skip"}}  # fmt: skip
+    del data["classes"]
     said = missing(check_config({**TINY, "data": data, "models": models}))
     assert said[0] == "missing here: data.root, /nowhere: no folder with image-folder"
     assert len(said) == 2

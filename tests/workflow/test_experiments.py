@@ -175,6 +175,7 @@ RIVALS = {
 JOBS = {
     "canvas": CANVAS,
     "rivals": RIVALS,
+    "rivals-shuffled": RIVALS,
     "toy-full": TOY,
     "toy-preprint": TOY,
     "toy-elhage": TOY,

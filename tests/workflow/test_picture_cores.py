@@ -30,6 +30,7 @@ def checkout(tmp_path_factory):
         "heldout": 4,
         "evaluation": 8,
     }
+    del config["data"]["classes"]  # there are fewer
     config["attacks"] |= {"images": 8, "defence_images": 8}
     config["attacks"]["least"]["images"] = 8
     config["activations"]["parts"] = 1

@@ -6,7 +6,7 @@ from typing import Any
 
 from interference.config.attacks import ATTACKS
 from interference.config.canvas import pixels
-from interference.config.facts import BLOCK, DATASETS, channels, positions
+from interference.config.facts import BLOCK, channels, positions
 from interference.config.model import models_of, source_of
 from interference.config.rivals import disagreements
 from interference.config.values import DISPLACED
@@ -29,6 +29,7 @@ def problems(config: Any) -> list[str]:
     return [
         *own,
         *_channels(config),
+        *_labels(config),
         *_radii(config),
         *_attacks(config),
         *_classes(config),
@@ -63,12 +64,12 @@ def _arms(config: Any) -> Iterator[str]:
 
 def _canvas(config: Any) -> Iterator[str]:
     """Canvases that the dataset's images cannot make up, and radii too large for them."""
-    canvas, data, known = config.canvas, config.data, DATASETS[config.data.dataset]
+    canvas, data, known = config.canvas, config.data, config.data.class_count
     for name, regime in canvas.regimes.items():
-        if known.classes is not None and regime.classes > known.classes:
+        if known is not None and regime.classes > known:
             yield (
-                f"canvas.regimes.{name}.classes: found {regime.classes}, but {data.dataset} has "
-                f"{known.classes}; write that or less"
+                f"canvas.regimes.{name}.classes: found {regime.classes}, but there are {known}; write "
+                "that or less"
             )
     if canvas.mount and "networks" not in config.arms:
         others = ", ".join(name for name in NETWORKS if name != "data")
@@ -94,8 +95,7 @@ def _canvas(config: Any) -> Iterator[str]:
 def _rivals(config: Any) -> Iterator[str]:
     data = config.data
     pixels = data.channels * data.size**2
-    known = DATASETS[data.dataset].classes
-    yield from disagreements(config.rivals, known, pixels, data.evaluation)
+    yield from disagreements(config.rivals, data.class_count, pixels, data.evaluation)
 
 
 def _channels(config: Any) -> Iterator[str]:
@@ -104,6 +104,28 @@ def _channels(config: Any) -> Iterator[str]:
         yield (
             f"models.source: {source} networks see three channels, {config.data.dataset} has "
             f"{channels}; name a dataset of colour images, or train networks here"
+        )
+
+
+def _labels(config: Any) -> Iterator[str]:
+    """Fewer classes than a network tells apart, and labels that it cannot have learned."""
+    source = config.models.source
+    if source == "hub" and config.data.classes is not None:
+        yield (
+            f"data.classes: found {config.data.classes}, but hub networks tell all {IMAGENET_CLASSES} of "
+            "ImageNet's apart; leave it out, or train networks here"
+        )
+    if source == "files" and config.data.classes is not None:
+        for name, network in config.models.networks.items():
+            if network.classes != config.data.classes:
+                yield (
+                    f"models.networks.{name}.classes: found {network.classes}, but data.classes is "
+                    f"{config.data.classes}; write networks and data of the same classes"
+                )
+    if source != "trained" and config.data.labels is not None:
+        yield (
+            f"data.labels: found {config.data.labels}, but {source} networks have learned the dataset's; "
+            "leave it out, or train networks here"
         )
 
 
@@ -190,7 +212,7 @@ def _classes(config: Any) -> Iterator[str]:
         known = [network.classes for network in config.models.networks.values()]
     else:
         hub = config.models.source == "hub"
-        known = [IMAGENET_CLASSES if hub else DATASETS[config.data.dataset].classes]
+        known = [IMAGENET_CLASSES if hub else config.data.class_count]
     for classes in known:
         for name, method in config.attacks.methods.items():
             if classes is not None and classes < method.classes:

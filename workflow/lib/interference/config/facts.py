@@ -20,7 +20,7 @@ class Dataset:
     embedded: whether it ships with the repository
     channels: colours per pixel
     size: pixels per side
-    train, test: number of images of each part
+    train, test: number of images of each part, as many of each class
     classes: number of classes
     """
 

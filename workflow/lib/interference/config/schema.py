@@ -53,6 +53,13 @@ class Data(Section):
     image_size: Annotated[int, Field(ge=8)] | None
     """Pixels per side; null keeps the dataset's own, which pictures have not."""
     pictures: Pictures | None
+    classes: Annotated[int, Field(ge=2)] = OPTIONAL
+    """Classes, the first of the dataset's: images of others are not taken. An experiment that leaves it
+    out has all. Networks that are trained here tell as many apart."""
+    labels: Literal["shuffled"] = OPTIONAL
+    """Where labels come from: shuffled among the images of a part, so that no image tells its own, for
+    an experiment in which nothing can be learned that holds for other images. Left out, they are the
+    dataset's."""
     train: Count
     """Images that train networks and give the SAEs their rows."""
     heldout: Annotated[int, Field(ge=2)]
@@ -83,16 +90,29 @@ class Data(Section):
                 f"pictures.resize: {self.pictures.resize} pixels cannot hold a square of "
                 f"image_size: {self.image_size}"
             )
-        if known.train is not None and self.train + self.heldout > known.train:
+        if known.classes is not None and self.classes is not None and self.classes > known.classes:
             raise ValueError(
-                f"train + heldout: {self.train} + {self.heldout} images asked for, "
-                f"{self.dataset} has {known.train}"
+                f"classes: found {self.classes}, but {self.dataset} has {known.classes}; write fewer, or "
+                "leave it out for all"
             )
-        if known.test is not None and self.evaluation > known.test:
-            raise ValueError(
-                f"evaluation: {self.evaluation} images asked for, {self.dataset} has {known.test}"
-            )
+        asked = {"train + heldout": self.train + self.heldout, "evaluation": self.evaluation}
+        for (splits, images), there in zip(asked.items(), (known.train, known.test), strict=True):
+            if there is None:
+                continue
+            if self.classes is not None and known.classes is not None:
+                there = there * self.classes // known.classes  # all have as many images of each
+            if images > there:
+                of = f" of its first {self.classes} classes" if self.classes is not None else ""
+                numbers = f"{self.train} + {self.heldout}" if "+" in splits else f"{images}"
+                raise ValueError(
+                    f"{splits}: {numbers} images asked for, {self.dataset} has {there}{of}"
+                )
         return self
+
+    @property
+    def class_count(self) -> int | None:
+        """Classes; None where the dataset's files decide."""
+        return DATASETS[self.dataset].classes if self.classes is None else self.classes
 
     @property
     def size(self) -> int:

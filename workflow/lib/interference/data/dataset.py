@@ -55,7 +55,7 @@ class Part(Protocol):
     ) -> Iterator[Block]:
         """Yield the first ``count`` images of an order.
 
-        order: (N,) int64, a permutation of the part. pictures: the config's section of that name,
+        order: (n,) int64, different indices in the part. pictures: the config's section of that name,
         None where images are arrays. scratch: a folder for temporary files.
         workers: processes that decode pictures, as `workers.cpus` takes them.
         """

@@ -1,9 +1,10 @@
 """The experiment's images: one store in the order train, heldout, evaluation.
 
 Train and heldout come from the dataset's training part, evaluation from its test part. Every
-split, and the first images of it, however many, have the classes in the proportions of the part:
-images are permuted, the j-th of a class of n gets the place (j + 1/2) / n, and all are sorted by
-place. So the first images of the evaluation split, which are attacked, are a fair sample of it.
+split, and the first images of it, however many, have the classes in the proportions of the part, of
+which a config may take the first classes alone: images are permuted, the j-th of a class of n gets
+the place (j + 1/2) / n, and all are sorted by place. So the first images of the evaluation split, which
+are attacked, are a fair sample of it.
 
 Pictures that cannot be read, and other entries among them that are not taken, are refused or left
 out, as the config says. The next picture in a part's order takes the place of one that is left out;
@@ -21,7 +22,8 @@ from interference.config.facts import RESOURCES
 from interference.data import corrupt
 from interference.data.dataset import Block, Dataset, Part
 from interference.data.errors import DatasetError
-from interference.data.labels import labels_sha256
+from interference.data.labels import UNTAKEN, labels_sha256
+from interference.data.labels import taken as taken_labels
 from interference.data.listing import Named
 from interference.data.sources import load
 from interference.progress import track
@@ -62,7 +64,7 @@ def run(spec: dict, output: Path, workers: int | None = None) -> None:
       dataset's training or test part) and, for pictures, name (of the file);
     - .skipped.csv, for pictures: those that cannot be read and other entries that are not taken,
       which the manifest counts by part.
-    Raises DatasetError where files are missing, damaged, too few, of a single class or not those of
+    Raises DatasetError where files are missing, damaged, too few, of too few classes or not those of
     the spec.
     """
     output = Path(output)
@@ -73,20 +75,27 @@ def run(spec: dict, output: Path, workers: int | None = None) -> None:
     parts = {"train": dataset.train, "test": dataset.test}
     if pictures is not None:
         corrupt.settle_untaken(dataset.untaken, pictures)
-    for name, part in parts.items():
-        _check_enough(name, part, data, dataset.untaken[name])
-    _check_classes(dataset, data)
+    names = _class_names(dataset, data)
+    labels = {
+        name: taken_labels(
+            part.labels, data.get("classes"), data.get("labels"), (data["seed"], number)
+        )
+        for number, (name, part) in enumerate(parts.items())
+    }
+    for name in parts:
+        _check_enough(name, labels[name], data, dataset.untaken[name])
+    _check_classes(labels, names, data)
     asked = sum(data[split] for splits in SPLITS.values() for split in splits)
     with writing(
         output.with_suffix(".zarr"), (asked, *dataset.train.shape), "uint8", spec
     ) as writer:
         histogram = Histogram(dataset.train.shape[0], data["train"])
-        taken = _write(parts, data, writer, histogram, output.parent, workers)
+        taken = _write(parts, labels, data, writer, histogram, output.parent, workers)
         if pictures is not None:
             corrupt.settle({name: part.corrupt for name, part in taken.items()}, pictures)
         bounds = _bounds(taken, data)
-        columns = _columns(parts, taken, bounds)
-        _check_splits(columns, dataset.class_names, data)
+        columns = _columns(labels, taken, bounds)
+        _check_splits(columns, names, data)
         writer.shorten(bounds["evaluation"][1])
         mean, std = statistics(histogram.counts)
     write_table(output.with_suffix(".parquet"), columns, spec)
@@ -95,8 +104,8 @@ def run(spec: dict, output: Path, workers: int | None = None) -> None:
         "array": writer.manifest(),
         "labels_sha256": labels_sha256(columns["label"]),
         "splits": bounds,
-        "classes": len(dataset.class_names),
-        "class_names": dataset.class_names,
+        "classes": len(names),
+        "class_names": names,
         "mean": mean,
         "std": std,
     }
@@ -120,25 +129,40 @@ def check_shipped(dataset: str, checksums: str | None) -> None:
         raise DatasetError(f"{sums} changed after this job was planned; run snakemake again")
 
 
-def _check_enough(name: str, part: Part, data: dict, untaken: Named) -> None:
+def _class_names(dataset: Dataset, data: dict) -> list[str]:
+    """Return the names of the classes that are taken. Raises DatasetError where there are fewer."""
+    there, asked = dataset.class_names, data.get("classes")
+    if asked is not None and asked > len(there):
+        raise DatasetError(
+            f"data.classes: {asked} asked for, {data['dataset']} has {len(there)} there; write fewer, or "
+            "leave it out for all"
+        )
+    return there[:asked]
+
+
+def _check_enough(name: str, labels: np.ndarray, data: dict, untaken: Named) -> None:
     splits = SPLITS[name]
-    count = sum(data[split] for split in splits)
-    if count > len(part.labels):
+    count, there = sum(data[split] for split in splits), int((labels != UNTAKEN).sum())
+    if count > there:
+        of = f" of its first {data['classes']} classes" if "classes" in data else ""
         asked = " + ".join(splits) + ": " + " + ".join(str(data[split]) for split in splits)
         beside = f", and {len(untaken)} entries that are not taken: {corrupt.some(untaken)}"
         raise DatasetError(
-            f"data.{asked} images asked for, {data['dataset']} has {len(part.labels)} there"
+            f"data.{asked} images asked for, {data['dataset']} has {there} there{of}"
             f"{beside if untaken else ''}"
         )
 
 
-def _check_classes(dataset: Dataset, data: dict) -> None:
-    """Raise DatasetError where a part has a single class: nothing can be learned from it."""
-    for name, part in {"train": dataset.train, "test": dataset.test}.items():
-        labels = np.unique(part.labels)
-        if len(labels) < 2:
+def _check_classes(labels: dict[str, np.ndarray], names: list[str], data: dict) -> None:
+    """Raise DatasetError where a part has a single class: nothing can be learned from it.
+
+    labels: name of a part → those of its images, (N,) int64. names: of the classes.
+    """
+    for name, of_part in labels.items():
+        there = np.unique(of_part[of_part != UNTAKEN])
+        if len(there) < 2:
             root = f" in {data['root']}" if data["root"] else ""
-            only = ", ".join(dataset.class_names[label] for label in labels) or "none"
+            only = ", ".join(names[label] for label in there) or "none"
             raise DatasetError(
                 f"{data['dataset']}{root}: the {name} part has images of one class only, {only}, and "
                 "a network needs at least two classes to tell apart; see that data.root is the "
@@ -174,6 +198,7 @@ def stratified_order(labels: np.ndarray, seed: tuple[int, ...]) -> np.ndarray:
 
 def _write(
     parts: dict[str, Part],
+    labels: dict[str, np.ndarray],
     data: dict,
     writer: Writer,
     histogram: "Histogram",
@@ -186,7 +211,8 @@ def _write(
 
     def images() -> Iterator[int]:
         for number, (name, part) in enumerate(parts.items()):
-            order = stratified_order(part.labels, (data["seed"], number))
+            kept = np.flatnonzero(labels[name] != UNTAKEN)
+            order = kept[stratified_order(labels[name][kept], (data["seed"], number))]
             of_part = part.stream(order, counts[name], data.get("pictures"), scratch, workers)
             for block in of_part:
                 writer.append(block.pixels)
@@ -261,13 +287,13 @@ def statistics(histogram: np.ndarray) -> tuple[list[float], list[float]]:
 
 
 def _columns(
-    parts: dict[str, Part], taken: dict[str, Taken], bounds: dict[str, list[int]]
+    labels: dict[str, np.ndarray], taken: dict[str, Taken], bounds: dict[str, list[int]]
 ) -> dict[str, np.ndarray]:
     source = {name: np.concatenate(part.indices) for name, part in taken.items()}
     columns = {
         "image": np.arange(sum(map(len, source.values()))),
         "split": np.repeat(list(bounds), [stop - start for start, stop in bounds.values()]),
-        "label": np.concatenate([part.labels[source[name]] for name, part in parts.items()]),
+        "label": np.concatenate([of_part[source[name]] for name, of_part in labels.items()]),
         "source": np.concatenate(list(source.values())),
     }
     names = [name for part in taken.values() for name in part.names]

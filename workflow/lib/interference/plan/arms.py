@@ -22,7 +22,7 @@ class Arms(Inventory):
 
     @once
     def images(self) -> str:
-        data = self.config.data.model_dump()
+        data = self.config.data.model_dump(exclude_unset=True)
         dataset, checksums = DATASETS[data["dataset"]], None
         if dataset.embedded:
             sums = RESOURCES / data["dataset"] / "SHA256SUMS"

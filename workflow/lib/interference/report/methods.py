@@ -50,7 +50,7 @@ def asked(config: dict) -> str:
     return (
         "Networks seem to store more features than they have dimensions, as directions that overlap a "
         "little: superposition. Gorton & Lewis (arXiv 2508.17456) argue that this interference is what "
-        f"adversarial perturbations exploit. This experiment asks it {_list(means)}. Beside everything "
+        f"adversarial perturbations exploit. This experiment asks it {'; '.join(means)}. Beside everything "
         "that an attack does stands what a control as strong does, and a claim is held against an "
         "interval by a rule that was fixed before the run."
     )
@@ -72,12 +72,19 @@ def methods(config: dict) -> Iterator[tuple[str, list[str]]]:
     yield "Statistics", _statistics(config)
 
 
+def _labels(data: dict) -> str:
+    """Which classes there are and where labels come from, where they are not all the dataset's own."""
+    classes = f", its first {data['classes']} classes" if "classes" in data else ""
+    shuffled = ", with labels that were shuffled among them, a null" if "labels" in data else ""
+    return classes + shuffled
+
+
 def _images(config: dict) -> str:
     data, uses = config["data"], {"models": "score SAEs", "canvas": "set thresholds of canvases"}
     held = _list([use for section, use in uses.items() if section in config] or ["are held out"])
     size = f", {data['image_size']} pixels a side" if data["image_size"] else ""
     return (
-        f"Images are of {data['dataset']}{size}, pixels in [0, 1]: {data['train']:,} train networks and "
+        f"Images are of {data['dataset']}{size}{_labels(data)}, pixels in [0, 1]: {data['train']:,} train networks and "
         f"SAEs, {data['heldout']:,} {held}, {data['evaluation']:,} test images give accuracies and "
         f"are attacked (split with seed {data['seed']})."
     )
