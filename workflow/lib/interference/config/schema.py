@@ -95,17 +95,18 @@ class Data(Section):
                 f"classes: found {self.classes}, but {self.dataset} has {known.classes}; write fewer, or "
                 "leave it out for all"
             )
-        asked = {"train + heldout": self.train + self.heldout, "evaluation": self.evaluation}
-        for (splits, images), there in zip(asked.items(), (known.train, known.test), strict=True):
+        for splits, there in ((("train", "heldout"), known.train), (("evaluation",), known.test)):
             if there is None:
                 continue
+            of = ""
             if self.classes is not None and known.classes is not None:
-                there = there * self.classes // known.classes  # all have as many images of each
-            if images > there:
-                of = f" of its first {self.classes} classes" if self.classes is not None else ""
-                numbers = f"{self.train} + {self.heldout}" if "+" in splits else f"{images}"
+                there = there * self.classes // known.classes  # as many of each class
+                of = f" of its first {self.classes} classes"
+            counts = [getattr(self, split) for split in splits]
+            if sum(counts) > there:
                 raise ValueError(
-                    f"{splits}: {numbers} images asked for, {self.dataset} has {there}{of}"
+                    f"{' + '.join(splits)}: {' + '.join(map(str, counts))} images asked for, "
+                    f"{self.dataset} has {there}{of}"
                 )
         return self
 
