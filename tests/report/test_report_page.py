@@ -417,3 +417,13 @@ def test_page_and_config_say_what_made_them_and_the_config_is_the_same(tmp_path)
         assert [name, value] in cells
     page_module.run(spec, tmp_path / "again.html", claims=[claims])
     assert (tmp_path / "again.html").read_text(encoding="utf-8") == page
+
+
+def test_the_methods_say_which_classes_there_are_and_that_labels_were_shuffled():
+    config = yaml.safe_load((REPO / "workflow/experiments/rivals.yaml").read_text(encoding="utf-8"))
+    _, (plain,) = next(methods(config))
+    config["data"] |= {"classes": 5, "labels": "shuffled"}
+    _, (null,) = next(methods(config))
+    assert "classes" not in plain
+    assert "shuffled" not in plain
+    assert "its first 5 classes, with labels that were shuffled among them" in null
