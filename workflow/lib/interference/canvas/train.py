@@ -11,7 +11,6 @@ loss, unattacked.
 """
 
 import copy
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,9 +24,8 @@ from interference.canvas.compose import Canvases, Composer
 from interference.canvas.network import Network
 from interference.canvas.streams import ATTACKED
 from interference.compute import generator
+from interference.kernels.rate import rate
 
-#: Share of the steps over which the rate rises.
-WARM = 0.05
 #: Canvases of a step that are attacked, where any are.
 UNDER_ATTACK = 32
 #: Beginnings of the names of a decoder's parameters.
@@ -59,7 +57,7 @@ def pretrain(
     for step in range(spec["steps"]):
         batch = torch.randint(len(labels), (spec["batch_size"],), generator=draw)
         cross_entropy(head(trunk(images[batch])), labels[batch]).backward()
-        optimizer.step(_rate(spec, step))
+        optimizer.step(rate(spec["learning_rate"], step, spec["steps"]))
     return Taught(trunk, head.requires_grad_(False))
 
 
@@ -125,7 +123,7 @@ def _teach(
         if adversary is not None:
             loss = loss + _under_attack(network, batch, adversary, draw)
         loss.backward()
-        optimizer.step(_rate(spec, step))
+        optimizer.step(rate(spec["learning_rate"], step, spec["steps"]))
         if orthonormal:
             _orthonormalise(network.A)
 
@@ -163,12 +161,6 @@ def _start_detectors(network: Network, head: nn.Linear, target: Tensor) -> None:
     share = head.out_features / (head.out_features - 1)
     network.B[:, :, 0] = share * (head.weight - head.weight.mean(0))[target]
     network.c[:, 0] = share * (head.bias - head.bias.mean())[target]
-
-
-def _rate(spec: dict, step: int) -> float:
-    """The learning rate at a step of 0 to spec["steps"] − 1."""
-    done = step / spec["steps"]
-    return spec["learning_rate"] * min(1.0, done / WARM) * (1 + math.cos(math.pi * done)) / 2
 
 
 class Adam:

@@ -1,7 +1,6 @@
 """Training of a stack: Adam, at a rate that rises over the first twentieth of the steps and falls by a
 cosine; clean, or half on clean images and half on the same images under attack."""
 
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -12,10 +11,9 @@ from torch.nn.functional import cross_entropy
 from interference.attacks.ascent import ascend
 from interference.attacks.losses import log_odds
 from interference.kernels.adam import EPS, adam_tensors, corrections
+from interference.kernels.rate import rate
 from interference.rivals.network import Stack
 
-#: Share of the steps over which the rate rises.
-WARM = 0.05
 #: Length of an attack's steps over its radius, all together.
 REACH = 2.5
 
@@ -30,16 +28,15 @@ class Attack:
 
 
 def descend(
-    parameters: Iterable[Tensor], loss: Callable[[], Tensor], steps: int, rate: float
+    parameters: Iterable[Tensor], loss: Callable[[], Tensor], steps: int, highest: float
 ) -> None:
-    """Lower a loss in place, which is drawn anew for each step. rate: the highest."""
+    """Lower a loss in place, which is drawn anew for each step. highest: of the rates (`kernels.rate`)."""
     moved = [each.requires_grad_() for each in parameters]
     means, squares = ([torch.zeros_like(each) for each in moved] for _ in range(2))
     for step in range(steps):
         gradients = torch.autograd.grad(loss(), moved)
         first, second = corrections(step + 1)
-        done = step / steps
-        size = rate * min(1.0, done / WARM) * (1 + math.cos(math.pi * done)) / 2
+        size = rate(highest, step, steps)
         with torch.no_grad():
             for arrays in zip(moved, gradients, means, squares):
                 adam_tensors(*arrays, size * second / first, EPS * second)
