@@ -26,6 +26,7 @@ from interference.analysis.tables import (
     l0,
     matched,
     mounted,
+    overlap,
     relearning,
     saes,
     splice,
@@ -64,6 +65,7 @@ WHICH = {
     "abundance": {"confidence": 0.95},
     "interpretability": {"confidence": 0.95},
     "relearning": {"confidence": 0.95},
+    "overlap": {},
 }
 
 
@@ -97,6 +99,7 @@ def tables(results):
         "abundance": abundance.build({}, **results["abundance"]),
         "interpretability": interpretability.build({}, **results["interpretability"]),
         "relearning": relearning.build({}, **results["relearning"]),
+        "overlap": overlap.build({}, **results["overlap"]),
     }
 
 

@@ -25,6 +25,7 @@ from interference.analysis.tables import (
     least,
     matched,
     mounted,
+    overlap,
     proxies,
     relearning,
     saes,
@@ -85,6 +86,7 @@ def tables(results):
         "abundance": abundance.build({}, **results["abundance"]),
         "interpretability": interpretability.build({}, **results["interpretability"]),
         "relearning": relearning.build({}, **results["relearning"]),
+        "overlap": overlap.build({}, **results["overlap"]),
     }
 
 

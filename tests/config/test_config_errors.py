@@ -536,6 +536,14 @@ WRONG = {
         rivals("bottlenecks", attack=RIVALS["bottlenecks"]["attack"] | {"images": 5000}),
         ["rivals.bottlenecks.attack.images: found 5000, but data.evaluation is", "or less"],
     ),
+    "more images to show to other MLPs than there are": (
+        rivals("overlap", attack=RIVALS["overlap"]["attack"] | {"images": 5000}),
+        ["rivals.overlap.attack.images: found 5000", "data.evaluation is"],
+    ),
+    "an attack to show in pixels of 255": (
+        rivals("overlap", attack=RIVALS["overlap"]["attack"] | {"epsilon": 25.0}),
+        ["rivals.overlap.attack.epsilon: found 25", "at most 1", "write 0.0980392 if"],
+    ),
     "a radius of rivals in pixels of 255": (
         rivals("abundance", epsilons=[8.0]),
         ["rivals.abundance.epsilons: found 8", "at most 1", "write 0.0313725 if"],

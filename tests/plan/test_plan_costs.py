@@ -106,6 +106,11 @@ def test_work_of_rivals_is_what_a_hand_counts():
     # 2 numbers of classes × 4 and 8 hidden units; SAEs of twice as many latents on three kinds of rows
     saes = 3 * 2 * 10 * 16 * 12 * 2 * (4**2 + 8**2)
     assert found["count"] == pytest.approx(2 * ((3 + 8) * once * 12 * seen + saes))
+    # 2 seeds × clean and robust × 4 and 8 hidden units: each is attacked on 30 images by two steps, and sees
+    # those of all 8; twice as many latents are correlated with all others' on 400 images
+    networks, units = 8, 2 * 2 * 12
+    attacks = once * units * 30 * (networks + 2 * 2)
+    assert found["overlap"] == pytest.approx(attacks + 400 * (2 * units) ** 2)
     # a clean source and a robust one; six that learn from attacks on these and from noise, to two kinds of
     # targets each; attacks of two steps on every training image
     crafted = 2 * 2 * 2 * 400 * 2 * 2

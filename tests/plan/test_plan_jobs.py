@@ -68,6 +68,7 @@ def of_rivals(specs):
         "classify": [specs.classify(seed) for seed in specs.config.rivals.seeds],
         "aim": [specs.aim()],
         "count": [specs.count(seed) for seed in specs.config.rivals.seeds],
+        "overlap": [specs.overlap()],
         "relearn": [specs.relearn(seed) for seed in specs.config.rivals.seeds],
     }
     for name in OF_RIVALS:

@@ -17,6 +17,7 @@ from interference.plan.outputs import known_by
 from interference.plan.specs import Specs
 from interference.provenance import canonical
 from interference.report import page as page_module
+from interference.report.charts.overlap import LIKENESS
 from interference.report.charts.rivals import PROXIES, TARGETS
 from interference.report.finished import judged
 from interference.report.methods import asked, methods
@@ -45,7 +46,7 @@ CHARTS = {
     "canvas": {"dose", "dose-ratio", "crossover", "ladder", "transfer", "ruler"},
     "toy-full": {"toy", "toy-phase"},
     "rivals": {"bottleneck-fallen", "bottleneck-direction", "bottleneck-profile", "bottleneck-transfer",
-               "abundance", "mlps", "interpretability", "relearning"},
+               "abundance", "mlps", "interpretability", "relearning", "overlap"},
 }  # fmt: skip
 HOSTILE = ["<script>alert(1)</script>", "\"quotes\" & 'quotes'", "naïve ε → 漢字", "=1+1"]
 CONFIGS = sorted(
@@ -305,6 +306,7 @@ def test_what_no_seed_has_is_no_chart_and_no_number():
         "abundance": tables["abundance"].assign(gain_alive=np.nan),
         "interpretability": tables["interpretability"],
         "relearning": tables["relearning"],
+        "overlap": tables["overlap"],
         "claims": claims,
     }
     page = composed(spec_of("rivals"), changed)
@@ -336,10 +338,17 @@ def test_claims_on_some_networks_or_on_accuracy_open_to_the_chart_of_these():
         for suffix in ("", "-sparsity")
     }
     taught = {"verdict-rivals-relearning-next": {"targets": TARGETS["next"]}}
-    assert opened == gains | costs | meant | taught
+    passed = {
+        f"verdict-rivals-overlap-{column}{suffix}-{among}": {"what": name}
+        for column, name in LIKENESS.items()
+        for suffix in (("",) if column == "cka" else ("", "-beyond-cka"))
+        for among in ("alike", "all")
+    }
+    assert opened == gains | costs | meant | taught | passed
     assert TARGETS["next"] in str(charts_of(page_of("rivals"))["relearning"]["params"])
     charts = charts_of(page_of("rivals"))
-    for name, values in (("abundance", gains), ("mlps", costs), ("interpretability", meant)):
+    for name, values in (("abundance", gains), ("mlps", costs), ("interpretability", meant),
+                         ("overlap", passed)):  # fmt: skip
         control = next(p for p in charts[name]["params"] if p["name"] == "what")
         assert {value["what"] for value in values.values()} <= {*control["bind"]["options"]}
 

@@ -97,6 +97,7 @@ def test_rivals_that_are_planted_are_said_to_be_right():
         "rivals-features-abundance": "Yes",
         "rivals-bottleneck-transfer": "Yes for all 12 kinds of classifiers",
         "rivals-interpretability-selectivity-sparsity": "Yes for both cases",
+        "rivals-overlap-matched-alike": "Yes for both kinds of pairs",
         "rivals-relearning-random": "Yes for all 3 attacked networks",
     }
 

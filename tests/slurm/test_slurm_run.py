@@ -34,6 +34,7 @@ ELSEWHERE = {
     "classify",
     "aim",
     "count",
+    "overlap",
     "relearn",
     "structure",
     "exchange",

@@ -11,6 +11,7 @@ import pandas as pd
 from interference.analysis.tables import abundance as abundance_table
 from interference.analysis.tables import bottlenecks as bottlenecks_table
 from interference.analysis.tables import interpretability as interpretability_table
+from interference.analysis.tables import overlap as overlap_table
 from interference.analysis.tables import relearning as relearning_table
 from interference.analysis.tables.claims import decide, untested
 
@@ -102,6 +103,31 @@ def relearned(seed: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def overlaps(
+    seeds: Sequence[int] = SEEDS, draw: int = 0, sharing: float = 0.4, column: str = "matched"
+) -> pd.DataFrame:
+    """What `overlap` writes: success rises with one measure of likeness of a pair by ``sharing``, and hangs
+    on how easily the target falls; the other measures are drawn."""
+    rng, rows = np.random.default_rng(300 + draw), []
+    networks = [*product((8, 32), (0.0, 0.3), seeds)]
+    weak = {network: rng.random() for network in networks}
+    measures = {
+        frozenset(pair): {name: rng.random() for name in ("cka", "matched", "interference")}
+        for pair in product(networks, networks)
+    }
+    for source, target in product(networks, networks):
+        if source != target:
+            likeness = measures[frozenset((source, target))]
+            success = 0.2 + 0.3 * weak[target] + sharing * likeness[column] + rng.normal(0, 0.03)
+            row = dict(zip(("source_width", "source_epsilon", "source_seed"), source))
+            row |= dict(zip(("target_width", "target_epsilon", "target_seed"), target))
+            rows.append({
+                **row, "agreement": rng.random(), "noise": weak[target], "images": 50, "latents": 20,
+                "own": weak[target] + rng.normal(0, 0.1), "success": success, **likeness,
+            })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
 def lowered(rng: np.random.Generator) -> pd.DataFrame:
     """Effective features that fall everywhere alike."""
     return abundance(0, rng).assign(**dict.fromkeys(GAINS, -0.3))
@@ -187,6 +213,7 @@ def written(folder: Path) -> dict[str, dict[str, list[Path]]]:
         "counts": [counts(s) for s in SEEDS],
         "meanings": [meanings(s) for s in SEEDS],
         "relearned": [relearned(s) for s in SEEDS],
+        "overlaps": [overlaps()],
     }
     paths: dict[str, list[Path]] = {}
     for name, frames in made.items():
@@ -198,6 +225,7 @@ def written(folder: Path) -> dict[str, dict[str, list[Path]]]:
         "abundance": {"counts": paths["counts"]},
         "interpretability": {name: paths[name] for name in ("counts", "meanings")},
         "relearning": {"relearned": paths["relearned"]},
+        "overlap": {name: paths[name] for name in ("overlaps", "counts")},
     }
 
 
@@ -212,6 +240,7 @@ def tables() -> dict[str, pd.DataFrame]:
             "abundance": abundance_table.build({}, **inputs["abundance"]),
             "interpretability": interpretability_table.build({}, **inputs["interpretability"]),
             "relearning": relearning_table.build({}, **inputs["relearning"]),
+            "overlap": overlap_table.build({}, **inputs["overlap"]),
         }
     claims = decide(found, {"confidence": 0.95})
     claims = pd.concat([claims, untested(set(claims["key"]))], ignore_index=True)

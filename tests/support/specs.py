@@ -78,7 +78,7 @@ def _of_canvases(specs: Specs) -> dict[str, str]:
 def _of_rivals(specs: Specs) -> dict[str, str]:
     steps = ("classify", "count", "relearn")
     jobs = {f"{step}/{seed}": getattr(specs, step)(seed) for seed in specs.trials for step in steps}
-    return jobs | ({"aim": specs.aim()} if specs.trials else {})
+    return jobs | ({"aim": specs.aim(), "overlap": specs.overlap()} if specs.trials else {})
 
 
 def jobs_of(values: dict) -> dict[str, str]:

@@ -18,4 +18,4 @@ OF_CANVASES = ("dose", "crossover", "adversarial", "transfer", "proxies")
 #: Of bottlenecks on networks of an experiment.
 MOUNTED = "mounted"
 #: Tables of the preprint's rivals, each of which a figure of its name shows.
-OF_RIVALS = ("bottlenecks", "abundance", "interpretability", "relearning")
+OF_RIVALS = ("bottlenecks", "abundance", "interpretability", "relearning", "overlap")

@@ -160,16 +160,19 @@ RIVALS = {
     "classify": 6,
     "aim": 1,
     "count": 6,
+    "overlap": 1,
     "relearn": 6,
     "bottlenecks_table": 1,
     "abundance_table": 1,
     "interpretability_table": 1,
     "relearning_table": 1,
+    "overlap_table": 1,
     "claims_table": 1,
     "bottlenecks_figure": 1,
     "abundance_figure": 1,
     "interpretability_figure": 1,
     "relearning_figure": 1,
+    "overlap_figure": 1,
 }
 #: experiment that ships → jobs a rule
 JOBS = {

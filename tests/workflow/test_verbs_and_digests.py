@@ -59,6 +59,7 @@ NEEDS = {
     "rivals classify": {"numba", "numpy", "pyarrow", "safetensors", "torch", "zarr"},
     "rivals aim": {"numba", "numpy", "pyarrow", "safetensors", "torch", "zarr"},
     "rivals count": {"numba", "numpy", "pyarrow", "safetensors", "torch", "zarr"},
+    "rivals overlap": {"numba", "numpy", "pyarrow", "safetensors", "scipy", "torch", "zarr"},
     "rivals relearn": {"numba", "numpy", "pyarrow", "safetensors", "torch", "zarr"},
     "analysis table": {"numpy", "pandas", "pyarrow"},
     "analysis figure": {"matplotlib", "numpy", "pandas", "pyarrow", "safetensors"},
@@ -130,12 +131,13 @@ def run_others(checkout: Checkout) -> None:
             "mount/clean-s0/dense",
             "aim",
             "count/0",
+            "overlap",
             "relearn/0",
             "structure/clean-s0",
             "exchange",
         )
     ]
-    assert len(targets) == len(others) + 8 >= 13
+    assert len(targets) == len(others) + 9 >= 14
     done = checkout.snakemake("--cores", "1", *targets, config="others.yaml")
     assert done.returncode == 0, done.stdout
 

@@ -50,6 +50,8 @@ rule count:
     output:
         counts=f"{RIVALS}/counts-s{{trial}}.parquet",
         meanings=f"{RIVALS}/counts-s{{trial}}.meanings.parquet",
+        mlps=f"{RIVALS}/counts-s{{trial}}.mlps.json",
+        weights=f"{RIVALS}/counts-s{{trial}}.mlps.safetensors",
     log:
         f"{LOGS}/rivals/count/s{{trial}}.log",
     benchmark:
@@ -62,6 +64,28 @@ rule count:
     shell:
         "interference rivals count --spec {params.spec:q} --data {input.data}"
         " --output {output.counts} > {log} 2>&1"
+
+
+rule overlap:
+    input:
+        data=f"{DATA}/images.json",
+        images=ancient(f"{DATA}/images.zarr"),
+        mlps=each("rivals/counts-s{trial}.mlps.json"),
+        weights=ancient(each("rivals/counts-s{trial}.mlps.safetensors")),
+    output:
+        overlaps=f"{RIVALS}/overlaps.parquet",
+    log:
+        f"{LOGS}/rivals/overlap/all.log",
+    benchmark:
+        f"{BENCHMARKS}/rivals/overlap/all.tsv"
+    resources:
+        mem_mb=scaled(4000),
+        runtime=scaled(120),
+    params:
+        spec=lambda wildcards: specs.overlap(),
+    shell:
+        "interference rivals overlap --spec {params.spec:q} --data {input.data}"
+        " --mlps {input.mlps} --output {output.overlaps} > {log} 2>&1"
 
 
 rule relearn:

@@ -7,6 +7,7 @@ trainings of a kind, or about the only one.
 
 from functools import partial
 
+from interference.analysis.between import EXCHANGED, OVERLAPPING
 from interference.analysis.claim import CONTROL, PREPRINT, Claim, Reported, Subjects
 from interference.analysis.perturbations import PERTURBATIONS
 from interference.analysis.predictions import PREDICTIONS
@@ -237,6 +238,8 @@ CLAIMS = (
         reported=Reported("0"),
     ),
     *PERTURBATIONS,
+    *EXCHANGED,
     *PREDICTIONS,
     *RIVALS,
+    *OVERLAPPING,
 )

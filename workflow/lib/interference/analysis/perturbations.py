@@ -8,7 +8,6 @@ from functools import partial
 
 from interference.analysis.claim import CONTROL, PREPRINT, Claim, Reported, Subjects
 from interference.analysis.quantities import estimate
-from interference.analysis.sharing import shared
 from interference.analysis.verdicts import RANKED, Rule
 
 _LEAST = "networks, and least changes (attacks.least)"
@@ -101,33 +100,6 @@ def _structure(
     )
 
 
-#: Whose attacks are shown to whom: where, in words.
-PAIRS = {"alike": ("alike", "of networks trained alike"), "all": ("images > 0", "of all networks")}
-
-
-def _exchanged(among: str, where: str, who: str) -> Claim:
-    """The claim on pairs of networks. among, where, who: of `PAIRS`."""
-    return Claim(
-        f"exchange-{among}",
-        "attacks pass between networks where their geometry is shared (partial rank correlation of success "
-        f"and CKA over pairs {who}, given clean agreement and how easily the target falls, less that of "
-        "permuted geometry)",
-        PREPRINT,
-        (
-            Subjects(
-                "exchange",
-                f"{{layer}}, pairs {who}",
-                where,
-                "several networks, and attacks shown to all others (attacks.exchange)",
-                per=("layer",),
-            ),
-        ),
-        partial(shared, among=among),
-        Rule(">", 0, RANKED),
-        reported=Reported("attacks transfer where interference is shared"),
-    )
-
-
 PERTURBATIONS = (
     Claim(
         "least-exists",
@@ -164,5 +136,4 @@ PERTURBATIONS = (
         robust=Rule(">", 0, RANKED),
         trend=Rule(">", 0, RANKED),
     ),
-    *(_exchanged(among, *where) for among, where in PAIRS.items()),
 )

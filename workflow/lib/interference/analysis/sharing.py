@@ -17,27 +17,35 @@ CONTROLS = ("agreement", "noise", "own")
 DEALS, SEED = 2000, 0
 
 
-def shared(rows: pd.DataFrame, spec: dict, *, among: str) -> Measured:
-    """Partial rank correlation over pairs of success and CKA, beyond that of permuted geometry.
+def shared(
+    rows: pd.DataFrame,
+    spec: dict,
+    *,
+    among: str,
+    likeness: str = "cka",
+    beyond: tuple[str, ...] = (),
+) -> Measured:
+    """Partial rank correlation over pairs of success and likeness, beyond that of permuted geometry.
 
-    The geometry of each network is dealt to another one, and with it every CKA that it has (Mantel 1967;
+    The geometry of each network is dealt to another one, and with it every likeness that it has (Mantel 1967;
     partial, Smouse et al. 1986), among all networks or among those that were trained alike. The number is
     the correlation less its mean over deals; the interval, what it is beyond the middle ones of the deals.
 
-    rows: of one layer, one per ordered pair. among: ``all`` networks, or those ``alike``.
+    rows: of one layer, one per ordered pair. among: ``all`` networks, or those ``alike``. likeness: its
+    column. beyond: columns that are taken out beside `CONTROLS`, and not dealt.
     """
     names = sorted({*rows["source"], *rows["target"]})
     source, target = (np.searchsorted(names, rows[side]) for side in ("source", "target"))
     groups = _groups(len(names), source, target) if among == "alike" else [np.arange(len(names))]
-    values = rows[["success", *CONTROLS, "cka"]].to_numpy(np.float64)
+    values = rows[["success", *CONTROLS, *beyond, likeness]].to_numpy(np.float64)
     success, *controls, own = ranks(values.T)
-    kept = without(np.column_stack([np.ones(len(rows)), *controls]))
-    likeness = np.full((len(names), len(names)), np.nan)
-    likeness[source, target] = own
+    columns = np.column_stack([np.ones(len(rows)), *controls])
+    square = np.full((len(names), len(names)), np.nan)
+    square[source, target] = own
     rng = np.random.default_rng(SEED)
     dealt = np.stack([_deal(len(names), groups, rng) for _ in range(DEALS)])
-    null = np.stack([likeness[deal[source], deal[target]] for deal in dealt])
-    found = correlations(kept @ success, np.vstack([own, null]) @ kept)
+    null = np.stack([square[deal[source], deal[target]] for deal in dealt])
+    found = correlations(without(columns, success), without(columns, np.vstack([own, null])))
     value, null = float(found[0]), found[1:]
     tail = 100 * (1 - spec["confidence"]) / 2
     low, high = np.percentile(null, [tail, 100 - tail])
@@ -47,7 +55,7 @@ def shared(rows: pd.DataFrame, spec: dict, *, among: str) -> Measured:
         value - float(low),
         f"{spec['confidence']:.0%} of {DEALS} deals of {len(names)} networks",
         "networks",
-        _shortage([len(group) for group in groups], len(rows), spec["confidence"]),
+        _shortage([len(group) for group in groups], len(rows), len(controls), spec["confidence"]),
         p=partial(_p, value=value, null=null),
     )
 
@@ -74,11 +82,11 @@ def _p(bound: float, *, value: float, null: np.ndarray) -> float:
     return float(min(1, 2 * min(above, below)))
 
 
-def _shortage(sizes: list[int], pairs: int, confidence: float) -> str:
+def _shortage(sizes: list[int], pairs: int, controls: int, confidence: float) -> str:
     """What is too few for a verdict: pairs, beside the controls; or deals that differ."""
-    if pairs < len(CONTROLS) + 4:
-        return f"pairs {pairs}, {len(CONTROLS)} controls need {len(CONTROLS) + 4}"
-    # two networks that are dealt to each other keep the CKA of their pair
+    if pairs < controls + 4:
+        return f"pairs {pairs}, {controls} controls need {controls + 4}"
+    # two networks that are dealt to each other keep the likeness of their pair
     deals, need = (
         math.prod(math.factorial(size) for size in sizes if size > 2),
         2 / (1 - confidence),

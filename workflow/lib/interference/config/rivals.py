@@ -98,6 +98,24 @@ class Abundance(Section):
     sae: TiedSae
 
 
+class Shown(Section):
+    """The attack on every MLP of most classes, which is shown to all others."""
+
+    epsilon: Radius
+    """Linf radius, pixels in [0, 1]; noise beside it moves every pixel by as much."""
+    steps: Count
+    """Gradient steps."""
+    images: Count
+    """Evaluation images of the classes, the first; fewer where there are no more."""
+
+
+class Overlap(Section):
+    """Attacks between the MLPs of most classes, over hidden units, training radii and seeds, beside how alike
+    the dictionaries of their SAEs are."""
+
+    attack: Shown
+
+
 class Lesson(Section):
     """The attack that turns training images towards the classes that they are then labelled with."""
 
@@ -132,6 +150,7 @@ class Rivals(Section):
     training: RivalTraining
     bottlenecks: Bottlenecks
     abundance: Abundance
+    overlap: Overlap
     relearning: Relearning
 
 
@@ -176,15 +195,18 @@ def disagreements(rivals: Rivals, known: int | None, pixels: int, evaluation: in
     for field, classes in asked.items():
         if known is not None and classes > known:
             yield f"rivals.{field}: found {classes}, but there are {known}; write that or less"
-    if rivals.bottlenecks.attack.images > evaluation:
-        yield (
-            f"rivals.bottlenecks.attack.images: found {rivals.bottlenecks.attack.images}, but "
-            f"data.evaluation is {evaluation}; write that or less"
-        )
+    for section in ("bottlenecks", "overlap"):
+        images = getattr(rivals, section).attack.images
+        if images > evaluation:
+            yield (
+                f"rivals.{section}.attack.images: found {images}, but data.evaluation is {evaluation}; write "
+                "that or less"
+            )
     radii = {
         "bottlenecks.epsilons": (rivals.bottlenecks.epsilons, pixels**0.5),
         "bottlenecks.attack.epsilon": ([rivals.bottlenecks.attack.epsilon], pixels**0.5),
         "abundance.epsilons": (rivals.abundance.epsilons, 1.0),
+        "overlap.attack.epsilon": ([rivals.overlap.attack.epsilon], 1.0),
         "relearning.epsilons": (rivals.relearning.epsilons, 1.0),
         "relearning.attack.epsilon": ([rivals.relearning.attack.epsilon], 1.0),
     }

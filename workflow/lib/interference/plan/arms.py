@@ -156,6 +156,17 @@ class Arms(Inventory):
         )
 
     @once
+    def overlap(self) -> str:
+        rivals = self.config.rivals
+        return spec(
+            ("interference.rivals.overlap",),
+            [self.images(), *(self.count(seed) for seed in self.trials)],
+            classes=max(rivals.abundance.classes),
+            attack=rivals.overlap.attack.model_dump(),
+            seed=self.trials[0],
+        )
+
+    @once
     def relearn(self, seed: int) -> str:
         rivals = self.config.rivals
         return spec(

@@ -55,6 +55,7 @@ JUDGED = {
     "abundance": "rivals",
     "interpretability": "rivals",
     "relearning": "rivals",
+    "overlap": "rivals",
 }
 #: Tables that the page shows beside them, likewise.
 SHOWN = {"saes": "networks", "splice": "networks", "gates": "gates", "toy": "toy"}
@@ -160,6 +161,11 @@ TABLES = (
         arms=("rivals",),
     ),
     Table(
+        "overlap",
+        {"overlaps": Input("overlap", "rivals/overlaps.parquet"), "counts": COUNTS},
+        arms=("rivals",),
+    ),
+    Table(
         "claims",
         {
             **{name: table(name, needs) for name, needs in JUDGED.items()},
@@ -170,7 +176,6 @@ TABLES = (
     ),
 )
 
-ARCHITECTURE = {"architecture": "{architecture}"}
 PAIRS = Input("geometry", "toy/geometry.parquet")
 COSINES = Input("flip", "canvas/{plain}-{regime}-s{seed}.cosines.parquet")
 EXAMPLE = Input("geometry", "toy/geometry.example.parquet")
@@ -187,79 +192,66 @@ def _of_toy_models(name: str, shown: str, inputs: Mapping[str, Input]) -> Figure
     )
 
 
+def _per_architecture(
+    name: str,
+    category: str,
+    labels: Mapping[str, str],
+    *,
+    file: str | None = None,
+    source: str | None = None,
+    needs: str | None = None,
+    also: Mapping[str, Input] = {},
+) -> Figure:
+    """A figure of networks of an architecture. file: under it; source: its table; both of its own name if
+    none is given. also: other inputs."""
+    return Figure(
+        name,
+        {"table": table(source or name), **also},
+        needs=needs,
+        file=f"{{architecture}}/{file or name}",
+        category=category,
+        labels={"architecture": "{architecture}", **labels},
+    )
+
+
 FIGURES = (
-    Figure(
-        "accuracy",
-        {"table": table("accuracy")},
-        file="{architecture}/accuracy",
-        category="Networks",
-        labels={**ARCHITECTURE, "figure": "accuracy under attack"},
+    _per_architecture("accuracy", "Networks", {"figure": "accuracy under attack"}),
+    _per_architecture(
+        "baselines", "Reconstruction at equal sparsity", {"figure": "beside baselines"}
     ),
-    Figure(
-        "baselines",
-        {"table": table("baselines")},
-        file="{architecture}/baselines",
-        category="Reconstruction at equal sparsity",
-        labels={**ARCHITECTURE, "figure": "beside baselines"},
+    _per_architecture(
+        "splice", "Reconstruction against sparsity", {"layer": "all, spliced into the network"}
     ),
-    Figure(
-        "splice",
-        {"table": table("splice")},
-        file="{architecture}/splice",
-        category="Reconstruction against sparsity",
-        labels={**ARCHITECTURE, "layer": "all, spliced into the network"},
-    ),
-    Figure(
+    _per_architecture(
         "fvu",
-        {"table": table("saes")},
-        file="{architecture}/fvu/{layer}",
-        category="Reconstruction against sparsity",
-        labels={**ARCHITECTURE, "layer": "{layer}"},
+        "Reconstruction against sparsity",
+        {"layer": "{layer}"},
+        file="fvu/{layer}",
+        source="saes",
     ),
-    Figure(
-        "matched",
-        {"table": table("matched")},
-        file="{architecture}/matched/{type}",
-        category="Reconstruction at equal sparsity",
-        labels={**ARCHITECTURE, "SAE type": "{type}"},
+    _per_architecture(
+        "matched", "Reconstruction at equal sparsity", {"SAE type": "{type}"}, file="matched/{type}"
     ),
     Figure("l0", {"table": table("l0")}, file="l0/{model}", category="L0 under attack"),
-    Figure(
+    _per_architecture(
         "fair",
-        {"table": table("fair")},
-        file="{architecture}/fair/{type}",
-        category="L0 under attack",
-        labels={**ARCHITECTURE, "SAE type": "{type}", "figure": "compared fairly"},
+        "L0 under attack",
+        {"SAE type": "{type}", "figure": "compared fairly"},
+        file="fair/{type}",
     ),
-    Figure(
-        "interventions",
-        {"table": table("interventions")},
-        file="{architecture}/interventions",
-        category="L0 under attack",
-        labels={**ARCHITECTURE, "figure": "woken latents put back, or put in"},
+    _per_architecture(
+        "interventions", "L0 under attack", {"figure": "woken latents put back, or put in"}
     ),
-    Figure(
-        "defences",
-        {"table": table("defences")},
-        file="{architecture}/defences",
-        category="Networks",
-        labels={**ARCHITECTURE, "figure": "accuracy behind reconstructions"},
-    ),
-    Figure(
+    _per_architecture("defences", "Networks", {"figure": "accuracy behind reconstructions"}),
+    _per_architecture(
         "least",
-        {"table": table("least"), "radii": LEAST},
+        "Networks",
+        {"figure": "least changes that flip a prediction"},
         needs="least",
-        file="{architecture}/least",
-        category="Networks",
-        labels={**ARCHITECTURE, "figure": "least changes that flip a prediction"},
+        also={"radii": LEAST},
     ),
-    Figure(
-        "structure",
-        {"table": table("structure")},
-        needs="structure",
-        file="{architecture}/structure",
-        category="Networks",
-        labels={**ARCHITECTURE, "figure": "what perturbations look like"},
+    _per_architecture(
+        "structure", "Networks", {"figure": "what perturbations look like"}, needs="structure"
     ),
     Figure(
         "exchange",
@@ -317,16 +309,17 @@ FIGURES = (
             name,
             {"table": table(name)},
             ("rivals",),
-            settings=STUDENT,
+            settings=settings,
             file=name,
             category="Rivals",
             labels={"figure": shown},
         )
-        for name, shown in (
-            ("bottlenecks", "where attacks point in a bottleneck"),
-            ("abundance", "effective features over classes and hidden units"),
-            ("interpretability", "how much features are about one thing"),
-            ("relearning", "what attacks teach"),
+        for name, settings, shown in (
+            ("bottlenecks", STUDENT, "where attacks point in a bottleneck"),
+            ("abundance", STUDENT, "effective features over classes and hidden units"),
+            ("interpretability", STUDENT, "how much features are about one thing"),
+            ("relearning", STUDENT, "what attacks teach"),
+            ("overlap", (), "attacks between MLPs over how alike they are"),
         )
     ),
 )

@@ -176,13 +176,21 @@ def _rival_rules(config: Config) -> Iterator[Rule]:
     one = (data.channels * data.size**2 + 1) * hidden + (hidden + classes) * widest + classes
     aimed = f"{seeds * len(trained) * rivals.bottlenecks.attack.images:,} attacked images"
     counted = rivals.abundance
-    mlps = seeds * len(counted.classes) * len(counted.widths) * (1 + len(counted.epsilons))
+    taught = seeds * (1 + len(counted.epsilons))
+    mlps, kept = taught * len(counted.widths) * len(counted.classes), taught * len(counted.widths)
+    # of those of most classes: hidden units, class vectors, and the latents of an SAE, of all widths
+    inputs, most = data.channels * data.size**2, max(counted.classes)
+    arrays = sum(
+        (inputs + 1 + most) * width + most + (width + 1) * counted.sae.expansion_factor * width
+        for width in counted.widths
+    )
     yield Rule("classify", "rivals", seeds, 4 * seeds * len(trained) * one,
                f"{seeds * len(trained)} classifiers")  # fmt: skip
     yield Rule("aim", "rivals", 1, 0, aimed)
     sources = 1 + len(rivals.relearning.epsilons)
     learners = f"{seeds * 2 * (sources + 1)} MLPs that learn from attacks and noise"
-    yield Rule("count", "rivals", seeds, 0, f"{mlps} MLPs")
+    yield Rule("count", "rivals", seeds, 4 * taught * arrays, f"{mlps} MLPs")
+    yield Rule("overlap", "rivals", 1, 0, f"{kept * (kept - 1):,} ordered pairs of MLPs")
     yield Rule("relearn", "rivals", seeds, 0, learners)
 
 

@@ -57,6 +57,7 @@ STEPS = (
     Step("rivals", "classify", "Teach classifiers through bottlenecks, of one seed."),
     Step("rivals", "aim", "Attack them, and ask whether the geometry of class vectors foretold it."),
     Step("rivals", "count", "Count effective features over classes, hidden units and epsilon."),
+    Step("rivals", "overlap", "Show attacks on MLPs to each other, and compare their SAE dictionaries."),
     Step("rivals", "relearn", "Teach networks from attacks alone, and ask them about clean images."),
     Step("report", "page", "Write the page that answers the question: verdicts, charts, methods."),
 )  # fmt: skip

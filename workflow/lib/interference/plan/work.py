@@ -99,8 +99,8 @@ def _mounted_work(config: Config, specs: Specs) -> float:
 
 def _rival_work(config: Config) -> dict[str, float]:
     """Rule → work on networks of the preprint's rivals: training, half of it under attack where there is
-    one, SAEs, and attacks that networks learn from; those on classifiers are left out. A pass is that of the
-    first layer."""
+    one, SAEs, attacks that networks learn from or that are shown to each other, and matching of latents;
+    attacks on classifiers are left out. A pass is that of the first layer."""
     rivals, data = config.rivals, config.data
     seen = len(rivals.seeds) * rivals.training.steps * rivals.training.batch_size
     once = 2 * data.channels * data.size**2
@@ -119,7 +119,12 @@ def _rival_work(config: Config) -> dict[str, float]:
     # two kinds of targets: each source's attacks, and who learns from these and from noise
     learned = sum(passes(lesson.steps, epsilon) for epsilon in sources) + 3 * 2 * (len(sources) + 1)
     crafted = len(rivals.seeds) * len(sources) * 2 * data.train * 2 * lesson.attack.steps
+    # MLPs of most classes: each is attacked, and sees what all others are attacked with
+    shown, networks = rivals.overlap.attack, len(rivals.seeds) * (1 + len(counted.epsilons))
+    passed = shown.images * (networks * len(counted.widths) + 2 * shown.steps)
+    correlated = data.train * networks * units * sae.expansion_factor**2
     return {
+        "overlap": float(networks * units * (once * passed + correlated)),
         "classify": float(taught * once * bottlenecks.hidden * seen),
         "count": float(len(counted.classes) * (mlps * once * units * seen + 12 * squares * rows)),
         "relearn": float(once * lesson.hidden * (learned * seen + crafted)),

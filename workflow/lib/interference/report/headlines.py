@@ -79,6 +79,8 @@ QUESTIONS = (
              ("rivals-interpretability-selectivity-sparsity", "rivals-interpretability-coherence-sparsity"), "cases"),
     Question("rivals", "Do attacks alone teach what classes look like, where noise as large does not?",
              ("rivals-relearning-random", "rivals-relearning-noise"), "attacked networks"),
+    Question("rivals", "Do attacks pass between MLPs whose SAE dictionaries overlap, beyond shared accuracy?",
+             ("rivals-overlap-matched-alike", "rivals-overlap-matched-all"), "kinds of pairs"),
     Question("networks", "Do layers of robust networks have sparser structure than covariance explains?",
              ("fvu-beyond-gaussian",), "layers"),
     Question("networks", "Do attacks wake more latents than every control as strong?", ("l0-over-control",), "layers and SAE types"),

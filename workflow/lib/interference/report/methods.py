@@ -135,6 +135,7 @@ def _canvas(canvas: dict) -> list[str]:
 def _rivals(rivals: dict) -> list[str]:
     training, bottlenecks, mlps = rivals["training"], rivals["bottlenecks"], rivals["abundance"]
     attack, sae, lesson = bottlenecks["attack"], mlps["sae"], rivals["relearning"]
+    shown = rivals["overlap"]["attack"]
     return [
         f"Classifiers (Stevinson et al. 2025) read images of {bottlenecks['classes']} classes through "
         f"{bottlenecks['hidden']} hidden units and a linear bottleneck of "
@@ -149,6 +150,10 @@ def _rivals(rivals: dict) -> list[str]:
         f"{_several(sae['expansion_factor'], 'latent')} per unit (penalty {sae['l1']:g}); beside it the units "
         "themselves are counted. How much each latent and unit is about one thing is read off their activity "
         "over classes, and off the pixels of images that they answer, beside random directions as sparse.",
+        f"The MLPs of {max(mlps['classes'])} classes are attacked by {_several(shown['steps'], 'step')} of PGD at "
+        f"L∞ ε = {shown['epsilon']:g} on {shown['images']:,} evaluation images at most, and shown to each other. "
+        "How alike two are is said by CKA of their hidden units, and by their SAEs, whose latents are matched on "
+        "training images one to one (Li et al. 2016).",
         f"Who learns from attacks (Ilyas et al. 2019): MLPs of {lesson['hidden']} hidden units, from training "
         f"images of {lesson['classes']} classes that {_several(lesson['attack']['steps'], 'step')} of targeted "
         f"PGD at L∞ ε = {lesson['attack']['epsilon']:g} turned towards a class that is drawn, or towards the "

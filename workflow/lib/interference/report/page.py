@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from interference.analysis.figures.abundance import GAINS
+from interference.analysis.figures.overlap import LIKENESS
 from interference.analysis.figures.style import layers
 from interference.analysis.findings import NOT_TESTED, VERDICTS
 from interference.analysis.frames import SAE_TYPES, read_frames
@@ -91,12 +92,13 @@ def run(
     abundance: Sequence[Path] = (),
     interpretability: Sequence[Path] = (),
     relearning: Sequence[Path] = (),
+    overlap: Sequence[Path] = (),
     pictures: Sequence[Path] = (),
 ) -> None:
     """Write the page, and the config beside it, which the page's commands are run with.
 
     spec: ``config``, the experiment's whole config, YAML; ``figures``, paths of its figures by name.
-    claims … relearning: the tables, by name; pairs, example: of toy/geometry; pictures: galleries, PNG.
+    claims … overlap: the tables, by name; pairs, example: of toy/geometry; pictures: galleries, PNG.
     """
     given = {
         "claims": claims, "accuracy": accuracy, "saes": saes, "matched": matched,
@@ -108,6 +110,7 @@ def run(
         "transfer": transfer, "proxies": proxies, "mounted": mounted,
         "bottlenecks": bottlenecks, "abundance": abundance,
         "interpretability": interpretability, "relearning": relearning,
+        "overlap": overlap,
     }  # fmt: skip
     paths = {name: found for name, found in given.items() if found}
     tables = {name: read_frames(found) for name, found in paths.items()}
@@ -211,6 +214,9 @@ def _values(verdict: Verdict, charts: Mapping[str, Chart]) -> dict[str, str]:
         wanted |= {"what": rivals.COUNTS["accuracy"]}
     for proxy, name in rivals.PROXIES.items():
         if verdict.key.startswith(f"rivals-interpretability-{proxy}"):
+            wanted |= {"what": name}
+    for column, name in LIKENESS.items():
+        if verdict.key.startswith(f"rivals-overlap-{column}"):
             wanted |= {"what": name}
     if verdict.key == "rivals-relearning-next":
         wanted |= {"targets": rivals.TARGETS["next"]}

@@ -34,6 +34,7 @@ CHARTS = {
     "abundance": "abundance",
     "interpretability": "interpretability",
     "relearning": "relearning",
+    "overlap": "overlap",
 }
 #: Beginning of a claim's key → chart and figure, where its table has several.
 OF_KEYS = {

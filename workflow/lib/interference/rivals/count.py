@@ -6,7 +6,8 @@ looked at on clean images and on images under attack at that epsilon, with an SA
 the images that F is of; here an SAE learns from training images, and F is of evaluation images.
 
 Beside it stands the same count of the hidden units themselves, with no SAE. Of clean images it also says
-how much each latent, and each unit, is about one thing (`monosemantic`).
+how much each latent, and each unit, is about one thing (`monosemantic`). MLPs of most classes are kept with
+their SAE of clean images, to be compared with each other (`overlap`).
 """
 
 from itertools import product
@@ -20,6 +21,7 @@ from interference.compute import generator
 from interference.progress import say
 from interference.rivals.classifiers import images
 from interference.rivals.descent import Attack, Pool, attacked, teach
+from interference.rivals.mlps import Mlp, write_mlps
 from interference.rivals.monosemantic import interpreted
 from interference.rivals.network import Stack, drawn, repeated
 from interference.rivals.streams import BATCHES, DIRECTIONS, INIT, SAE
@@ -84,7 +86,8 @@ def run(spec: dict, data: Path, output: Path) -> None:
     """Teach MLPs of one seed, and write one row per (classes, width, epsilon, images).
 
     images: clean, or attacked at the network's own epsilon. accuracy: on these images.
-    Beside ``output`` .meanings.parquet, one row per (classes, width, epsilon): of `meanings`.
+    Beside ``output`` .meanings.parquet, one row per (classes, width, epsilon): of `meanings`; and .mlps.json
+    with .mlps.safetensors: the MLPs of most classes (`mlps.read_mlps`).
     spec: `Specs.count`; data: the images' manifest. Raises StoreError where images are missing or
     damaged.
     """
@@ -93,6 +96,8 @@ def run(spec: dict, data: Path, output: Path) -> None:
     pixels, seed = pools["train"].pixels.shape[1], spec["seed"]
     table: list[dict] = []
     meant: list[dict] = []
+    kept: list[Mlp] = []
+    largest = spec["classes"].index(most)
     for width, epsilon in product(spec["widths"], (0.0, *spec["epsilons"])):
         stack, attack = start(width, spec, pixels), Attack(NORM, epsilon, spec["steps"])
         teach(stack, pools["train"], spec["training"], attack, generator(seed, BATCHES))
@@ -116,6 +121,9 @@ def run(spec: dict, data: Path, output: Path) -> None:
                 draw = generator(seed, DIRECTIONS, width)
                 found = meanings(units, sae, x, labels, stack.classes, draw)
                 meant += [{**own, **values} for own, values in zip(which, found)]
+                one = Tied(sae.E[[largest]], sae.e[[largest]])
+                kept.append(Mlp(width, epsilon, seed, stack[[largest]], one))
         say(f"{width} hidden units, trained at {epsilon:g}: {len(stack)} networks counted")
+    write_mlps(output.with_suffix(".mlps.json"), kept, spec)
     for path, made in ((output.with_suffix(".meanings.parquet"), meant), (output, table)):
         write_table(path, {name: np.array([row[name] for row in made]) for name in made[0]}, spec)

@@ -5,10 +5,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from interference.analysis.figures.style import BLUE, GREY, grid, layers
+from interference.analysis.figures.style import PAIRS, grid, layers
 
-#: Whether two networks were trained alike → colour, label
-PAIRS = {False: (GREY, "others"), True: (BLUE, "trained alike")}
 #: Panels in a row.
 COLUMNS = 3
 

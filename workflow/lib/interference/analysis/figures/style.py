@@ -37,6 +37,8 @@ mpl.rcParams.update(
 #: Colour-blind safe (Okabe & Ito 2008).
 BLUE, ORANGE, RED, PURPLE, GREY = ("#0072B2", "#E69F00", "#D55E00", "#CC79A7", "#777777")
 GREEN = "#009E73"
+#: Whether two networks were trained alike → colour, label
+PAIRS = {False: (GREY, "others"), True: (BLUE, "trained alike")}
 TRAINING = {"clean": BLUE, "adversarial": RED}
 #: Clean-trained toy models with the weights of adversarially trained ones in length only.
 SHRUNK = ORANGE

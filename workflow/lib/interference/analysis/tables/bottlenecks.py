@@ -106,8 +106,10 @@ def _beyond_accuracy(targets: pd.DataFrame, spec: dict) -> dict[str, float]:
     if len(targets) < FEWEST_TARGETS or not np.isfinite(values).all():
         return {"transfer": np.nan, "transfer_null": np.nan}
     success, similarity, *shared = ranks(values.T)
-    kept = without(np.column_stack([np.ones(len(targets)), *shared]))
+    columns = np.column_stack([np.ones(len(targets)), *shared])
     rng = np.random.default_rng(spec["seed"])
     dealt = np.stack([rng.permutation(similarity) for _ in range(spec["resamples"])])
-    found = correlations(success @ kept, np.vstack([similarity, dealt]) @ kept)
+    found = correlations(
+        without(columns, success), without(columns, np.vstack([similarity, dealt]))
+    )
     return {"transfer": float(found[0]), "transfer_null": float(np.mean(found[1:]))}

@@ -43,6 +43,7 @@ def build(
     abundance: Sequence[Path] = (),
     interpretability: Sequence[Path] = (),
     relearning: Sequence[Path] = (),
+    overlap: Sequence[Path] = (),
     toy: Sequence[Path] = (),
 ) -> pd.DataFrame:
     """One row per claim and subject, of the tables that are given; last one per claim that has none.
@@ -53,7 +54,7 @@ def build(
         tables, of networks.
     toy: the measurements of toy models, one row per model, inputs and attack.
     dose, crossover, adversarial, transfer, proxies, mounted: the tables, of canvases.
-    bottlenecks, abundance, interpretability, relearning: the tables, of the preprint's rivals.
+    bottlenecks, abundance, interpretability, relearning, overlap: the tables, of the preprint's rivals.
     """
     given = {
         "accuracy": accuracy, "matched": matched, "baselines": baselines, "l0": l0,
@@ -62,7 +63,7 @@ def build(
         "dose": dose, "crossover": crossover, "adversarial": adversarial, "transfer": transfer,
         "proxies": proxies, "mounted": mounted,
         "bottlenecks": bottlenecks, "abundance": abundance, "interpretability": interpretability,
-        "relearning": relearning,
+        "relearning": relearning, "overlap": overlap,
     }  # fmt: skip
     rows = decide({name: read_frames(paths) for name, paths in given.items() if paths}, spec)
     return pd.concat([rows, untested(set(rows["key"]))], ignore_index=True)

@@ -1,5 +1,5 @@
 """Charts of the preprint's rivals: where attacks on classifiers through a bottleneck point and land, how many
-effective features adversarial training leaves MLPs, and what attacks teach."""
+effective features adversarial training leaves MLPs, what attacks teach, and to which MLPs they pass."""
 
 from collections.abc import Iterator, Mapping
 
@@ -21,6 +21,7 @@ from interference.report.charts.base import (
     rule_at,
     span,
 )
+from interference.report.charts.overlap import overlap
 from interference.report.charts.seeds import intervals, over_seeds, tips_over_seeds
 
 #: A classifier's class vectors → what it is; then of the table bottlenecks column → what it is.
@@ -82,6 +83,8 @@ def charts(tables: Mapping[str, pd.DataFrame], confidence: float) -> Iterator[Ch
         yield _meanings(tables["interpretability"], confidence)
     if "relearning" in tables and len(tables["relearning"]):
         yield _relearning(tables["relearning"], confidence)
+    if "overlap" in tables and tables["overlap"]["alive"].any():
+        yield overlap(tables["overlap"])
 
 
 def _of_bottlenecks(table: pd.DataFrame, confidence: float) -> Iterator[Chart]:
