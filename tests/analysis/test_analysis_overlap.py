@@ -24,12 +24,16 @@ def built(tmp_path_factory):
     return table.build({}, **inputs)
 
 
-def decided(draw, sharing, column="matched"):
-    rows = rivalry.overlaps(draw=draw, sharing=sharing, column=column)
+def named(rows):
+    """Rows with the names of both networks."""
     for side in ("source", "target"):
-        rows[side] = (
-            rows[[f"{side}_{name}" for name in table.NETWORK]].astype(str).agg("-".join, axis=1)
-        )
+        columns = [f"{side}_{name}" for name in table.NETWORK]
+        rows[side] = rows[columns].astype(str).agg("-".join, axis=1)
+    return rows
+
+
+def decided(draw, sharing, column="matched"):
+    rows = named(rivalry.overlaps(draw=draw, sharing=sharing, column=column))
     alike = [rows[f"source_{name}"] == rows[f"target_{name}"] for name in ("width", "epsilon")]
     found = claims.decide({"overlap": rows.assign(alive=True, alike=alike[0] & alike[1])}, SPEC)
     return found.set_index("key")
@@ -99,7 +103,7 @@ def test_without_sharing_a_claim_is_hardly_ever_reproduced(monkeypatch):
 
 def test_what_a_measure_says_beyond_another_is_without_what_both_say():
     """Success hangs on CKA; another measure follows CKA, and nothing else."""
-    rows = rivalry.overlaps(sharing=0.4, column="cka")
+    rows = named(rivalry.overlaps(sharing=0.4, column="cka"))
     rng = np.random.default_rng(0)
     pairs = [
         frozenset(pair)
@@ -109,17 +113,13 @@ def test_what_a_measure_says_beyond_another_is_without_what_both_say():
     ]  # fmt: skip
     drawn = {pair: rng.normal(0, 0.05) for pair in dict.fromkeys(pairs)}
     rows["matched"] = rows["cka"] + [drawn[pair] for pair in pairs]
-    for side in ("source", "target"):
-        rows[side] = (
-            rows[[f"{side}_{name}" for name in table.NETWORK]].astype(str).agg("-".join, axis=1)
-        )
     alone = shared(rows, SPEC, among="all", likeness="matched")
     beyond = shared(rows, SPEC, among="all", likeness="matched", beyond=("cka",))
     assert alone.low > 0.3
     assert abs(beyond.value) < 0.1
     # the correlation itself, by residuals
-    named = ["success", "matched", *CONTROLS, "cka"]
-    values = rows[named].rank().to_numpy()
+    chosen = ["success", "matched", *CONTROLS, "cka"]
+    values = rows[chosen].rank().to_numpy()
     columns = np.column_stack([np.ones(len(rows)), values[:, 2:]])
     left = values[:, :2] - columns @ np.linalg.lstsq(columns, values[:, :2], rcond=None)[0]
     by_hand = np.corrcoef(left.T)[0, 1]
