@@ -178,7 +178,6 @@ RIVALS = {
 JOBS = {
     "canvas": CANVAS,
     "rivals": RIVALS,
-    "rivals-shuffled": RIVALS,
     "toy-full": TOY,
     "toy-preprint": TOY,
     "toy-elhage": TOY,

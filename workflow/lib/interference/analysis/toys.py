@@ -10,7 +10,7 @@ from interference.analysis.verdicts import RANKED, RATIO, Rule
 #: Each attack finds at least what the one before finds, on average.
 TOY_ORDER = ("one-step", "pgd", "strongest", "bound")
 _TAKES = "toy models (toy)"
-_OVER = "clean over adversarially trained, mean over densities"
+_OVER = "clean over adversarially trained, geometric mean over densities"
 
 # Vulnerability of toy models is claimed under the strongest attack and the preprint's; the true dip
 # is between the strongest's and the bound's. Geometry is the same under every attack.
