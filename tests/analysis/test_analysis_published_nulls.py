@@ -10,7 +10,7 @@ from tests.support.documented import columns_of
 from tests.support.published import hold, read_claims
 
 FOLDER = REPO / "workflow/published/nulls"
-NULLS = pytest.mark.parametrize("name", ["toy", "canvas", "rivals"])
+NULLS = pytest.mark.parametrize("name", ["toy", "canvas", "networks", "rivals"])
 PAGE = (REPO / "docs/nulls.md").read_text(encoding="utf-8")
 
 
