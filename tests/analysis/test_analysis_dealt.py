@@ -18,7 +18,8 @@ from tests.support.published import read_claims
 from tests.support.tables import OF_CANVASES
 
 PUBLISHED, DEALS = REPO / "workflow/published", 20
-#: What toy models are in by themselves, whoever attacks them.
+#: Columns that name a toy model, and what it is by itself, whoever attacks it.
+MODEL = ["seed", "density", "training"]
 WEIGHTS = ["features_per_dimension", "learned_features_per_dimension", "interference"]
 
 
@@ -50,20 +51,13 @@ def permuted(rows, within, columns, rng):
 
 def toys_dealt(name, rows, rng):
     """Which of a density's models is the clean one, and whose weights are whose, is dealt anew."""
-    models = rows[["seed", "density", "training", *WEIGHTS]].drop_duplicates(
-        ["seed", "density", "training"]
-    )
+    models = rows[[*MODEL, *WEIGHTS]].drop_duplicates(MODEL)
     modes = permuted(models, ["seed", "density"], ["training"], rng)
-    modes = modes.rename(columns={"training": "dealt"})[["dealt"]].assign(
-        **models.reset_index(drop=True)[["seed", "density", "training"]]
-    )
-    rows = rows.merge(modes, on=["seed", "density", "training"])
+    rows = rows.merge(models[MODEL].assign(dealt=modes["training"]), on=MODEL)
     rows["training"] = rows.pop("dealt")
-    weights = permuted(
-        rows[["seed", "density", "training", *WEIGHTS]].drop_duplicates(["seed", "density", "training"]),
-        ["seed", "training"], WEIGHTS, rng,
-    )  # fmt: skip
-    return rows.drop(columns=WEIGHTS).merge(weights, on=["seed", "density", "training"])
+    models = rows[[*MODEL, *WEIGHTS]].drop_duplicates(MODEL)
+    weights = permuted(models, ["seed", "training"], WEIGHTS, rng)
+    return rows.drop(columns=WEIGHTS).merge(weights, on=MODEL)
 
 
 def test_of_toy_models_dealt_anew_no_claim_is_left(tmp_path):

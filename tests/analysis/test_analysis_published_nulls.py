@@ -1,5 +1,7 @@
 """The committed nulls: what is judged of networks of which what claims look for was taken out."""
 
+import re
+
 import pandas as pd
 import pytest
 
@@ -7,7 +9,7 @@ from interference.analysis.findings import CHECKS
 from interference.config.load import read_config
 from tests.support import REPO
 from tests.support.documented import columns_of
-from tests.support.published import hold, read_claims
+from tests.support.published import hold, read_claims, unclaimed
 
 FOLDER = REPO / "workflow/published/nulls"
 NULLS = pytest.mark.parametrize("name", ["toy", "canvas", "networks", "rivals"])
@@ -77,3 +79,11 @@ def test_the_null_of_the_rivals_reproduces_nothing_that_would_have_to_be_learned
     about = claims[claims["key"].str.startswith(learned)]
     assert len(about) == 60
     assert "reproduced" not in set(about["verdict"])
+
+
+def test_the_intervals_of_the_page_are_among_the_claims_of_nulls_and_runs():
+    quotes = re.findall(r"(−?[\d.]+) \[(−?[\d.]+), (−?[\d.]+)\]", PAGE)
+    assert len(quotes) >= 13
+    runs = [FOLDER.parent / name for name in ("canvas", "fashion")]
+    folders = [path.parent for path in FOLDER.glob("*/claims.csv")] + runs
+    assert unclaimed(quotes, pd.concat([read_claims(folder) for folder in folders])) == []
