@@ -26,6 +26,15 @@ def test_wilsons_interval_is_scipys(successes, n, confidence):
     np.testing.assert_allclose([low[0], high[0]], [expected.low, expected.high], atol=1e-12)
 
 
+def test_wilsons_interval_never_leaves_its_share_out():
+    """By rounding it did, by 3e-17 of 5 images, and a figure of errors below 0 is refused."""
+    n = np.arange(1, 400)
+    for successes in (np.zeros_like(n), n):
+        low, high = wilson(successes, n, 0.95)
+        assert np.all(low <= successes / n)
+        assert np.all(high >= successes / n)
+
+
 def test_bootstrap_weights_are_counts_of_draws_and_repeat():
     weights = resample(30, 500, seed=4)
     assert weights.shape == (500, 30)

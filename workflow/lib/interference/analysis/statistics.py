@@ -27,6 +27,8 @@ OVER = ["about", "networks", "sae_seeds", "images"]
 def wilson(successes: ArrayLike, n: ArrayLike, confidence: float) -> tuple[np.ndarray, np.ndarray]:
     """Wilson's score interval for a share (Wilson 1927): (low, high), in [0, 1].
 
+    Rounded, too, the share is never outside: of none the low end is 0, of all the high end 1.
+
     successes, n: counts, of any one shape.
     """
     z = NormalDist().inv_cdf((1 + confidence) / 2)
@@ -34,7 +36,7 @@ def wilson(successes: ArrayLike, n: ArrayLike, confidence: float) -> tuple[np.nd
     share, shrink = successes / n, 1 + z**2 / n
     centre = (share + z**2 / (2 * n)) / shrink
     half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / shrink
-    return np.maximum(centre - half, 0), np.minimum(centre + half, 1)
+    return np.clip(centre - half, 0, share), np.clip(centre + half, share, 1)
 
 
 def student(values: np.ndarray, confidence: float) -> tuple[float, float]:
