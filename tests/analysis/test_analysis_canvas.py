@@ -10,6 +10,7 @@ from interference.analysis.statistics import student
 from interference.analysis.tables import adversarial, crossover, dose, mounted, proxies, transfer
 from interference.analysis.tables.claims import decide
 from tests.support import planted
+from tests.support.nulls import DEALS, hold
 
 SPEC = {"confidence": 0.95}
 
@@ -111,6 +112,13 @@ def test_where_interference_gives_nothing_no_claim_about_it_holds(tables):
         assert said[f"canvas-{key}"] != "reproduced", key
     assert said["canvas-route"] == said["canvas-hardened-route"] == "not reproduced"
     assert said["canvas-width"] == "not reproduced"
+
+
+def test_interference_that_is_there_at_every_dose_is_no_effect_of_superposition(tables):
+    """As in networks that have learned nothing: r_full is far below r_own without any overlap."""
+    said = verdicts(tables(slope=0.0, level=-1.5, own=-0.5, noise=0.0, spread=0.01))
+    for key in ("interference", "noise", "slope", "crossover-interference"):
+        assert said[f"canvas-{key}"] != "reproduced", key
 
 
 def test_a_share_of_what_may_be_nothing_is_undecided(tables):
@@ -252,17 +260,15 @@ def test_planted_effects_of_mounted_networks_are_found_at_the_middle_epsilon(tmp
 
 
 def test_of_networks_that_differ_by_chance_alone_no_gain_is_found(tmp_path):
-    found = []
-    for number in range(10):
+    deals = []
+    for number in range(DEALS):
         folder = tmp_path / str(number)
         folder.mkdir()
         inputs = planted.on_networks(
             folder, [seed + 3 * number for seed in (0, 1, 2)], gain=(0.0, 0.0), slope=0.0
         )
-        table = mounted.build({}, **inputs)
-        found += list(decide({"mounted": table}, SPEC)["verdict"])
-    assert len(found) == 30
-    assert found.count("reproduced") <= 2
+        deals.append(decide({"mounted": mounted.build({}, **inputs)}, SPEC))
+    hold("mounted", deals)
 
 
 def test_at_equal_accuracy_only_features_count_that_keep_it(tmp_path):

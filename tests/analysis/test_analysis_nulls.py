@@ -14,8 +14,9 @@ import pytest
 
 from interference.analysis.tables import claims, defences, fair, interventions
 from tests.analysis.test_analysis_trainings import ATTACK, FALLS, SEEDS, SPEC, network
+from tests.support.nulls import DEALS, DEALT, claimed, hold
 
-IMAGES, EPSILONS, DEALS = 120, (0.5, 1.0, 2.0), 20
+IMAGES, EPSILONS = 120, (0.5, 1.0, 2.0)
 SAE = {"layer": "layer4", "type": "topk", "sparsity": 8.0, "sae_seed": 0}
 NETWORKS = [network(seed, epsilon) for seed in SEEDS for epsilon in FALLS]
 CLEAN = [each for each in NETWORKS if each["model_norm"] == "clean"]
@@ -122,17 +123,11 @@ def concluded(raw, folder):
 
 def test_planted_effects_are_found(planted, tmp_path):
     found = concluded(planted, tmp_path)
-    keys = {"l0-trend-epsilon", "l0-trend-success", "l0-fallen", "woken-over-random",
-            "woken-over-top", "woken-over-error", "defence-over-none", "defence-over-pca"}  # fmt: skip
-    assert sorted(found["key"]) == sorted(keys)
+    assert sorted(found["key"]) == sorted(claimed(DEALT["images"][0]))
     assert set(found["verdict"]) == {"reproduced"}
     assert set(found["about"]) == {"networks"}
 
 
 def test_planted_nulls_are_hardly_ever_reproduced(planted, tmp_path):
     rng = np.random.default_rng(0)
-    verdicts = pd.concat([concluded(permuted(planted, rng), tmp_path) for _ in range(DEALS)])
-    assert len(verdicts) == DEALS * 8
-    reproduced = verdicts["verdict"] == "reproduced"
-    assert reproduced.mean() <= 0.05
-    assert reproduced.groupby(verdicts["key"]).mean().max() <= 0.15
+    hold("images", [concluded(permuted(planted, rng), tmp_path) for _ in range(DEALS)])

@@ -1,7 +1,6 @@
 """Attacks between MLPs: the table and points of the figure beside a count by hand; planted sharing and nulls."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from interference.analysis import sharing
@@ -12,10 +11,11 @@ from interference.analysis.statistics import rank_correlation
 from interference.analysis.tables import claims
 from interference.analysis.tables import overlap as table
 from tests.support import rivalry
+from tests.support.nulls import DEALS, hold
 
 SPEC = {"confidence": 0.95}
-#: Draws of a null, and deals that each is held against.
-DRAWS, DEALS = 20, 200
+#: Deals that a null is held against.
+AGAINST = 200
 
 
 @pytest.fixture(scope="module")
@@ -93,12 +93,9 @@ def test_a_planted_sharing_is_found_by_its_measure_and_by_no_other(column):
 
 
 def test_without_sharing_a_claim_is_hardly_ever_reproduced(monkeypatch):
-    monkeypatch.setattr(sharing, "DEALS", DEALS)
-    said = pd.DataFrame([decided(draw, 0.0)["verdict"] for draw in range(DRAWS)])
-    reproduced = said == "reproduced"
-    # one of forty is by chance, for each claim
-    assert reproduced.mean(axis=None) <= 0.05
-    assert reproduced.sum().max() <= 2
+    monkeypatch.setattr(sharing, "DEALS", AGAINST)
+    # one in forty by chance: in 200 draws each claim is *reproduced* 5 to 10 times, in 20 once twice
+    hold("overlap", [decided(draw, 0.0).reset_index() for draw in range(2 * DEALS)])
 
 
 def test_what_a_measure_says_beyond_another_is_without_what_both_say():

@@ -98,10 +98,12 @@ def test_no_choice_moves_a_number_to_the_other_side_of_its_bound_but_where_the_p
         ("tasks", "density-0.05", "canvas-width"),
         ("colour", "dense", "canvas-hardened"),
         ("colour", "dense", "canvas-hardened-route"),
+        ("colour", "dense", "canvas-noise"),
     }
     page = (REPO / "docs/canvases.md").read_text(encoding="utf-8")
     assert "P4 at a density of 0.05 is 0.50" in page
     assert "On CIFAR-10 adversarial training at the same radius gains nothing" in page
+    assert "P5 is −0.01 there" in page
 
 
 def test_numbers_of_the_page_on_choices_are_those_of_their_claims(published):

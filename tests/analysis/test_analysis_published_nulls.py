@@ -5,10 +5,10 @@ import re
 import pandas as pd
 import pytest
 
-from interference.analysis.findings import CHECKS
 from interference.config.load import read_config
 from tests.support import REPO
 from tests.support.documented import columns_of
+from tests.support.nulls import DEALT, claimed, judged
 from tests.support.published import hold, read_claims, unclaimed
 
 FOLDER = REPO / "workflow/published/nulls"
@@ -16,10 +16,9 @@ NULLS = pytest.mark.parametrize("name", ["toy", "canvas", "networks", "rivals"])
 PAGE = (REPO / "docs/nulls.md").read_text(encoding="utf-8")
 
 
-def judged(name: str) -> pd.DataFrame:
-    """The claims of a null that its experiment can test, checks of attacks aside."""
-    claims = read_claims(FOLDER / name)
-    return claims[(claims["verdict"] != "not tested") & ~claims["source"].isin(CHECKS)]
+def test_every_claim_is_dealt_anew_in_one_test():
+    keys = [key for pattern, _ in DEALT.values() for key in claimed(pattern)]
+    assert sorted(keys) == sorted(claimed(".*"))
 
 
 def test_every_null_that_is_there_is_held():
@@ -53,7 +52,7 @@ def test_nothing_is_there_to_be_learned_of_labels_or_by_radius(name):
 
 @NULLS
 def test_the_page_counts_its_verdicts_and_says_whether_it_keeps_the_rule(name):
-    verdicts = judged(name)["verdict"]
+    verdicts = judged(read_claims(FOLDER / name))["verdict"]
     counts = [
         int((verdicts == kind).sum())
         for kind in ("reproduced", "not reproduced", "no effect", "undecided")
@@ -66,14 +65,14 @@ def test_the_page_counts_its_verdicts_and_says_whether_it_keeps_the_rule(name):
 @NULLS
 def test_the_page_names_every_claim_that_is_reproduced(name):
     section = PAGE.partition(f"\n## `{name}`\n")[2].partition("\n## ")[0]
-    claims = judged(name)
+    claims = judged(read_claims(FOLDER / name))
     keys = claims["key"][claims["verdict"] == "reproduced"].value_counts()
     named = "; ".join(f"`{key}` {count}" for key, count in sorted(keys.items()))
     assert f"*Reproduced* all the same: {named or 'nothing'}." in section
 
 
 def test_the_null_of_the_rivals_reproduces_nothing_that_would_have_to_be_learned():
-    claims = judged("rivals")
+    claims = judged(read_claims(FOLDER / "rivals"))
     learned = ("rivals-bottleneck-profile", "rivals-training", "rivals-interpretability",
                "rivals-relearning", "rivals-overlap")  # fmt: skip
     about = claims[claims["key"].str.startswith(learned)]

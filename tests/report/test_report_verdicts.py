@@ -138,7 +138,7 @@ def test_every_key_that_a_question_names_is_a_claims():
 
 def test_verdicts_of_the_published_canvases_are_what_the_readme_says():
     told = {h.question.keys[0]: h.answer for h in headlines(tables_of("canvas")["claims"])}
-    assert told["canvas-noise"] == "No for both regimes"
+    assert told["canvas-noise"] == "Undecided for both regimes"
     assert told["canvas-hardened-route"] == "No for both regimes"
     assert told["canvas-robustness"] == "Yes in 1, undecided in 1 of 2 regimes"
     assert told["canvas-proxy-orders"].startswith("No in ")

@@ -34,6 +34,7 @@ def measured(
     *,
     regime: str = "dense",
     slope: float = -0.5,
+    level: float = 0.0,
     own: float = -0.1,
     noise: float = -0.2,
     gain: tuple[float, float] = (0.1, 0.3),
@@ -42,8 +43,8 @@ def measured(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The rows of flips and of features of one family and seed.
 
-    slope, own: of the interference term and of log r_own on log dose; noise: of the interference term of
-    noise. gain: what a training radius of 1 on all cells adds to log r_own and to interference.
+    slope, own: of the interference term and of log r_own on log dose; level: of the interference term at
+    any dose; noise: slope of the interference term of noise. gain: what a training radius of 1 on all cells adds to log r_own and to interference.
     spread: standard deviation between seeds.
     """
     rng = np.random.default_rng([seed, len(family)])
@@ -63,8 +64,7 @@ def measured(
         dose = doses[feature]
         hardened = member["epsilon"] * (member["attacked"] == "all")
         log_own = 0.5 + of_pair + (own + of_seed[0]) * np.log(dose) + gain[0] * hardened
-        # Interference gives an attack nothing where nothing overlaps.
-        term = (slope + of_seed[1]) * np.log(np.maximum(dose, 1)) + gain[1] * hardened
+        term = level + (slope + of_seed[1]) * np.log(np.maximum(dose, 1)) + gain[1] * hardened
         radius = {"own": np.exp(log_own), "all": np.exp(log_own + term)}
         rest = radius["all"] ** -2.0 - radius["own"] ** -2.0
         radius["others"] = np.where(rest > 1e-9, np.maximum(rest, 1e-9) ** -0.5, np.inf)

@@ -26,18 +26,20 @@ def ordered(rows: pd.DataFrame, spec: dict, *, column: str) -> Measured:
 
 
 def change(
-    rows: pd.DataFrame, spec: dict, *, column: str, family: str | None = "dose"
+    rows: pd.DataFrame,
+    spec: dict,
+    *,
+    column: str,
+    less: str | None = None,
+    family: str | None = "dose",
 ) -> Measured | None:
-    """A column at a dose of 3 less that at 1. family: of these networks; None of all, in the mean."""
+    """A column at a dose of 3 less that at 1.
+
+    less: a column whose own change is taken off. family: of these networks; None of all, in the mean.
+    """
+    if less is not None:
+        rows = rows.assign(**{column: rows[column] - rows[less]})
     values = _change(rows, column, family)
-    return None if values is None else _measured(values, spec)
-
-
-def at_superposed(
-    rows: pd.DataFrame, spec: dict, *, column: str, less: str | None = None
-) -> Measured | None:
-    """A column at a dose of 3, of the family dose. less: a column that is taken off."""
-    values = _at(rows, "dose", SUPERPOSED, column, less)
     return None if values is None else _measured(values, spec)
 
 
@@ -108,14 +110,11 @@ def _family(rows: pd.DataFrame, name: str | None) -> pd.DataFrame:
     return rows if name is None else rows[rows["family"] == name]
 
 
-def _at(
-    rows: pd.DataFrame, family: str | None, dose: float, column: str, less: str | None = None
-) -> pd.Series | None:
+def _at(rows: pd.DataFrame, family: str | None, dose: float, column: str) -> pd.Series | None:
     """A column by seed, the mean of the networks of a family at a dose; None where there are none."""
     own = _family(rows, family)
     own = own[np.isclose(own["dose"], dose)].groupby("seed").mean(numeric_only=True)
-    values = own[column] if less is None else own[column] - own[less]
-    return None if values.empty else values
+    return None if own.empty else own[column]
 
 
 def _change(rows: pd.DataFrame, column: str, family: str | None = "dose") -> pd.Series | None:
