@@ -1,6 +1,4 @@
-"""The committed result of the canvases: what its tables give, and what the README says."""
-
-import re
+"""The committed result of the canvases: what its tables give, and what docs/published.md says."""
 
 import pandas as pd
 import pytest
@@ -9,7 +7,7 @@ from interference.analysis.verdicts import Rule
 from interference.config.load import read_config
 from tests.support import REPO
 from tests.support.documented import columns_of
-from tests.support.published import hold, quoted, read_claims, unclaimed
+from tests.support.published import hold, quoted, quotes_of, read_claims, unclaimed
 from tests.support.tables import OF_CANVASES
 
 FOLDER = REPO / "workflow/published/canvas"
@@ -49,7 +47,7 @@ def test_its_tables_have_the_columns_that_are_named(name):
     assert set(table.columns) == columns_of(f"analysis/tables/{name}")
 
 
-def test_the_intervals_in_the_readme_are_among_its_claims(published):
+def test_the_intervals_of_the_page_are_among_its_claims(published):
     quotes = quoted("Canvases")
     assert len(quotes) >= 16
     assert unclaimed(quotes, published) == []
@@ -109,7 +107,7 @@ def test_no_choice_moves_a_number_to_the_other_side_of_its_bound_but_where_the_p
 def test_numbers_of_the_page_on_choices_are_those_of_their_claims(published):
     page = (REPO / "docs/canvases.md").read_text(encoding="utf-8")
     section = page.partition("## Robust to its choices")[2].partition("\n## ")[0]
-    quotes = re.findall(r"(−?[\d.]+) \[(−?[\d.]+), (−?[\d.]+)\]", section)
+    quotes = quotes_of(section)
     assert len(quotes) >= 70
     everything = pd.concat([published, *(choice(name)[0] for name in CHOICES)])
     assert unclaimed(quotes, everything) == []

@@ -1,4 +1,4 @@
-"""The committed result of the reference run on networks: what its tables give, and what the README says."""
+"""The committed result of the reference run on networks: what its tables give, and what docs/published.md says."""
 
 import pandas as pd
 import pytest
@@ -82,7 +82,7 @@ def test_its_files_are_small():
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 8_000_000
 
 
-def test_the_intervals_in_the_readme_are_among_its_claims(published):
+def test_the_intervals_of_the_page_are_among_its_claims(published):
     quotes = quoted("ResNet-18")
     assert len(quotes) >= 8
     assert unclaimed(quotes, published) == []
@@ -96,7 +96,7 @@ def test_every_network_has_bottlenecks_of_every_dose(experiment):
     assert (mounted["pairs"] >= 24).all()
 
 
-def test_the_readme_says_how_many_verdicts_survive(published):
+def test_the_page_says_how_many_verdicts_survive(published):
     said = published["survives"].value_counts()
-    text = (REPO / "README.md").read_text(encoding="utf-8")
+    text = (REPO / "docs/published.md").read_text(encoding="utf-8")
     assert f"{said['yes']} of {said['yes'] + said['no']} decided verdicts survive" in text

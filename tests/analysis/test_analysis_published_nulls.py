@@ -1,7 +1,5 @@
 """The committed nulls: what is judged of networks of which what claims look for was taken out."""
 
-import re
-
 import pandas as pd
 import pytest
 
@@ -9,7 +7,7 @@ from interference.config.load import read_config
 from tests.support import REPO
 from tests.support.documented import columns_of
 from tests.support.nulls import DEALT, claimed, judged
-from tests.support.published import hold, read_claims, unclaimed
+from tests.support.published import hold, quotes_of, read_claims, unclaimed
 
 FOLDER = REPO / "workflow/published/nulls"
 NULLS = pytest.mark.parametrize("name", ["toy", "canvas", "networks", "rivals"])
@@ -81,7 +79,7 @@ def test_the_null_of_the_rivals_reproduces_nothing_that_would_have_to_be_learned
 
 
 def test_the_intervals_of_the_page_are_among_the_claims_of_nulls_and_runs():
-    quotes = re.findall(r"(−?[\d.]+) \[(−?[\d.]+), (−?[\d.]+)\]", PAGE)
+    quotes = quotes_of(PAGE)
     assert len(quotes) >= 13
     runs = [FOLDER.parent / name for name in ("canvas", "fashion")]
     folders = [path.parent for path in FOLDER.glob("*/claims.csv")] + runs

@@ -47,7 +47,7 @@ def test_its_tables_have_the_columns_that_are_named(name):
     assert set(table.columns) == columns_of(f"analysis/tables/{name}")
 
 
-def test_the_intervals_in_the_readme_are_among_its_claims(published):
+def test_the_intervals_of_the_page_are_among_its_claims(published):
     quotes = quoted("The preprint's rivals")
     assert len(quotes) >= 12
     assert unclaimed(quotes, published) == []

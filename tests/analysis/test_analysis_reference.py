@@ -1,4 +1,4 @@
-"""The committed reference result of toy-full: what its raw measurements give, and what the README says."""
+"""The committed reference result of toy-full: what its raw measurements give, and what docs/published.md says."""
 
 import pandas as pd
 import pytest
@@ -35,7 +35,7 @@ def test_its_files_are_small():
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 1_100_000
 
 
-def test_the_intervals_in_the_readme_are_among_its_claims(concluded):
+def test_the_intervals_of_the_page_are_among_its_claims(concluded):
     quotes = quoted("Toy models")
     assert len(quotes) >= 8
     assert unclaimed(quotes, concluded) == []

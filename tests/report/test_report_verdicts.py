@@ -8,8 +8,9 @@ import pytest
 from interference.report.finished import judged
 from interference.report.headlines import MOST, QUESTIONS, headlines
 from interference.report.verdicts import ARMS, command, static, verdicts
-from tests.support import rivalry
+from tests.support import REPO, rivalry
 from tests.support.pages import PUBLISHED, charts_of, page_of, spec_of, tables_of
+from tests.support.published import quotes_of, unclaimed
 
 
 def planted(*rows: tuple[str, str, str, str]) -> pd.DataFrame:
@@ -136,13 +137,17 @@ def test_every_key_that_a_question_names_is_a_claims():
     assert {key for question in QUESTIONS for key in question.keys} <= keys
 
 
-def test_verdicts_of_the_published_canvases_are_what_the_readme_says():
-    told = {h.question.keys[0]: h.answer for h in headlines(tables_of("canvas")["claims"])}
-    assert told["canvas-noise"] == "Undecided for both regimes"
-    assert told["canvas-hardened-route"] == "No for both regimes"
-    assert told["canvas-robustness"] == "Yes in 1, undecided in 1 of 2 regimes"
-    assert told["canvas-proxy-orders"].startswith("No in ")
-    assert "yes" not in told["canvas-proxy-orders"].lower()
+def test_the_readme_asks_and_answers_as_published_runs_do():
+    text = (REPO / "README.md").read_text(encoding="utf-8")
+    section = text.partition("\n## What came out\n")[2].partition("\n## ")[0]
+    rows = [line.strip("| ").split(" | ") for line in section.splitlines() if "? | " in line]
+    claims = {experiment: tables_of(experiment)["claims"] for experiment in PUBLISHED}
+    answers = [(h.question.text, h.answer) for own in claims.values() for h in headlines(own)]
+    assert len(rows) >= 16
+    assert {(question, answer) for question, answer, _ in rows} <= set(answers)
+    quotes = quotes_of(section)
+    assert len(quotes) >= 16
+    assert unclaimed(quotes, pd.concat(claims.values())) == []
 
 
 @pytest.mark.parametrize("experiment", PUBLISHED)

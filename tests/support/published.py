@@ -1,4 +1,4 @@
-"""What is committed under workflow/published, and what the README quotes of it.
+"""What is committed under workflow/published, and what README and docs/published.md quote of it.
 
 `python -m tests.support.published` writes claims and findings of every folder anew, as today's code makes
 them of its tables: after a claim was added, or its wording changed.
@@ -31,10 +31,14 @@ def read_claims(folder: Path) -> pd.DataFrame:
 
 
 def quoted(heading: str) -> list[tuple[str, ...]]:
-    """Each number with an interval in the README's section of a heading: value, low, high."""
-    text = (REPO / "README.md").read_text(encoding="utf-8")
-    section = re.split(r"^#+ ", text.partition(f"### {heading}")[2], flags=re.MULTILINE)[0]
-    return re.findall(r"(−?[\d.]+) \[(−?[\d.]+), (−?[\d.]+)\]", section)
+    """Each number with an interval in the section of docs/published.md with a heading: value, low, high."""
+    text = (REPO / "docs/published.md").read_text(encoding="utf-8")
+    return quotes_of(text.partition(f"\n## {heading}")[2].partition("\n## ")[0])
+
+
+def quotes_of(text: str) -> list[tuple[str, ...]]:
+    """Each number with an interval: value, low, high."""
+    return re.findall(r"(−?[\d.]+) \[(−?[\d.]+), (−?[\d.]+)\]", text)
 
 
 def unclaimed(quotes: list[tuple[str, ...]], claims: pd.DataFrame) -> list[tuple[str, ...]]:

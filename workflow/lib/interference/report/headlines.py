@@ -62,7 +62,7 @@ QUESTIONS = (
     Question("toy", "Does the vulnerability of toy models dip where antipodal pairs form?", ("toy-dip",), "attacks and bounds"),
     Question("canvas", "Does superposition make networks that see images fragile, mainly through interference?",
              ("canvas-robustness", "canvas-route"), "regimes"),
-    Question("canvas", "Does interference give attacks more than it gives noise?", ("canvas-noise",), "regimes"),
+    Question("canvas", "Does superposition give attacks more through interference than it gives noise?", ("canvas-noise",), "regimes"),
     Question("canvas", "Can superposition be read off activations by a proxy?",
              ("canvas-proxy-orders", "canvas-proxy-follows"), "proxies and regimes", ("interference_to_signal", "squared_cosines")),
     Question("canvas", "Does adversarial training work at least by half through less interference?",
