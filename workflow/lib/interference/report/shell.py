@@ -47,6 +47,7 @@ def asset(name: str) -> Markup:
     return Markup((TEMPLATES / name).read_text(encoding="utf-8"))
 
 
+@cache
 def bundle() -> Markup:
     """The JavaScript of Vega, Vega-Lite and vega-embed, as vl-convert ships it."""
     return Markup(vl_convert.javascript_bundle(SNIPPET))
