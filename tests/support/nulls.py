@@ -50,8 +50,8 @@ def judged(claims: pd.DataFrame) -> pd.DataFrame:
 def hold(what: str, deals: Sequence[pd.DataFrame]) -> None:
     """Assert that each claim of `DEALT` is *reproduced* in at most one in twenty of its nulls.
 
-    deals: DEALS tables of claims or more. A claim about several layers, SAE types or controls counts in each null
-    by the share of them.
+    deals: DEALS tables of claims or more. A claim about several layers, SAE types or controls counts in
+    each null by the share of them.
     """
     assert len(deals) >= DEALS
     pattern, arm = DEALT[what]

@@ -44,8 +44,8 @@ def measured(
     """The rows of flips and of features of one family and seed.
 
     slope, own: of the interference term and of log r_own on log dose; level: of the interference term at
-    any dose; noise: slope of the interference term of noise. gain: what a training radius of 1 on all cells adds to log r_own and to interference.
-    spread: standard deviation between seeds.
+    any dose; noise: slope of the interference term of noise. gain: what a training radius of 1 on all
+    cells adds to log r_own and to interference. spread: standard deviation between seeds.
     """
     rng = np.random.default_rng([seed, len(family)])
     hidden = regime_of(canvas, family, regime)["hidden"]

@@ -129,7 +129,7 @@ PREDICTIONS = (
     ),
     _claim(
         "noise",
-        "P5: and more than it gives noise through interference (the change of P3 less that of noise)",
+        "P5: superposition gives attacks more through interference than noise (the change of P3 less noise's)",
         DOSES,
         partial(change, column="interference", less="noise_interference"),
         Rule("<", 0),
